@@ -1,0 +1,505 @@
+"""The ragged batch of particles, the only batch type of the jet side."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+import torch
+from jaxtyping import Bool, Float, Int64, Shaped
+from torch import Tensor
+from torch.utils.data._utils.collate import default_collate_fn_map
+
+from hepml.errors import InputError
+
+_PER_PARTICLE = ("p4", "features")
+_PER_SET = ("context", "labels", "weights")
+
+
+@dataclass(frozen=True, eq=False, init=False, repr=False)
+class ParticleSet:
+    """A batch of sets of particles, of any lengths, as flat tensors: no padding and no mask.
+
+    The particles of set ``i`` are the rows ``offsets[i]:offsets[i + 1]``. The batch is checked
+    once, here; slicing, concatenating and moving it checks nothing again.
+
+    Parameters
+    ----------
+    p4
+        Four-momenta (E, px, py, pz) in GeV, float32 or float64.
+    offsets
+        Bounds of the sets: starts at 0, never falls, ends at the number of particles.
+    features
+        Further numbers of each particle; none by default.
+    context
+        Numbers of each set.
+    labels
+        The class (int64) or target of each set.
+    weights
+        The weight of each set.
+
+    Raises
+    ------
+    InputError
+        If a shape, dtype or device does not fit, if the offsets are not bounds, or if a momentum or
+        a feature is NaN or infinite.
+
+    Notes
+    -----
+    Negative energies and space-like momenta are not refused: networks are tested with both. The
+    readers in :mod:`hepml.io` refuse them, with the file and the entry.
+
+    Examples
+    --------
+    >>> p4 = torch.tensor([[5., 0., 3., 4.], [2., 1., 0., 1.], [1., 0., 0., 1.]])
+    >>> particles = ParticleSet(p4, torch.tensor([0, 2, 2, 3]))
+    >>> len(particles), particles.counts.tolist()
+    (3, [2, 0, 1])
+    >>> particles[2].p4
+    tensor([[1., 0., 0., 1.]])
+    """
+
+    p4: Float[Tensor, "particles 4"]
+    offsets: Int64[Tensor, " bounds"]
+    features: Float[Tensor, "particles channels"]
+    context: Float[Tensor, "sets context"] | None
+    labels: Shaped[Tensor, " sets"] | None
+    weights: Float[Tensor, " sets"] | None
+
+    def __init__(
+        self,
+        p4: Tensor,
+        offsets: Tensor,
+        features: Tensor | None = None,
+        *,
+        context: Tensor | None = None,
+        labels: Tensor | None = None,
+        weights: Tensor | None = None,
+    ) -> None:
+        _check_momenta(p4)
+        _check_offsets(offsets, p4)
+        if features is None:
+            features = p4.new_zeros((p4.shape[0], 0))
+        _check_features(features, p4)
+        sets = offsets.shape[0] - 1
+        for name, tensor, dimensions in (
+            ("context", context, 2),
+            ("labels", labels, 1),
+            ("weights", weights, 1),
+        ):
+            _check_per_set(name, tensor, dimensions, sets, p4)
+        self._fill(p4, offsets, features, context, labels, weights)
+
+    def _fill(self, *values: Tensor | None) -> None:
+        """Set the fields of the frozen value, in their order."""
+        for name, value in zip(self.__dataclass_fields__, values, strict=True):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def _trusted(cls, *values: Tensor | None) -> Self:
+        """A batch from tensors that came out of a checked one, without checking them again."""
+        particles = cls.__new__(cls)
+        particles._fill(*values)
+        return particles
+
+    def __len__(self) -> int:
+        return int(self.offsets.shape[0]) - 1
+
+    def __iter__(self) -> Iterator["ParticleSet"]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        optional = [name for name in _PER_SET if getattr(self, name) is not None]
+        return (
+            f"ParticleSet({len(self)} sets, {self.p4.shape[0]} particles, "
+            f"{self.features.shape[1]} features"
+            + (f", with {', '.join(optional)}" if optional else "")
+            + f", {str(self.dtype).removeprefix('torch.')}, {self.device})"
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.p4.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating-point type of the momenta."""
+        return self.p4.dtype
+
+    @property
+    def counts(self) -> Int64[Tensor, " sets"]:
+        """The number of particles in each set."""
+        return self.offsets.diff()
+
+    @property
+    def set_index(self) -> Int64[Tensor, " particles"]:
+        """The set that each particle belongs to."""
+        sets = torch.arange(len(self), device=self.device)
+        # output_size: without it, a GPU would have to report the sum of the counts first.
+        return torch.repeat_interleave(sets, self.counts, output_size=self.p4.shape[0])
+
+    def __getitem__(self, index: int | slice | Sequence[int] | Tensor) -> "ParticleSet":
+        """Choose sets: one, a slice, a list or tensor of numbers, or a mask, in the order given.
+
+        A slice of step one shares the memory of the particles; everything else copies.
+        """
+        if isinstance(index, int):
+            if not -len(self) <= index < len(self):
+                # IndexError, not ours: iteration and DataLoader samplers rely on it.
+                raise IndexError(f"set {index} of a batch of {len(self)}")
+            start = index % len(self)
+            return self._slice(start, start + 1)
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step == 1:
+                return self._slice(start, max(start, stop))
+            index = (
+                torch.arange(start, stop, step)
+                if step > 0
+                else torch.tensor(range(start, stop, step), dtype=torch.int64)
+            )
+        return self._take(torch.as_tensor(index, device=self.device))
+
+    def __getitems__(self, indices: Sequence[int]) -> "ParticleSet":
+        """The hook through which ``DataLoader`` asks for a whole batch at once."""
+        return self[list(indices)]
+
+    def _slice(self, start: int, stop: int) -> "ParticleSet":
+        """The sets from start up to stop, sharing the particles' memory."""
+        offsets = self.offsets[start : stop + 1]
+        first, last = int(offsets[0]), int(offsets[-1])
+        return self._trusted(
+            self.p4[first:last],
+            offsets - first,
+            self.features[first:last],
+            *(_map(getattr(self, name), lambda t: t[start:stop]) for name in _PER_SET),
+        )
+
+    def _take(self, index: Bool[Tensor, " sets"] | Shaped[Tensor, " chosen"]) -> "ParticleSet":
+        """The sets of the given numbers or mask."""
+        if index.numel() == 0 and index.dtype != torch.bool:
+            index = index.long()
+        if index.dtype == torch.bool:
+            if index.shape != (len(self),):
+                raise InputError(
+                    "mask over sets",
+                    expected=f"shape ({len(self)},)",
+                    got=f"shape {tuple(index.shape)}",
+                    fix="give one truth value for each set of the batch",
+                )
+            index = index.nonzero().squeeze(1)
+        if index.dtype.is_floating_point or index.dim() != 1:
+            raise InputError(
+                "index over sets",
+                expected="a one-dimensional list of integers or truth values",
+                got=f"{index.dtype} of shape {tuple(index.shape)}",
+                fix="index with numbers of sets or a mask",
+            )
+        if index.numel() and not bool(((index >= -len(self)) & (index < len(self))).all()):
+            raise IndexError(f"sets {index.tolist()} of a batch of {len(self)}")
+        index = index % max(len(self), 1)
+        counts = self.counts[index]
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        size = int(offsets[-1])
+        shift = self.offsets[:-1][index] - offsets[:-1]
+        rows = torch.arange(size, device=self.device) + torch.repeat_interleave(
+            shift, counts, output_size=size
+        )
+        return self._trusted(
+            self.p4[rows],
+            offsets,
+            self.features[rows],
+            *(_map(getattr(self, name), lambda t: t[index]) for name in _PER_SET),
+        )
+
+    def to(
+        self,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        non_blocking: bool = False,
+    ) -> "ParticleSet":
+        """Move to a device, change the floating-point type; offsets and labels stay integers."""
+        if isinstance(device, torch.dtype):
+            device, dtype = None, device
+
+        def move(tensor: Tensor) -> Tensor:
+            new_dtype = dtype if tensor.is_floating_point() else None
+            return tensor.to(device=device, dtype=new_dtype, non_blocking=non_blocking)
+
+        return self._apply(move)
+
+    def pin_memory(self, device: torch.device | str | None = None) -> "ParticleSet":
+        """Copy to page-locked memory, from which a GPU reads asynchronously."""
+        return self._apply(lambda tensor: tensor.pin_memory(device))
+
+    def detach(self) -> "ParticleSet":
+        """The same batch outside the graph of gradients."""
+        return self._apply(torch.Tensor.detach)
+
+    def _apply(self, function: Any) -> "ParticleSet":
+        """Apply a function to every tensor."""
+        return self._trusted(
+            *(_map(getattr(self, name), function) for name in self.__dataclass_fields__)
+        )
+
+    def with_p4(self, p4: Float[Tensor, "particles 4"]) -> "ParticleSet":
+        """The same batch with other momenta, as after a Lorentz transformation.
+
+        Raises
+        ------
+        InputError
+            If the shape differs from that of the present momenta.
+        """
+        if p4.shape != self.p4.shape:
+            raise InputError(
+                "p4",
+                expected=f"shape {tuple(self.p4.shape)}",
+                got=f"shape {tuple(p4.shape)}",
+                fix="give one momentum for each particle of the batch",
+            )
+        return self._trusted(
+            p4, self.offsets, self.features, self.context, self.labels, self.weights
+        )
+
+    @classmethod
+    def from_awkward(
+        cls,
+        momenta: Any,
+        features: Sequence[str] = (),
+        *,
+        context: Any = None,
+        labels: Any = None,
+        weights: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> "ParticleSet":
+        """Read a jagged awkward array of momenta: ``sets * var * {px, py, pz, E, ...}``.
+
+        Parameters
+        ----------
+        momenta
+            Records in any coordinates that vector knows (px, py, pz, E; pt, eta, phi, mass; ...).
+        features
+            Names of the fields that become features, in this order.
+        context, labels, weights
+            Arrays with one row for each set.
+        dtype
+            The floating-point type; by default that of the momenta.
+
+        Raises
+        ------
+        InputError
+            If the array is not jagged once, has missing values, or lacks a field.
+
+        Notes
+        -----
+        Nothing is copied where energy, px, py, pz lie interleaved in memory, as in an array that
+        :meth:`to_awkward` made; offsets are shared where they are int64 and start at 0.
+        """
+        from hepml.data._awkward import particle_set_from_awkward
+
+        return particle_set_from_awkward(
+            momenta, features, context=context, labels=labels, weights=weights, dtype=dtype
+        )
+
+    def to_awkward(self, features: Sequence[str] | None = None) -> Any:
+        """The momenta as a jagged awkward array of vector's ``Momentum4D``, sharing memory.
+
+        Parameters
+        ----------
+        features
+            Names for the features, which become fields of the records; without names they are
+            fields ``feature_0``, ``feature_1``, ...
+
+        Raises
+        ------
+        InputError
+            If the number of names is not the number of features.
+
+        Examples
+        --------
+        >>> p4 = torch.tensor([[5., 0., 3., 4.], [2., 1., 0., 1.]])
+        >>> jets = ParticleSet(p4, torch.tensor([0, 1, 2])).to_awkward()
+        >>> jets.pt.tolist(), jets.mass.tolist()
+        ([[3.0], [1.0]], [[0.0], [1.414...]])
+        """
+        from hepml.data._awkward import awkward_from_particle_set
+
+        return awkward_from_particle_set(self, features)
+
+
+def concatenate(batches: Sequence[ParticleSet]) -> ParticleSet:
+    """Join batches into one, set after set.
+
+    Parameters
+    ----------
+    batches
+        At least one; all with the same number of features and the same optional fields.
+
+    Raises
+    ------
+    InputError
+        If there is none, or if the batches differ in features, dtype, device or optional fields.
+    """
+    batches = list(batches)
+    if not batches:
+        raise InputError(
+            "concatenate", expected="one batch or more", got="none", fix="pass at least one"
+        )
+    kinds = {_kind(batch) for batch in batches}
+    if len(kinds) > 1:
+        raise InputError(
+            "concatenate",
+            expected="batches with the same features, dtype, device and optional fields",
+            got=" and ".join(sorted(map(str, kinds))),
+            fix="read all of them with the same columns, and move them to one device",
+        )
+    if len(batches) == 1:
+        return batches[0]
+    sizes = [batch.p4.shape[0] for batch in batches]
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    offsets = [batches[0].offsets[:1]]
+    offsets += [batch.offsets[1:] + start for batch, start in zip(batches, starts, strict=True)]
+
+    def join(name: str) -> Tensor | None:
+        values = [getattr(batch, name) for batch in batches]
+        return None if values[0] is None else torch.cat(values)
+
+    return ParticleSet._trusted(
+        join("p4"), torch.cat(offsets), join("features"), *(join(name) for name in _PER_SET)
+    )
+
+
+def _kind(batch: ParticleSet) -> str:
+    """What must agree between batches that are joined."""
+    fields = [
+        f"{name} {str(value.dtype).removeprefix('torch.')}{list(value.shape[1:])}"
+        for name in (*_PER_PARTICLE, *_PER_SET)
+        if (value := getattr(batch, name)) is not None
+    ]
+    return f"({', '.join(fields)} on {batch.device})"
+
+
+def _map(tensor: Tensor | None, function: Any) -> Tensor | None:
+    """The function of the tensor, or None of None."""
+    return None if tensor is None else cast(Tensor, function(tensor))
+
+
+def _check_momenta(p4: Tensor) -> None:
+    """Refuse anything but finite (particles, 4) in floating point."""
+    if not isinstance(p4, Tensor) or p4.dim() != 2 or p4.shape[1] != 4:
+        raise InputError(
+            "p4",
+            expected="a tensor of shape (particles, 4) with rows (E, px, py, pz) in GeV",
+            got=_describe(p4),
+            fix="stack energy, px, py, pz along the last axis, without padding",
+        )
+    if not p4.is_floating_point():
+        raise InputError(
+            "p4", expected="floating point", got=str(p4.dtype), fix="convert with .float()"
+        )
+    _check_finite("p4", p4)
+
+
+def _check_offsets(offsets: Tensor, p4: Tensor) -> None:
+    """Refuse anything but int64 bounds from 0 to the number of particles."""
+    fix = "pass the running sum of the numbers of particles, starting with 0"
+    if not isinstance(offsets, Tensor) or offsets.dim() != 1 or offsets.dtype != torch.int64:
+        raise InputError(
+            "offsets", expected="int64 of shape (sets + 1,)", got=_describe(offsets), fix=fix
+        )
+    if offsets.device != p4.device:
+        raise InputError(
+            "offsets", expected=f"device {p4.device}", got=str(offsets.device), fix="move it there"
+        )
+    if (
+        offsets.shape[0] == 0
+        or int(offsets[0]) != 0
+        or int(offsets[-1]) != p4.shape[0]
+        or bool((offsets.diff() < 0).any())
+    ):
+        raise InputError(
+            "offsets",
+            expected=f"bounds that start at 0, never fall and end at {p4.shape[0]}, "
+            "the number of particles",
+            got=_describe(offsets) + f" {offsets[:8].tolist()}",
+            fix=fix,
+        )
+
+
+def _check_features(features: Tensor, p4: Tensor) -> None:
+    """Refuse features that are not finite (particles, channels) beside the momenta."""
+    if (
+        not isinstance(features, Tensor)
+        or features.dim() != 2
+        or features.shape[0] != p4.shape[0]
+        or features.dtype != p4.dtype
+        or features.device != p4.device
+    ):
+        raise InputError(
+            "features",
+            expected=f"{p4.dtype} of shape ({p4.shape[0]}, channels) on {p4.device}",
+            got=_describe(features),
+            fix="give one row for each particle, with the dtype and device of p4",
+        )
+    _check_finite("features", features)
+
+
+def _check_per_set(
+    name: str, tensor: Tensor | None, dimensions: int, sets: int, p4: Tensor
+) -> None:
+    """Refuse an optional field whose first axis is not the sets."""
+    if tensor is None:
+        return
+    floating = name != "labels"
+    if (
+        not isinstance(tensor, Tensor)
+        or tensor.dim() != dimensions
+        or tensor.shape[0] != sets
+        or tensor.device != p4.device
+        or (floating and not tensor.is_floating_point())
+    ):
+        shape = f"({sets},)" if dimensions == 1 else f"({sets}, channels)"
+        raise InputError(
+            name,
+            expected=f"{'floating point' if floating else 'a tensor'} of shape {shape} "
+            f"on {p4.device}",
+            got=_describe(tensor),
+            fix="give one row for each set of the batch",
+        )
+    if tensor.is_floating_point():
+        _check_finite(name, tensor)
+
+
+def _check_finite(name: str, tensor: Tensor) -> None:
+    """Refuse NaN and infinity, naming the first bad row."""
+    # The sum is finite unless a value is not: one pass without a temporary. It may overflow, so
+    # that only a non-finite sum is followed by the exact test.
+    if bool(tensor.detach().sum().isfinite()):
+        return
+    bad = (~tensor.detach().isfinite()).reshape(tensor.shape[0], -1).any(1).nonzero()
+    if bad.numel():
+        row = int(bad[0])
+        raise InputError(
+            name,
+            expected="finite numbers",
+            got=f"{tensor[row].tolist()} in row {row} ({bad.numel()} such rows)",
+            fix="remove or repair these rows before making the batch",
+        )
+
+
+def _describe(value: object) -> str:
+    """A value's type, shape, dtype and device in few words."""
+    if isinstance(value, Tensor):
+        return f"{value.dtype} of shape {tuple(value.shape)} on {value.device}"
+    return f"{type(value).__name__} {value!r:.60}"
+
+
+def _collate(batch: Sequence[ParticleSet], *, collate_fn_map: Any = None) -> ParticleSet:  # noqa: ARG001
+    """What ``DataLoader`` does with a list of batches."""
+    return concatenate(batch)
+
+
+# The documented way to teach torch's default_collate a type: with it, DataLoader(particles) works
+# without a collate_fn.
+default_collate_fn_map[ParticleSet] = _collate

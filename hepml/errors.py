@@ -1,0 +1,63 @@
+"""The errors that hepml raises: each says what was expected, what came, and how to fix it."""
+
+
+class HepmlError(Exception):
+    """The base of every error that hepml raises on purpose.
+
+    Parameters
+    ----------
+    what
+        The subject: a file, branch, argument or operation, with its name and the offending value.
+    expected
+        What would have been right.
+    got
+        What came instead.
+    fix
+        What the user can do about it.
+
+    Examples
+    --------
+    >>> print(InputError("offsets", expected="int64", got="int32", fix="convert with .long()"))
+    offsets: expected int64, got int32. Fix: convert with .long().
+    """
+
+    def __init__(self, what: str, *, expected: str, got: str, fix: str) -> None:
+        self.what, self.expected, self.got, self.fix = what, expected, got, fix
+        self.message = f"{what}: expected {expected}, got {got}. Fix: {fix.rstrip('.')}."
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions cross process boundaries (data workers); the default would call cls(message).
+        return (_rebuild, (type(self), self.what, self.expected, self.got, self.fix))
+
+
+def _rebuild(cls: type[HepmlError], what: str, expected: str, got: str, fix: str) -> HepmlError:
+    """Make the error again on the other side of a pickle."""
+    return cls(what, expected=expected, got=got, fix=fix)
+
+
+class InputError(HepmlError, ValueError):
+    """A tensor, argument or configuration value is not what the documented interface takes."""
+
+
+class ColumnError(HepmlError, KeyError):
+    """A file has no such tree, branch or field; the message lists the nearest names."""
+
+
+class FileError(HepmlError, OSError):
+    """A file cannot be read or written: missing, truncated, remote without support, not ROOT."""
+
+
+class DataError(HepmlError, ValueError):
+    """The content of a file is wrong: NaN momenta, unequal lengths, labels outside the classes."""
+
+
+class MissingDependencyError(HepmlError, ImportError):
+    """An optional package is not installed; the message holds the install command."""
+
+
+class KernelError(HepmlError, RuntimeError):
+    """No kernel can run an operation; the message lists the reason of each."""

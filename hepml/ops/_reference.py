@@ -1,32 +1,21 @@
 """The definition of every segment and scatter operation, in plain differentiable torch.
 
-A faster kernel agrees with these functions in value, gradient and gradient of gradient.
+A faster kernel agrees with these functions in value, gradient and gradient of gradient. Half
+precision is summed in float32 and rounded once.
 """
 
 import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
+_HALF = (torch.float16, torch.bfloat16)
+
 
 def segment_index(offsets: Int64[Tensor, " bounds"], items: int) -> Int64[Tensor, " items"]:
     """The segment that each item belongs to."""
     segments = torch.arange(offsets.shape[0] - 1, device=offsets.device)
+    # output_size: without it, a GPU would have to report the sum of the counts first.
     return torch.repeat_interleave(segments, offsets.diff(), output_size=items)
-
-
-def scatter_sum(
-    values: Float[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
-) -> Float[Tensor, "size *channels"]:
-    """Sum of the values that go to each place; 0 where none goes."""
-    return values.new_zeros((size, *values.shape[1:])).index_add(0, index, values)
-
-
-def segment_sum(
-    values: Float[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
-) -> Float[Tensor, "bounds-1 *channels"]:
-    """Sum over each segment; 0 for an empty one."""
-    index = segment_index(offsets, values.shape[0])
-    return scatter_sum(values, index, offsets.shape[0] - 1)
 
 
 def segment_gather(
@@ -34,3 +23,99 @@ def segment_gather(
 ) -> Shaped[Tensor, "items *channels"]:
     """The segment's row at each of its items: the transpose of the sum."""
     return rows[segment_index(offsets, items)]
+
+
+def scatter_sum(
+    values: Float[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
+) -> Float[Tensor, "{size} *channels"]:
+    """Sum of the values that go to each place; 0 where none goes."""
+    wide = values.float() if values.dtype in _HALF else values
+    return wide.new_zeros((size, *values.shape[1:])).index_add(0, index, wide).to(values.dtype)
+
+
+def scatter_mean(
+    values: Float[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
+) -> Float[Tensor, "{size} *channels"]:
+    """Mean of the values that go to each place; 0 where none goes."""
+    wide = values.float() if values.dtype in _HALF else values
+    counts = scatter_sum(wide.new_ones(values.shape[0]), index, size).clamp(min=1)
+    total = scatter_sum(wide, index, size)
+    return (total / counts.reshape(-1, *[1] * (values.dim() - 1))).to(values.dtype)
+
+
+def scatter_max(
+    values: Float[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
+) -> Float[Tensor, "{size} *channels"]:
+    """Largest of the values that go to each place; 0 where none goes."""
+    return _scatter_extremum(values, index, size, "amax")
+
+
+def scatter_min(
+    values: Float[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
+) -> Float[Tensor, "{size} *channels"]:
+    """Smallest of the values that go to each place; 0 where none goes."""
+    return _scatter_extremum(values, index, size, "amin")
+
+
+def _scatter_extremum(values: Tensor, index: Tensor, size: int, reduce: str) -> Tensor:
+    """amax or amin; torch shares the gradient equally among ties."""
+    places = index.reshape(-1, *[1] * (values.dim() - 1)).expand_as(values)
+    zeros = values.new_zeros((size, *values.shape[1:]))
+    return zeros.scatter_reduce(0, places, values, reduce, include_self=False)
+
+
+def segment_sum(
+    values: Float[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
+) -> Float[Tensor, "bounds-1 *channels"]:
+    """Sum over each segment; 0 for an empty one."""
+    return scatter_sum(values, segment_index(offsets, values.shape[0]), offsets.shape[0] - 1)
+
+
+def segment_mean(
+    values: Float[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
+) -> Float[Tensor, "bounds-1 *channels"]:
+    """Mean over each segment; 0 for an empty one."""
+    return scatter_mean(values, segment_index(offsets, values.shape[0]), offsets.shape[0] - 1)
+
+
+def segment_max(
+    values: Float[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
+) -> Float[Tensor, "bounds-1 *channels"]:
+    """Largest value of each segment; 0 for an empty one."""
+    return scatter_max(values, segment_index(offsets, values.shape[0]), offsets.shape[0] - 1)
+
+
+def segment_min(
+    values: Float[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
+) -> Float[Tensor, "bounds-1 *channels"]:
+    """Smallest value of each segment; 0 for an empty one."""
+    return scatter_min(values, segment_index(offsets, values.shape[0]), offsets.shape[0] - 1)
+
+
+def _shifted_exponential(values: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """exp(values - shift), its sums and the shift of each segment, which is its largest value."""
+    wide = values.float() if values.dtype in _HALF else values
+    shift = segment_max(wide.detach(), offsets)
+    # A segment of -inf alone has nothing to shift by, and -inf - -inf is not a number.
+    shift = shift.masked_fill(shift == -torch.inf, 0)
+    exponential = (wide - segment_gather(shift, offsets, values.shape[0])).exp()
+    return exponential, segment_sum(exponential, offsets), shift
+
+
+def segment_softmax(
+    values: Float[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
+) -> Float[Tensor, "items *channels"]:
+    """exp(values), divided by its sum over the segment; 0 where a segment holds -inf alone."""
+    exponential, total, _ = _shifted_exponential(values, offsets)
+    total = total.masked_fill(total == 0, 1)
+    return (exponential / segment_gather(total, offsets, values.shape[0])).to(values.dtype)
+
+
+def segment_logsumexp(
+    values: Float[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
+) -> Float[Tensor, "bounds-1 *channels"]:
+    """Logarithm of the sum of exp(values) over each segment; -inf for an empty one."""
+    _, total, shift = _shifted_exponential(values, offsets)
+    nothing = total == 0
+    logarithm = total.masked_fill(nothing, 1).log() + shift
+    return logarithm.masked_fill(nothing, -torch.inf).to(values.dtype)

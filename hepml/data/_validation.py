@@ -1,0 +1,114 @@
+"""What a ParticleSet refuses, once, when it is made."""
+
+import torch
+from torch import Tensor
+
+from hepml.errors import InputError
+
+
+def check_momenta(p4: Tensor) -> None:
+    """Refuse anything but finite (particles, 4) in floating point."""
+    if not isinstance(p4, Tensor) or p4.dim() != 2 or p4.shape[1] != 4:
+        raise InputError(
+            "p4",
+            expected="a tensor of shape (particles, 4) with rows (E, px, py, pz) in GeV",
+            got=_describe(p4),
+            fix="stack energy, px, py, pz along the last axis, without padding",
+        )
+    if not p4.is_floating_point():
+        raise InputError(
+            "p4", expected="floating point", got=str(p4.dtype), fix="convert with .float()"
+        )
+    _check_finite("p4", p4)
+
+
+def check_offsets(offsets: Tensor, p4: Tensor) -> None:
+    """Refuse anything but int64 bounds from 0 to the number of particles."""
+    fix = "pass the running sum of the numbers of particles, starting with 0"
+    if not isinstance(offsets, Tensor) or offsets.dim() != 1 or offsets.dtype != torch.int64:
+        raise InputError(
+            "offsets", expected="int64 of shape (sets + 1,)", got=_describe(offsets), fix=fix
+        )
+    if offsets.device != p4.device:
+        raise InputError(
+            "offsets", expected=f"device {p4.device}", got=str(offsets.device), fix="move it there"
+        )
+    if (
+        offsets.shape[0] == 0
+        or int(offsets[0]) != 0
+        or int(offsets[-1]) != p4.shape[0]
+        or bool((offsets.diff() < 0).any())
+    ):
+        raise InputError(
+            "offsets",
+            expected=f"bounds that start at 0, never fall and end at {p4.shape[0]}, "
+            "the number of particles",
+            got=_describe(offsets) + f" {offsets[:8].tolist()}",
+            fix=fix,
+        )
+
+
+def check_features(features: Tensor, p4: Tensor) -> None:
+    """Refuse features that are not finite (particles, channels) beside the momenta."""
+    if (
+        not isinstance(features, Tensor)
+        or features.dim() != 2
+        or features.shape[0] != p4.shape[0]
+        or features.dtype != p4.dtype
+        or features.device != p4.device
+    ):
+        raise InputError(
+            "features",
+            expected=f"{p4.dtype} of shape ({p4.shape[0]}, channels) on {p4.device}",
+            got=_describe(features),
+            fix="give one row for each particle, with the dtype and device of p4",
+        )
+    _check_finite("features", features)
+
+
+def check_per_set(name: str, tensor: Tensor | None, dimensions: int, sets: int, p4: Tensor) -> None:
+    """Refuse an optional field whose first axis is not the sets."""
+    if tensor is None:
+        return
+    floating = name != "labels"
+    if (
+        not isinstance(tensor, Tensor)
+        or tensor.dim() != dimensions
+        or tensor.shape[0] != sets
+        or tensor.device != p4.device
+        or (floating and not tensor.is_floating_point())
+    ):
+        shape = f"({sets},)" if dimensions == 1 else f"({sets}, channels)"
+        raise InputError(
+            name,
+            expected=f"{'floating point' if floating else 'a tensor'} of shape {shape} "
+            f"on {p4.device}",
+            got=_describe(tensor),
+            fix="give one row for each set of the batch",
+        )
+    if tensor.is_floating_point():
+        _check_finite(name, tensor)
+
+
+def _check_finite(name: str, tensor: Tensor) -> None:
+    """Refuse NaN and infinity, naming the first bad row."""
+    # The sum is finite unless a value is not: one pass without a temporary. It may overflow, so
+    # that only a non-finite sum is followed by the exact test.
+    if bool(tensor.detach().sum().isfinite()):
+        return
+    bad = (~tensor.detach().isfinite()).reshape(tensor.shape[0], -1).any(1).nonzero()
+    if bad.numel():
+        row = int(bad[0])
+        raise InputError(
+            name,
+            expected="finite numbers",
+            got=f"{tensor[row].tolist()} in row {row} ({bad.numel()} such rows)",
+            fix="remove or repair these rows before making the batch",
+        )
+
+
+def _describe(value: object) -> str:
+    """A value's type, shape, dtype and device in few words."""
+    if isinstance(value, Tensor):
+        return f"{value.dtype} of shape {tuple(value.shape)} on {value.device}"
+    return f"{type(value).__name__} {value!r:.60}"

@@ -53,6 +53,19 @@ class Pair:
     def __str__(self) -> str:
         return f"{'+'.join(self.signal)}/{'+'.join(self.background)}"
 
+    @property
+    def title(self) -> str:
+        """The pair in words for tables and figures; a long background is counted instead.
+
+        Examples
+        --------
+        >>> Pair.parse("b/uds+g").title, Pair.parse("W/Z+t+H+qcd").title
+        ('b against uds+g', 'W against 4 others')
+        """
+        names = "+".join(self.background)
+        background = names if len(self.background) <= 3 else f"{len(self.background)} others"
+        return f"{'+'.join(self.signal)} against {background}"
+
     def scores(
         self, probabilities: Float[np.ndarray, "jets classes"], class_names: Sequence[str]
     ) -> Float[np.ndarray, " jets"]:

@@ -1,0 +1,279 @@
+"""The figures of an evaluation in the style of mplhep, for paper and screen."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import hist
+import matplotlib
+import mplhep
+import numpy as np
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
+
+from hepml.errors import InputError
+from hepml.training._evaluation import Discrimination
+from hepml.training._pairs import Pair
+
+# More are not told apart by eye: of more, those with most signal jets are drawn.
+MOST_CURVES = 8
+_MOST_CLASSES_WITH_NUMBERS = 10
+_BINS = 50
+_PALETTE = ("#3f90da", "#bd1f01", "#ffa90e", "#832db6", "#94a4a2", "#a96b59", "#e76300", "#717581")
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """mplhep's ROOT style with a palette that colour-blind readers can use, and nothing left set.
+
+    The colours are those of Petroff (arXiv:2107.02270).
+    """
+    look = {
+        **mplhep.style.ROOT,
+        "axes.prop_cycle": cycler(color=_PALETTE),
+        "font.size": 22,
+        "mathtext.fontset": "stixsans",
+        "mathtext.default": "it",
+    }
+    with matplotlib.rc_context(look):
+        yield
+
+
+def _figure(
+    columns: int = 1, rows: int = 1, *, width: float = 9.0, height: float = 9.0
+) -> tuple[Figure, list[Axes]]:
+    """A figure that no global state knows, with its axes of this size in inches."""
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+
+
+def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
+    """Write ``stem.png`` and ``stem.pdf``; returns their paths.
+
+    Parameters
+    ----------
+    figure
+        A figure made by this module.
+    stem
+        The path without the ending; its folder must exist.
+    """
+    stem = Path(stem)
+    paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "pdf")]
+    with _style():
+        for path in paths:
+            # Without the date, the same numbers give the same file.
+            metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
+            figure.savefig(path, metadata=metadata, dpi=120)
+    return paths
+
+
+def roc_figure(curves: Mapping[str, Discrimination]) -> Figure:
+    """Background rejection 1/eB against signal efficiency eS, with bootstrap bands.
+
+    Parameters
+    ----------
+    curves
+        What to draw, by the name for the legend: taggers, or pairs of classes.
+
+    Raises
+    ------
+    InputError
+        If there is no curve.
+
+    Notes
+    -----
+    The band holds 68.3 % of the bootstrap replicas. A curve ends where it has no upper edge: there
+    no background passes in one replica of six or more.
+    """
+    if not curves:
+        raise InputError(
+            "curves", expected="one or more", got="none", fix="evaluate a tagger first"
+        )
+    shown = dict(sorted(curves.items(), key=lambda item: -item[1].sets[0])[:MOST_CURVES])
+    shown = {name: curve for name, curve in curves.items() if name in shown}
+    shown_pairs = {curve.pair.title for curve in shown.values()}
+    with _style():
+        figure, (axes,) = _figure()
+        labels = {name: f"{_plain(name)}  (AUC {shown[name].auc.value:.4f})" for name in shown}
+        # Where the legend starts: its letters are about 0.13 inches wide, the axes 8 inches.
+        left = 1 - (0.13 * max(map(len, labels.values())) + 1.0) / 8
+        highest = highest_below_legend = 10.0
+        for name, curve in shown.items():
+            measured = (curve.background_low > 0) & (curve.background_efficiency > 0)
+            efficiency = curve.signal_efficiency[measured]
+            rejection = 1 / curve.background_efficiency[measured]
+            low, high = 1 / curve.background_high[measured], 1 / curve.background_low[measured]
+            (line,) = axes.plot(efficiency, rejection, linewidth=2.5, label=labels[name])
+            axes.fill_between(
+                efficiency, low, high, color=line.get_color(), alpha=0.25, linewidth=0
+            )
+            highest = max([highest, *high])
+            highest_below_legend = max([highest_below_legend, *high[efficiency > left]])
+        efficiency = np.linspace(1 / highest, 1, 200)
+        axes.plot(efficiency, 1 / efficiency, color="0.6", linestyle=":", label="random choice")
+        axes.set_yscale("log")
+        axes.set_xlim(0, 1)
+        # The legend: a row for each curve, the random choice, the title, and the margins.
+        free = 0.95 - 0.047 * (len(shown) + 2)
+        axes.set_ylim(1, max(2 * highest, highest_below_legend ** (1 / free)))
+        axes.set_xlabel(r"Signal efficiency $\varepsilon_S$")
+        axes.set_ylabel(r"Background rejection 1/$\varepsilon_B$")
+        title = _plain(shown_pairs.pop()) if len(shown_pairs) == 1 else None
+        axes.legend(title=title, loc="upper right", title_fontsize="small")
+        _note_left_out(figure, len(curves) - len(shown))
+    return figure
+
+
+def scores_figure(
+    probabilities: Float[np.ndarray, "jets classes"],
+    labels: Int[np.ndarray, " jets"],
+    class_names: Sequence[str],
+    pairs: Sequence[Pair],
+    *,
+    weights: Float[np.ndarray, " jets"] | None = None,
+) -> Figure:
+    """How the score of each pair is distributed, class by class, each with area one.
+
+    Parameters
+    ----------
+    probabilities
+        The probability of each class for each jet.
+    labels
+        The number of the true class of each jet.
+    class_names
+        The names of the classes.
+    pairs
+        One panel for each; without any class of theirs among the jets, an empty one.
+    weights
+        The weight of each jet.
+
+    Raises
+    ------
+    InputError
+        If there is no pair.
+    """
+    if not pairs:
+        raise InputError("pairs", expected="one or more", got="none", fix="name a pair of classes")
+    names = list(class_names)
+    shown = pairs[:MOST_CURVES]
+    columns = min(math.ceil(math.sqrt(len(shown))), 3)
+    weights = np.ones(len(labels)) if weights is None else weights
+    with _style():
+        figure, panels = _figure(columns, math.ceil(len(shown) / columns), width=8.5, height=7.5)
+        for pair, axes in zip(shown, panels, strict=False):
+            scores = pair.scores(probabilities, names)
+            sides: dict[str, Sequence[str]] = {
+                name: (name,) for name in (*pair.signal, *pair.background)
+            }
+            if len(sides) > len(_PALETTE):
+                sides = {"signal": pair.signal, "background": pair.background}
+            highest, lowest = 0.0, math.inf
+            for number, (side, members) in enumerate(sides.items()):
+                of_side = np.isin(labels, [names.index(name) for name in members])
+                filled = hist.Hist(hist.axis.Regular(_BINS, 0, 1), storage=hist.storage.Weight())
+                # The last bin of an axis does not hold its upper edge.
+                inside = np.minimum(scores[of_side], np.nextafter(1.0, 0.0))
+                filled.fill(inside, weight=weights[of_side])
+                total = filled.sum().value
+                if total <= 0:
+                    continue
+                filled = filled * (_BINS / total)
+                mplhep.histplot(
+                    filled,
+                    ax=axes,
+                    histtype="fill" if number == 0 else "step",
+                    alpha=0.45 if number == 0 else 1.0,
+                    color=_PALETTE[number],
+                    linewidth=2.5,
+                    yerr=False,
+                    edges=False,
+                    label=_plain(side),
+                )
+                heights = filled.values()
+                highest = max(highest, heights.max())
+                lowest = min(lowest, heights[heights > 0].min())
+            axes.set_yscale("log")
+            axes.set_xlim(0, 1)
+            if highest > 0:
+                axes.set_ylim(lowest / 2, highest * (highest / lowest) ** 0.35)
+            axes.set_xlabel(f"Score: {_plain(pair.title)}")
+            axes.set_ylabel("Probability density")
+            axes.legend(loc="upper center", ncols=min(len(sides), 4), columnspacing=1.0)
+        for axes in panels[len(shown) :]:
+            axes.set_axis_off()
+        _note_left_out(figure, len(pairs) - len(shown))
+    return figure
+
+
+def confusion_figure(
+    confusion: Float[np.ndarray, "classes classes"], class_names: Sequence[str]
+) -> Figure:
+    """Which class the jets of each true class are taken for, as fractions of the true class.
+
+    Parameters
+    ----------
+    confusion
+        The weight of the jets of each true class (row) taken for each class (column).
+    class_names
+        The names of the classes.
+    """
+    classes = len(class_names)
+    total = confusion.sum(1, keepdims=True)
+    fractions = np.divide(confusion, total, out=np.full_like(confusion, np.nan), where=total > 0)
+    with _style():
+        width = 9.5 if classes <= _MOST_CLASSES_WITH_NUMBERS else 15.0
+        figure, (axes,) = _figure(width=width, height=0.84 * width)
+        # Of many classes a sample often has few: rows without jets say nothing.
+        rows: Sequence[int] = range(classes)
+        if classes > _MOST_CLASSES_WITH_NUMBERS:
+            rows = [row for row in range(classes) if total[row] > 0]
+        image = axes.imshow(fractions[list(rows)], vmin=0, vmax=1, cmap="Blues", aspect="auto")
+        bar = figure.colorbar(image, ax=axes, pad=0.03, aspect=25)
+        bar.set_label("Fraction of the true class", labelpad=12)
+        names = [_plain(name) for name in class_names]
+        turned = 90.0 if sum(map(len, names)) > 40 else 0.0
+        axes.set_xticks(*_ticks(names), rotation=turned, fontsize=_size(classes))
+        axes.set_yticks(*_ticks([names[row] for row in rows]), fontsize=_size(len(rows)))
+        axes.tick_params(which="both", length=0)
+        axes.set_xlabel("Most probable class")
+        axes.set_ylabel("True class")
+        if classes <= _MOST_CLASSES_WITH_NUMBERS:
+            for (row, column), fraction in np.ndenumerate(fractions):
+                if not math.isnan(fraction):
+                    axes.text(
+                        column,
+                        row,
+                        f"{fraction:.3f}",
+                        ha="center",
+                        va="center",
+                        color="white" if fraction > 0.5 else "black",
+                        fontsize=min(24.0, 110 / classes),
+                    )
+    return figure
+
+
+def _ticks(names: Sequence[str]) -> tuple[Sequence[int], list[str]]:
+    """Places and names along an axis; every second, third, ... where all would overlap."""
+    places = range(0, len(names), math.ceil(max(len(names), 1) / 40))
+    return places, [names[place] for place in places]
+
+
+def _size(names: int) -> float:
+    """The font size at which this many names fit along an axis."""
+    return min(22.0, max(9.0, 500 / max(names, 1)))
+
+
+def _plain(text: str) -> str:
+    """Text in which dollar signs do not start a formula."""
+    return text.replace("$", r"\$")
+
+
+def _note_left_out(figure: Figure, left_out: int) -> None:
+    """Say under the figure how many curves or panels it does not show."""
+    if left_out:
+        figure.supxlabel(f"{left_out} further pairs are not shown", fontsize="x-small", color="0.4")

@@ -1,0 +1,142 @@
+"""Collider coordinates of momenta, with derivatives that are finite everywhere.
+
+Where a coordinate is singular (the azimuth at pt = 0, the pseudorapidity along the beam), its
+derivative is set to 0.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hepml.lorentz._metric import root
+
+
+def pt(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
+    """Transverse momentum ``sqrt(px² + py²)`` in GeV.
+
+    Examples
+    --------
+    >>> pt(torch.tensor([6., 3., 4., 0.]))
+    tensor(5.)
+    """
+    return root(p4[..., 1].square() + p4[..., 2].square())
+
+
+def eta(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
+    """Pseudorapidity ``arsinh(pz / pt)``; infinite along the beam, 0 of no momentum, as in vector.
+
+    Notes
+    -----
+    In float32, a direction with ``|pz| > 4e9 pt`` counts as along the beam: its derivative would
+    overflow.
+
+    Examples
+    --------
+    >>> eta(torch.tensor([[5., 3., 4., 0.], [1., 0., 0., -1.], [0., 0., 0., 0.]]))
+    tensor([0., -inf, 0.])
+    """
+    pz, transverse = p4[..., 3], pt(p4)
+    regular = pz.abs() < transverse * torch.finfo(p4.dtype).max ** 0.25
+    value = torch.asinh(torch.where(regular, pz / torch.where(regular, transverse, 1.0), 0.0))
+    return torch.where(regular, value, _infinite(pz))
+
+
+def phi(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
+    """Azimuth ``atan2(py, px)`` in (-pi, pi]; 0 at pt = 0.
+
+    Examples
+    --------
+    >>> phi(torch.tensor([[1., 0., 1., 0.], [1., -1., -0., 0.]]))
+    tensor([1.5708, 3.1416])
+    """
+    return _angle(p4[..., 2], p4[..., 1])
+
+
+def rapidity(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
+    """Rapidity ``ln((E + pz) / (E - pz)) / 2``; infinite along the beam for a light-like momentum.
+
+    Notes
+    -----
+    It does not exist where ``|E| <= |pz|``, which rounding can cause: the limit, an infinity with
+    the sign of pz, stands there (vector gives NaN), and 0 where both vanish.
+
+    Examples
+    --------
+    >>> rapidity(torch.tensor([[5., 3., 0., 0.], [1., 0., 0., 1.], [5., 0., 0., 4.]]))
+    tensor([0.0000, inf, 1.0986])
+    """
+    energy, pz = p4[..., 0], p4[..., 3]
+    regular = energy.abs() > pz.abs()
+    energy = torch.where(regular, energy, 1.0)
+    inside = torch.where(regular, pz, 0.0)
+    return torch.where(regular, 0.5 * ((energy + inside) / (energy - inside)).log(), _infinite(pz))
+
+
+def delta_eta(
+    p: Float[Tensor, "*#batch 4"], q: Float[Tensor, "*#batch 4"]
+) -> Float[Tensor, "*#batch"]:
+    """Difference of pseudorapidities ``eta(p) - eta(q)``; 0 between momenta along the same beam."""
+    return difference(eta(p), eta(q))
+
+
+def delta_phi(
+    p: Float[Tensor, "*#batch 4"], q: Float[Tensor, "*#batch 4"]
+) -> Float[Tensor, "*#batch"]:
+    """Difference of azimuths ``phi(p) - phi(q)`` in (-pi, pi]; 0 where either pt vanishes.
+
+    Notes
+    -----
+    The angle of ``(pt(q) · pt(p), pt(q) x pt(p))``, which knows no branch cut. vector takes a
+    momentum without pt to point to phi = 0, a choice that a rotation about the beam would show.
+
+    Examples
+    --------
+    >>> p, q = torch.tensor([1., -1., -.1, 0.]), torch.tensor([1., -1., .1, 0.])
+    >>> delta_phi(p, q)
+    tensor(0.1993)
+    """
+    cross = p[..., 2] * q[..., 1] - p[..., 1] * q[..., 2]
+    dot = p[..., 1] * q[..., 1] + p[..., 2] * q[..., 2]
+    return _angle(cross, dot)
+
+
+def delta_r(
+    p: Float[Tensor, "*#batch 4"], q: Float[Tensor, "*#batch 4"]
+) -> Float[Tensor, "*#batch"]:
+    """Angular distance ``sqrt(delta_eta² + delta_phi²)``, with the derivative 0 at distance 0.
+
+    Examples
+    --------
+    >>> delta_r(torch.tensor([5., 3., 4., 0.]), torch.tensor([5., 4., -3., 0.]))
+    tensor(1.5708)
+    """
+    longitudinal = delta_eta(p, q)
+    finite = longitudinal.isfinite()
+    square = torch.where(finite, longitudinal, 0.0).square() + delta_phi(p, q).square()
+    return torch.where(finite, root(square), torch.inf)
+
+
+def difference(
+    a: Float[Tensor, "*#batch"], b: Float[Tensor, "*#batch"]
+) -> Float[Tensor, "*#batch"]:
+    """``a - b`` of coordinates that may be infinite: 0 between equal infinities, never NaN."""
+    finite = a.isfinite() & b.isfinite()
+    a_limit, b_limit = a.detach(), b.detach()
+    limit = torch.where(a_limit == b_limit, 0.0, a_limit - b_limit)
+    return torch.where(finite, torch.where(finite, a, 0.0) - torch.where(finite, b, 0.0), limit)
+
+
+def _angle(y: Float[Tensor, "*batch"], x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """``atan2(y, x)`` with the derivative 0 where its denominator x² + y² vanishes."""
+    # Adding 0 turns -0 into 0: the cut belongs to +pi, and a momentum without pt has phi = 0.
+    x, y = x + 0.0, y + 0.0
+    # Not 0: the reciprocal of a subnormal number, in the backward pass, is infinite.
+    regular = x.square() + y.square() > torch.finfo(x.dtype).tiny
+    angle = torch.atan2(torch.where(regular, y, 0.0), torch.where(regular, x, 1.0))
+    # Where only the squares underflow, there still is a direction.
+    return torch.where(regular, angle, torch.atan2(y.detach(), x.detach()))
+
+
+def _infinite(pz: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """Infinity with the sign of pz, and 0 of 0."""
+    return torch.where(pz == 0, 0.0, torch.copysign(pz.new_full((), torch.inf), pz.detach()))

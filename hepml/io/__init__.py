@@ -1,0 +1,21 @@
+"""Files to particles: the only place that converts units, order of components and dtype."""
+
+from hepml.io._chunks import Chunk
+from hepml.io._columns import Collection, Columns, JetIndex
+from hepml.io._presets import PRESETS
+from hepml.io._read import iterate, read
+from hepml.io._recognise import Layout, recognise
+from hepml.io._stream import ParticleStream
+
+__all__ = [
+    "PRESETS",
+    "Chunk",
+    "Collection",
+    "Columns",
+    "JetIndex",
+    "Layout",
+    "ParticleStream",
+    "iterate",
+    "read",
+    "recognise",
+]

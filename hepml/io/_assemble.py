@@ -1,0 +1,203 @@
+"""Tables of numbers for the particles and for the sets, with what is wrong in them noted."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hepml.io._binding import Bound, BoundCollection
+from hepml.io._columns import UNITS
+from hepml.io._expressions import Expression
+from hepml.io._faults import Faults
+from hepml.io._momenta import fill_p4
+from hepml.io._rows import Rows, offsets_of, particles_of
+from hepml.io._table import Column
+
+
+def particles_table(
+    bound: Bound,
+    columns: Mapping[str, Column],
+    levels: Sequence[Mapping[str, str]],
+    faults: Faults,
+) -> tuple[Any, Any, Any]:
+    """Momenta, features and offsets of all collections together, in their order in each set."""
+    unit = UNITS[bound.columns.unit]
+    jets = None if bound.jets is None else offsets_of(columns[bound.jets])
+    parts = []
+    for part, level in zip(bound.parts, levels, strict=True):
+        rows, offsets = particles_of(part, columns, level, jets, faults)
+        parts.append(_momenta(part, columns, rows, offsets, unit))
+    channels = len(bound.columns.feature_names)
+    if len(parts) == 1:
+        p4, rows, offsets = parts[0]
+        features = np.empty((len(p4), channels), np.float32)
+        _fill_features(features, bound.parts[0], rows, channels)
+        _check_particles(bound, bound.parts[0], p4, features, rows, offsets, faults)
+        return p4, features, offsets
+    offsets = np.sum([part_offsets for _, _, part_offsets in parts], axis=0)
+    p4 = np.empty((int(offsets[-1]), 4), np.float32)
+    features = np.empty((len(p4), channels), np.float32)
+    before = offsets[:-1].copy()
+    for part, (part_p4, rows, part_offsets) in zip(bound.parts, parts, strict=True):
+        counts = np.diff(part_offsets)
+        place = np.arange(len(part_p4)) + np.repeat(before - part_offsets[:-1], counts)
+        part_features = np.empty((len(part_p4), channels), np.float32)
+        _fill_features(part_features, part, rows, channels)
+        _check_particles(bound, part, part_p4, part_features, rows, part_offsets, faults)
+        p4[place], features[place] = part_p4, part_features
+        before += counts
+    return p4, features, offsets
+
+
+def _momenta(
+    part: BoundCollection, columns: Mapping[str, Column], rows: Rows, offsets: Any, unit: float
+) -> tuple[Any, Rows, Any]:
+    """The momenta of one collection, without padding and without what its cut removes."""
+    coordinates = {name: rows.evaluate(e) for name, e in part.momentum.items()}
+    keep = None
+    names = [name for e in part.momentum.values() for name in e.names]
+    if part.index is None and any(
+        columns[n].offsets is None and columns[n].values.ndim == 2 for n in names
+    ):
+        keep = _not_padding(part, coordinates, offsets)
+    if part.cut is not None:
+        passed = rows.evaluate(part.cut).astype(bool)
+        keep = passed if keep is None else keep & passed
+    if keep is not None:
+        before = np.concatenate([[0], np.cumsum(keep)])
+        offsets = before[offsets]
+        coordinates = {name: values[keep] for name, values in coordinates.items()}
+        rows.keep(keep)
+    p4 = np.empty((rows.size, 4), np.float32)
+    fill_p4(p4, coordinates, unit)
+    return p4, rows, offsets
+
+
+def _not_padding(part: BoundCollection, coordinates: Mapping[str, Any], offsets: Any) -> Any:
+    """Which places of fixed arrays hold particles: all but the zeros at the end."""
+    # A constant such as the mass of the pion says nothing about padding.
+    stored = [coordinates[name] for name, e in part.momentum.items() if e.names]
+    filled = np.any([values != 0 for values in stored], axis=0).reshape(len(offsets) - 1, -1)
+    length = filled.shape[1]
+    # The last filled place, counted from the end; no filled place means a length of zero.
+    used = np.where(filled.any(axis=1), length - np.argmax(filled[:, ::-1], axis=1), 0)
+    return (np.arange(length) < used[:, None]).reshape(-1)
+
+
+def _fill_features(features: Any, part: BoundCollection, rows: Rows, channels: int) -> None:
+    """Write the features of one collection; those that it lacks are zero."""
+    with np.errstate(all="ignore"):
+        for place in range(channels):
+            if place in part.features:
+                features[:, place] = rows.evaluate(part.features[place])
+            else:
+                features[:, place] = 1.0 if place == part.kind else 0.0
+
+
+def _check_particles(
+    bound: Bound,
+    part: BoundCollection,
+    p4: Any,
+    features: Any,
+    rows: Rows,
+    offsets: Any,
+    faults: Faults,
+) -> None:
+    """Note the sets with momenta or features that are not finite, or with negative energies."""
+    if not _all_finite(p4):
+        bad = np.flatnonzero(~np.isfinite(p4).all(axis=1))
+        column, values = _culprit(part, rows, bad)
+        nan = np.isnan(p4[bad]).any(axis=1)
+        for reason, chosen in (("NaN momentum", nan), ("infinite momentum", ~nan)):
+            _add(faults, bad[chosen], offsets, reason, column, "finite numbers", values[chosen])
+    if len(p4) and p4[:, 0].min() < 0:
+        bad = np.flatnonzero(p4[:, 0] < 0)
+        name = "E" if "E" in part.momentum else "energy"
+        column = repr(part.momentum[name].text) if name in part.momentum else "momentum"
+        expected = "energies of zero or more"
+        _add(faults, bad, offsets, "negative energy", column, expected, p4[bad, 0])
+    if features.shape[1] and not _all_finite(features):
+        for place, expression in part.features.items():
+            bad = np.flatnonzero(~np.isfinite(features[:, place]))
+            name = bound.columns.feature_names[place]
+            column = f"{expression.text!r} (feature {name})"
+            values = features[bad, place]
+            _add(faults, bad, offsets, "feature not finite", column, "finite numbers", values)
+
+
+def _culprit(part: BoundCollection, rows: Rows, bad: Any) -> tuple[str, Any]:
+    """The first expression of the momentum that is not finite itself, and its values."""
+    for expression in part.momentum.values():
+        values = rows.evaluate(expression)[bad]
+        if not np.isfinite(np.asarray(values, np.float64)).all():
+            return repr(expression.text), values
+    text = ", ".join(expression.text for expression in part.momentum.values())
+    return f"({text})", np.full(len(bad), "a momentum beyond single precision")
+
+
+def _add(
+    faults: Faults,
+    particles: Any,
+    offsets: Any,
+    reason: str,
+    column: str,
+    expected: str,
+    values: Any,
+) -> None:
+    """Note the sets that hold these particles."""
+    sets, first = np.unique(np.searchsorted(offsets, particles, "right") - 1, return_index=True)
+    place = particles[first] - offsets[sets]
+    examples = [f"{v} in particle {p}" for v, p in zip(values[first], place, strict=True)]
+    faults.add(sets, reason, column, expected, examples)
+
+
+def labels_of(bound: Bound, sets: Rows, faults: Faults) -> Any:
+    """The number of the class of each set, or None without labels."""
+    if bound.file_label is not None:
+        return np.full(sets.size, bound.file_label, np.int64)
+    names = bound.columns.class_names
+    if bound.label is not None:
+        values = np.asarray(sets.evaluate(bound.label))
+        with np.errstate(invalid="ignore"):
+            labels = values.astype(np.int64)
+        bad = np.flatnonzero((labels != values) | (labels < 0) | (labels >= len(names)))
+        expected = f"one of 0..{len(names) - 1} ({_listed(names)})"
+        faults.add(bad, "label outside the classes", repr(bound.label.text), expected, values[bad])
+        return labels
+    if not bound.classes:
+        return None
+    true = np.stack([sets.evaluate(e).astype(bool) for e in bound.classes.values()], axis=1)
+    count = true.sum(axis=1)
+    bad = np.flatnonzero(count != 1)
+    examples = [
+        ", ".join(name for name, one in zip(names, row, strict=True) if one) or "none is true"
+        for row in true[bad]
+    ]
+    expected = f"one true expression among the classes {_listed(names)}"
+    faults.add(bad, "label outside the classes", "of the classes", expected, examples)
+    return true.argmax(axis=1).astype(np.int64)
+
+
+def numbers_of(expressions: Mapping[str, Expression], sets: Rows, faults: Faults) -> Any:
+    """Weights or context as (sets, names), or None without any."""
+    if not expressions:
+        return None
+    table = np.empty((sets.size, len(expressions)), np.float32)
+    for i, (name, expression) in enumerate(expressions.items()):
+        table[:, i] = sets.evaluate(expression)
+        bad = np.flatnonzero(~np.isfinite(table[:, i]))
+        column = f"{expression.text!r} ({name})"
+        faults.add(bad, f"{name} not finite", column, "finite numbers", table[bad, i])
+    return table
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first few names."""
+    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+
+
+def _all_finite(table: Any) -> bool:
+    """Whether no number is NaN or infinite."""
+    # One pass without a temporary; the sum may overflow, so only then look at every number.
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(table.sum())) or bool(np.isfinite(table).all())

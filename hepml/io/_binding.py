@@ -1,0 +1,141 @@
+"""Columns bound to one table: every name looked up and every expression parsed, once a file."""
+
+import fnmatch
+import os
+from dataclasses import dataclass
+
+from hepml.errors import DataError
+from hepml.io._columns import Collection, Columns, JetIndex
+from hepml.io._expressions import Expression, parse
+from hepml.io._table import Table, missing_column
+
+
+@dataclass(frozen=True)
+class BoundCollection:
+    """A collection whose expressions are parsed; features go with their place in the table."""
+
+    momentum: dict[str, Expression]
+    features: dict[int, Expression]
+    kind: int | None
+    index: JetIndex | None
+    cut: Expression | None
+
+    @property
+    def expressions(self) -> list[Expression]:
+        """Everything that is computed for each particle; the momentum comes first."""
+        optional = [self.cut] if self.cut is not None else []
+        return [*self.momentum.values(), *self.features.values(), *optional]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Columns of which every name exists in the table."""
+
+    table: Table
+    columns: Columns
+    parts: tuple[BoundCollection, ...]
+    cut: Expression | None
+    label: Expression | None
+    classes: dict[str, Expression]
+    file_label: int | None
+    weights: Expression | None
+    context: dict[str, Expression]
+
+    @property
+    def jets(self) -> str | None:
+        """The column with one value for each jet, where an entry is an event of jets."""
+        index = self.columns.collections[0].index
+        return None if index is None else index.jets
+
+    @property
+    def per_set(self) -> list[Expression]:
+        """Everything that is computed for each set."""
+        optional = [e for e in (self.cut, self.label, self.weights) if e is not None]
+        return [*optional, *self.classes.values(), *self.context.values()]
+
+    @property
+    def names(self) -> list[str]:
+        """The columns to read."""
+        expressions = [*self.per_set, *(e for part in self.parts for e in part.expressions)]
+        names = dict.fromkeys(name for e in expressions for name in e.names)
+        for part in self.parts:
+            if part.index is not None:
+                index = (part.index.jets, part.index.jet, part.index.particle)
+                names |= dict.fromkeys(name for name in index if name is not None)
+        return list(names)
+
+
+def bind(columns: Columns, table: Table) -> Bound:
+    """Look up every name that the columns use in the table.
+
+    Raises
+    ------
+    ColumnError
+        If the table lacks one; the message lists the nearest names.
+    InputError
+        If an expression is no arithmetic.
+    DataError
+        If labels go by file and the file belongs to no class or to several.
+    """
+    known = frozenset(table.names())
+
+    def look_up(text: str, where: str) -> Expression:
+        expression = parse(text, known)
+        for name in expression.names:
+            if name not in known:
+                raise missing_column(name, table, where)
+        return expression
+
+    def optional(text: str | None, where: str) -> Expression | None:
+        return None if text is None else look_up(text, where)
+
+    places = {name: i for i, name in enumerate(columns.feature_names)}
+    parts = tuple(_bind_collection(part, places, look_up, optional) for part in columns.collections)
+    by_expression = columns.classes if isinstance(columns.classes, dict) else {}
+    return Bound(
+        table=table,
+        columns=columns,
+        parts=parts,
+        cut=optional(columns.cut, "cut"),
+        label=optional(columns.label, "label"),
+        classes={name: look_up(text, f"class {name}") for name, text in by_expression.items()},
+        file_label=_file_label(columns, table.file) if columns.class_files else None,
+        weights=optional(columns.weights, "weights"),
+        context={name: look_up(text, f"context {name}") for name, text in columns.context.items()},
+    )
+
+
+def _bind_collection(part: Collection, places, look_up, optional) -> BoundCollection:
+    """Parse the expressions of one collection."""
+    index = part.index
+    if index is not None:
+        for name in ("jets", "jet", "particle"):
+            optional(getattr(index, name), f"index.{name}")
+    return BoundCollection(
+        momentum={name: look_up(text, name) for name, text in part.momentum.items()},
+        features={
+            places[name]: look_up(text, f"feature {name}") for name, text in part.features.items()
+        },
+        kind=None if part.kind is None else places[part.kind],
+        index=index,
+        cut=optional(part.cut, "cut on particles"),
+    )
+
+
+def _file_label(columns: Columns, file: str) -> int:
+    """The number of the class whose pattern the file's name matches."""
+    spellings = (file, os.path.abspath(file), os.path.basename(file))
+    matching = [
+        name
+        for name, pattern in columns.class_files.items()
+        if any(fnmatch.fnmatch(spelling, pattern) for spelling in spellings)
+    ]
+    if len(matching) != 1:
+        raise DataError(
+            f"file {file!r}",
+            expected="a name that matches the pattern of one class: "
+            + ", ".join(f"{name} {pattern!r}" for name, pattern in columns.class_files.items()),
+            got=f"a match with {', '.join(matching)}" if matching else "no match",
+            fix="correct the patterns in class_files",
+        )
+    return columns.class_names.index(matching[0])

@@ -1,0 +1,167 @@
+"""One range of entries as a batch of sets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from hepml.data import ParticleSet
+from hepml.io._assemble import labels_of, numbers_of, particles_table
+from hepml.io._binding import Bound
+from hepml.io._faults import Faults
+from hepml.io._rows import levels_of, offsets_of, set_levels_of, sets_of
+from hepml.io._table import Column, take_entries
+
+Bad = Literal["error", "drop"]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The sets of one range of entries of one file.
+
+    Parameters
+    ----------
+    particles
+        The sets that passed the cut and were not dropped.
+    file, tree
+        Where they came from.
+    start, stop
+        The range of entries.
+    total
+        The number of sets in these entries, before the cut.
+    rows
+        For each set of `particles`, its number among the `total`.
+    sets_per_entry
+        The number of sets of each entry; None where an entry is a set.
+    dropped
+        How many sets were dropped as bad, by reason.
+    """
+
+    particles: ParticleSet
+    file: str
+    tree: str
+    start: int
+    stop: int
+    total: int
+    rows: Any
+    sets_per_entry: Any = None
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+def count_passing(bound: Bound, start: int, stop: int) -> int:
+    """The number of sets in a range of entries that pass the cut, reading no particles."""
+    names = list(dict.fromkeys(bound.cut.names)) if bound.cut is not None else []
+    if bound.jets is not None:
+        names.append(bound.jets)
+    if not names:
+        return stop - start
+    return int(_passing(bound, bound.table.read(names, start, stop), stop - start).sum())
+
+
+def read_chunk(bound: Bound, start: int, stop: int, bad: Bad) -> tuple[Chunk, Any]:
+    """Read a range of entries; also the place of each set among those that pass the cut."""
+    entries = stop - start
+    columns: Mapping[str, Column] = bound.table.read(bound.names, start, stop)
+    bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
+    passed = _passing(bound, columns, entries)
+    faults = Faults()
+    levels = [levels_of(bound, part, columns) for part in bound.parts]
+    set_levels = set_levels_of(bound, bound.per_set, columns)
+    equal = np.ones(entries, bool)
+    for _, unequal in [*levels, set_levels]:
+        for name, (reference, differ) in unequal.items():
+            equal &= ~differ
+            _add_unequal(faults, columns, name, reference, differ, bounds)
+    rows = np.arange(len(passed))
+    if not equal.all():
+        rows = rows[_of_sets(equal, bounds)]
+        columns = {name: take_entries(column, equal) for name, column in columns.items()}
+        faults.numbers = rows
+    sets = sets_of(bound, set_levels[0], columns, int(equal.sum()))
+    p4, features, offsets = particles_table(bound, columns, [level for level, _ in levels], faults)
+    labels = labels_of(bound, sets, faults)
+    weights = numbers_of({"weights": bound.weights} if bound.weights else {}, sets, faults)
+    context = numbers_of(bound.context, sets, faults)
+    dropped: Mapping[str, int] = {}
+    remaining = passed
+    if faults:
+        if bad == "error":
+            entry = np.arange(start, stop)
+            if bounds is not None:
+                entry = np.repeat(entry, np.diff(bounds))
+            faults.raise_first(passed, bound.table.source, entry, bounds is None)
+        remaining, dropped = faults.dropped(passed)
+    kept = remaining[rows]
+    if not kept.all():
+        in_kept = np.repeat(kept, np.diff(offsets))
+        p4, features = p4[in_kept], features[in_kept]
+        offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[kept])])
+        rows = rows[kept]
+        labels, weights, context = (
+            None if values is None else values[kept] for values in (labels, weights, context)
+        )
+    particles = ParticleSet(
+        torch.from_numpy(p4),
+        torch.from_numpy(offsets),
+        torch.from_numpy(features),
+        labels=None if labels is None else torch.from_numpy(labels),
+        weights=None if weights is None else torch.from_numpy(weights[:, 0]),
+        context=None if context is None else torch.from_numpy(context),
+    )
+    chunk = Chunk(
+        particles=particles,
+        file=bound.table.file,
+        tree=bound.table.tree,
+        start=start,
+        stop=stop,
+        total=len(passed),
+        rows=rows,
+        sets_per_entry=None if bounds is None else np.diff(bounds),
+        dropped=dropped,
+    )
+    return chunk, (np.cumsum(passed) - 1)[rows]
+
+
+def _passing(bound: Bound, columns: Mapping[str, Column], entries: int) -> Any:
+    """Which sets pass the cut; those that cannot be computed pass, to be found bad later."""
+    bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
+    passed = np.ones(entries if bounds is None else int(bounds[-1]), bool)
+    if bound.cut is None:
+        return passed
+    levels, unequal = set_levels_of(bound, [bound.cut], columns)
+    equal = np.ones(entries, bool)
+    for _, differ in unequal.values():
+        equal &= ~differ
+    if not equal.all():
+        columns = {name: take_entries(column, equal) for name, column in columns.items()}
+    sets = sets_of(bound, levels, columns, int(equal.sum()))
+    passed[_of_sets(equal, bounds)] = sets.evaluate(bound.cut).astype(bool)
+    return passed
+
+
+def _of_sets(entries: Any, bounds: Any) -> Any:
+    """A mask over entries as one over their sets."""
+    return entries if bounds is None else np.repeat(entries, np.diff(bounds))
+
+
+def _add_unequal(
+    faults: Faults,
+    columns: Mapping[str, Column],
+    name: str,
+    reference: str,
+    differ: Any,
+    bounds: Any,
+) -> None:
+    """Note the sets of entries in which two columns have lists of different lengths."""
+    own, other = (np.diff(offsets_of(columns[n])) for n in (name, reference))
+    rows = np.flatnonzero(_of_sets(differ, bounds))
+    entry = rows if bounds is None else np.searchsorted(bounds, rows, "right") - 1
+    faults.add(
+        rows,
+        "unequal lengths",
+        name,
+        f"as many values as {reference!r} has",
+        [f"{own[e]} values against {other[e]}" for e in entry],
+    )

@@ -1,0 +1,375 @@
+"""Columns: which branches of a file hold momenta, features, labels and weights."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
+
+from hepml.errors import InputError
+from hepml.io._expressions import check_syntax
+
+_MOMENTA = (
+    ("E", "px", "py", "pz"),
+    ("pt", "eta", "phi", "mass"),
+    ("pt", "eta", "phi", "energy"),
+)
+UNITS = {"GeV": 1.0, "MeV": 1e-3}
+
+
+@dataclass(frozen=True)
+class JetIndex:
+    """Which jet each row of a flat collection belongs to, in files with several jets an event.
+
+    Parameters
+    ----------
+    jets
+        A column with one value for each jet of the event, such as ``FatJet_pt``.
+    jet
+        The column that holds, for each row, the number of its jet within the event; rows with a
+        negative number belong to none.
+    particle
+        The column that holds, for each row, the number of its particle in the common table of the
+        event; None if the rows are the particles.
+    """
+
+    jets: str
+    jet: str
+    particle: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("jets", "jet", "particle"):
+            if name != "particle" or self.particle is not None:
+                check_syntax(getattr(self, name), f"JetIndex.{name}")
+
+
+@dataclass(frozen=True)
+class Collection:
+    """One kind of particle: the columns of its momenta and features.
+
+    Parameters
+    ----------
+    momentum
+        Four expressions under the names (E, px, py, pz), (pt, eta, phi, mass) or
+        (pt, eta, phi, energy); ``energy`` may stand for ``E``. A negative mass means a space-like
+        momentum, as in :mod:`vector`.
+    features
+        Name of each feature and its expression. Columns with one value for each set may be mixed
+        in: ``log(part_pt / jet_pt)``.
+    kind
+        The name of a further feature that is 1 for the particles of this collection and 0 for
+        those of the others that are merged with it.
+    index
+        How a flat collection is divided into jets; None if the column is jagged, one list for each
+        set, or a fixed array padded with zeros.
+    cut
+        An expression that is true for the particles to keep.
+    """
+
+    momentum: Mapping[str, str]
+    features: Mapping[str, str] = field(default_factory=dict)
+    kind: str | None = None
+    index: JetIndex | None = None
+    cut: str | None = None
+
+    def __post_init__(self) -> None:
+        momentum = _texts(self.momentum, "Collection.momentum")
+        if "energy" in momentum and "px" in momentum:
+            momentum["E"] = momentum.pop("energy")
+        if not any(set(momentum) == set(names) for names in _MOMENTA):
+            raise InputError(
+                "Collection.momentum",
+                expected="the names " + ", or ".join(f"({', '.join(m)})" for m in _MOMENTA),
+                got=repr(tuple(self.momentum)),
+                fix="give one expression for each of the four, and no other",
+            )
+        object.__setattr__(self, "momentum", momentum)
+        object.__setattr__(self, "features", _texts(self.features, "Collection.features"))
+        if self.kind is not None and self.kind in self.features:
+            raise InputError(
+                "Collection.kind",
+                expected="a name that no feature of the collection has",
+                got=repr(self.kind),
+                fix="rename the kind or the feature",
+            )
+        if self.cut is not None:
+            check_syntax(self.cut, "Collection.cut")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a file hold what; the same value reads training data and the data to tag.
+
+    Parameters
+    ----------
+    collections
+        One collection of particles, or several that are merged into one set: features that a
+        collection lacks are zero.
+    unit
+        The unit of energies, momenta and masses in the file: "GeV" or "MeV".
+    tree
+        The tree, RNTuple or dataset; None if the file has only one.
+    cut
+        An expression that is true for the sets to keep.
+    label
+        An expression whose value is the number of the class, in the order of `classes`.
+    classes
+        The names of the classes, with `label`; or, without it, a mapping from the name of each
+        class to an expression that is true for its sets and no others.
+    class_files
+        A mapping from the name of each class to a pattern of file names, such as
+        ``{"qcd": "*/qcd_*.root", "top": "*/top_*.root"}``: the label is by file.
+    weights
+        An expression for the weight of each set.
+    context
+        Name and expression of numbers of each set.
+
+    Raises
+    ------
+    InputError
+        If a combination makes no sense; the message says which.
+
+    Examples
+    --------
+    >>> columns = Columns(
+    ...     Collection(
+    ...         {"pt": "part_pt", "eta": "part_eta", "phi": "part_phi", "mass": "0"},
+    ...         features={"charge": "part_charge", "log_pt": "log(part_pt / jet_pt)"},
+    ...     ),
+    ...     label="is_top", classes=("qcd", "top"), cut="jet_pt > 500",
+    ... )
+    >>> columns.feature_names, columns.class_names
+    (('charge', 'log_pt'), ('qcd', 'top'))
+    >>> Columns.from_dict(columns.to_dict()) == columns
+    True
+    """
+
+    collections: tuple[Collection, ...]
+    unit: str = "GeV"
+    tree: str | None = None
+    cut: str | None = None
+    label: str | None = None
+    classes: tuple[str, ...] | Mapping[str, str] = ()
+    class_files: Mapping[str, str] = field(default_factory=dict)
+    weights: str | None = None
+    context: Mapping[str, str] = field(default_factory=dict)
+
+    def __init__(
+        self,
+        collections: Collection | Iterable[Collection],
+        *,
+        unit: str = "GeV",
+        tree: str | None = None,
+        cut: str | None = None,
+        label: str | None = None,
+        classes: Iterable[str] | Mapping[str, str] = (),
+        class_files: Mapping[str, str] | None = None,
+        weights: str | None = None,
+        context: Mapping[str, str] | None = None,
+    ) -> None:
+        if isinstance(collections, Collection):
+            collections = (collections,)
+        texts = isinstance(classes, Mapping)
+        values = {
+            "collections": tuple(collections),
+            "unit": unit,
+            "tree": tree,
+            "cut": cut,
+            "label": label,
+            "classes": _texts(classes, "Columns.classes") if texts else tuple(classes),
+            "class_files": _texts(class_files or {}, "Columns.class_files"),
+            "weights": weights,
+            "context": _texts(context or {}, "Columns.context"),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        _check(self)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns of ``ParticleSet.features``: those of each collection, then the kinds."""
+        names = dict.fromkeys(name for part in self.collections for name in part.features)
+        kinds = dict.fromkeys(part.kind for part in self.collections if part.kind is not None)
+        return tuple(names | kinds)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes; label ``i`` means the ``i``-th. Empty without labels."""
+        return tuple(self.classes) or tuple(self.class_files)
+
+    @property
+    def context_names(self) -> tuple[str, ...]:
+        """The columns of ``ParticleSet.context``."""
+        return tuple(self.context)
+
+    def with_features(self, names: Iterable[str]) -> "Columns":
+        """The same columns with some of the features, or none; their order stays.
+
+        Raises
+        ------
+        InputError
+            If a name is not a feature.
+        """
+        names = list(names)
+        unknown = [name for name in names if name not in self.feature_names]
+        if unknown:
+            raise InputError(
+                "features",
+                expected=f"names among {', '.join(self.feature_names) or '(no features)'}",
+                got=repr(unknown),
+                fix="choose among the features of the columns, or add them to a collection",
+            )
+        collections = [
+            replace(
+                part,
+                features={k: v for k, v in part.features.items() if k in names},
+                kind=part.kind if part.kind in names else None,
+            )
+            for part in self.collections
+        ]
+        return self.replace(collections=collections)
+
+    def without_labels(self) -> "Columns":
+        """The same columns without label and weights, for files that have none."""
+        return self.replace(label=None, classes=(), class_files={}, weights=None)
+
+    def replace(self, **changes: Any) -> "Columns":
+        """The same columns with other values of the named parameters."""
+        return type(self)(**{f.name: getattr(self, f.name) for f in fields(self)} | changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries, lists and text, for checkpoints and YAML; defaults are left out."""
+        plain: dict[str, Any] = {"collections": [_plain(part) for part in self.collections]}
+        plain |= {k: v for k, v in _plain(self).items() if k != "collections"}
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_dict`.
+
+        Raises
+        ------
+        InputError
+            If a key is unknown or a value makes no sense.
+        """
+        values = dict(_known_keys(cls, plain))
+        parts = values.get("collections")
+        if isinstance(parts, Mapping):
+            parts = [parts]
+        if not isinstance(parts, list | tuple) or not parts:
+            raise InputError(
+                "Columns.collections",
+                expected="a list with one collection or more",
+                got=repr(parts),
+                fix="give at least {'momentum': {'E': ..., 'px': ..., 'py': ..., 'pz': ...}}",
+            )
+        values["collections"] = [_collection(part) for part in parts]
+        return cls(**values)
+
+
+def _collection(plain: Mapping[str, Any]) -> Collection:
+    """A collection from plain values."""
+    values = dict(_known_keys(Collection, plain))
+    if "momentum" not in values:
+        raise InputError(
+            "Collection",
+            expected="a momentum",
+            got=f"only {', '.join(values) or 'nothing'}",
+            fix="add momentum: {E: ..., px: ..., py: ..., pz: ...}",
+        )
+    if values.get("index") is not None:
+        values["index"] = JetIndex(**_known_keys(JetIndex, values["index"]))
+    return Collection(**values)
+
+
+def _known_keys(kind: type[Any], plain: Any) -> Mapping[str, Any]:
+    """The mapping itself, if all of its keys are parameters."""
+    names = [f.name for f in fields(kind)]
+    if not isinstance(plain, Mapping) or not set(plain) <= set(names):
+        raise InputError(
+            kind.__name__,
+            expected=f"a mapping with keys among {', '.join(names)}",
+            got=repr(list(plain)) if isinstance(plain, Mapping) else repr(plain),
+            fix="remove or rename the other keys",
+        )
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses and mappings as dictionaries without empty entries, tuples as lists."""
+    if isinstance(value, Columns | Collection | JetIndex):
+        entries = {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        return {k: v for k, v in entries.items() if v not in (None, {}, []) and v is not None}
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _texts(mapping: Mapping[str, str], what: str) -> dict[str, str]:
+    """A copy of a mapping from names to expressions; numbers count as expressions."""
+    if not isinstance(mapping, Mapping):
+        raise InputError(
+            what,
+            expected="a mapping from names to expressions",
+            got=repr(mapping),
+            fix="write {'name': 'expression'}",
+        )
+    texts = {}
+    for name, text in mapping.items():
+        number = isinstance(text, int | float) and not isinstance(text, bool)
+        texts[str(name)] = repr(text) if number else text
+        check_syntax(texts[str(name)], f"{what}[{name!r}]")
+    return texts
+
+
+def _check(columns: Columns) -> None:
+    """Refuse combinations that make no sense."""
+    parts = columns.collections
+    if not parts or not all(isinstance(part, Collection) for part in parts):
+        raise InputError(
+            "Columns.collections",
+            expected="one Collection or more",
+            got=repr(parts),
+            fix="pass Collection(momentum={...})",
+        )
+    if columns.unit not in UNITS:
+        raise InputError(
+            "Columns.unit", expected="'GeV' or 'MeV'", got=repr(columns.unit), fix="choose one"
+        )
+    jets = {part.index.jets if part.index else None for part in parts}
+    if len(jets) > 1:
+        raise InputError(
+            "Columns.collections",
+            expected="collections that are divided into the same jets",
+            got=f"jets from {', '.join(map(str, sorted(jets, key=str)))}",
+            fix="give all of them the same JetIndex.jets, or none an index",
+        )
+    for name in ("cut", "label", "weights"):
+        if getattr(columns, name) is not None:
+            check_syntax(getattr(columns, name), f"Columns.{name}")
+    _check_label(columns)
+
+
+def _check_label(columns: Columns) -> None:
+    """The label comes from one place, and two classes or more have different names."""
+    by_value = columns.label is not None
+    by_expression = isinstance(columns.classes, Mapping) and bool(columns.classes)
+    by_file = bool(columns.class_files)
+    names = columns.class_names
+    sources = by_value + by_expression + by_file
+    if sources > 1 or (names and not sources) or (by_value and not names):
+        raise InputError(
+            "Columns.label",
+            expected="label (an expression) and classes (names in the order of its values), or "
+            "classes (name: expression) alone, or class_files (name: pattern) alone",
+            got=f"label={columns.label!r}, classes={columns.classes!r}, "
+            f"class_files={columns.class_files!r}",
+            fix="keep one of the three ways",
+        )
+    if names and (len(set(names)) < len(names) or not all(isinstance(n, str) for n in names)):
+        raise InputError(
+            "Columns.classes",
+            expected="different names",
+            got=repr(names),
+            fix="give each class its own name",
+        )

@@ -1,0 +1,167 @@
+"""TTrees and RNTuples as tables of flat columns, read by uproot."""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import uproot
+
+from hepml.errors import ColumnError, FileError
+from hepml.io._files import Location
+from hepml.io._table import Column
+
+_TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
+
+
+def open_root(location: Location, wanted: str | None = None) -> "RootTable":
+    """Open the tree that the location names, else the wanted one, else the only one.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read: not ROOT, truncated, remote and unreachable.
+    ColumnError
+        If it has no such tree, or several and none was chosen.
+    """
+    directory = open_directory(location.path)
+    return RootTable(directory, location.path, _choose(directory, location, wanted))
+
+
+def open_directory(path: str) -> Any:
+    """The top directory of a ROOT file."""
+    try:
+        directory = uproot.open(path)
+    except Exception as error:
+        # uproot raises whatever its decoding stumbles on: ValueError, KeyError, struct.error, ...
+        raise _unreadable(path, "a ROOT file", error) from error
+    if os.path.isfile(path):
+        size, stated = os.path.getsize(path), directory.file.fEND
+        if size < stated:
+            raise FileError(
+                f"file {path!r}",
+                expected=f"{stated} bytes, by its own header",
+                got=f"{size}: the file is truncated",
+                fix="copy it again, or let the job that writes it finish",
+            )
+    return directory
+
+
+def tree_names(directory: Any) -> dict[str, str]:
+    """The trees and RNTuples of a file, in any of its directories, and their classes."""
+    classes = directory.classnames(recursive=True, cycle=False)
+    return {name: kind for name, kind in classes.items() if kind in _TREES}
+
+
+def _choose(directory: Any, location: Location, wanted: str | None) -> str:
+    """The name of the tree to read."""
+    names = list(tree_names(directory))
+    chosen = location.tree or wanted
+    if chosen is not None and chosen.partition(";")[0] in names:
+        return chosen
+    if chosen is None and len(names) == 1:
+        return names[0]
+    listed = ", ".join(names) or "none"
+    fix = f"name one, as in {location.path + ':' + (names[0] if names else 'tree')!r}"
+    if not names:
+        fix = "choose a file with a TTree or RNTuple"
+    raise ColumnError(
+        f"file {location.path!r}",
+        expected="one tree, or the name of one" if chosen is None else f"a tree {chosen!r}",
+        got=f"the trees {listed}" if names else "no tree or RNTuple",
+        fix=fix,
+    )
+
+
+class RootTable:
+    """One TTree or RNTuple; see :class:`hepml.io._table.Table`."""
+
+    def __init__(self, directory: Any, file: str, tree: str) -> None:
+        self.file, self.tree = file, tree
+        self.source = f"{file}:{tree}"
+        try:
+            self._object = directory[tree]
+            self._keys = _keys_by_name(self._object)
+        except Exception as error:
+            raise _unreadable(self.source, "a readable tree", error) from error
+        self.entries = int(self._object.num_entries)
+
+    def names(self) -> Sequence[str]:
+        return list(self._keys)
+
+    def types(self) -> dict[str, str]:
+        """The type of each column, in C++."""
+        keys = dict.fromkeys(self._keys.values())
+        return {key: str(self._object[key].typename) for key in keys}
+
+    def bounds(self) -> Sequence[int]:
+        if isinstance(self._object, uproot.behaviors.TBranch.HasBranches):
+            return [int(entry) for entry in self._object.common_entry_offsets()]
+        starts = [int(c.num_first_entry) for c in self._object.cluster_summaries]
+        return [*starts, self.entries]
+
+    def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
+        names = list(dict.fromkeys(names))
+        keys = [self._keys[name] for name in names]
+        try:
+            # The cache of uproot would hold every chunk of a loop over files.
+            arrays = self._object.arrays(
+                keys, entry_start=start, entry_stop=stop, library="ak", how=dict, array_cache=None
+            )
+        except Exception as error:
+            what = f"{self.source}, entries {start} to {stop}"
+            raise _unreadable(what, "readable data", error) from error
+        return {name: self._column(arrays[self._keys[name]], name) for name in names}
+
+    def _column(self, array: Any, name: str) -> Column:
+        """The flat content of an array."""
+        layout = array.layout
+        if layout.is_indexed and not layout.is_option:
+            layout = layout.project()
+        if isinstance(layout, ak.contents.RegularArray):
+            if isinstance(layout.content, ak.contents.NumpyArray):
+                return Column(np.asarray(layout.to_packed().content.data).reshape(-1, layout.size))
+        elif layout.is_list:
+            return self._jagged(layout, name)
+        elif layout.is_numpy and layout.data.ndim <= 2:
+            return Column(np.asarray(layout.data))
+        raise self._not_numbers(array, name)
+
+    def _jagged(self, layout: Any, name: str) -> Column:
+        """Content and offsets from 0 of a list."""
+        layout = layout.to_ListOffsetArray64(True)
+        offsets = np.asarray(layout.offsets.data)
+        content = layout.content
+        if not content.is_numpy or content.data.ndim != 1:
+            raise self._not_numbers(ak.Array(layout), name)
+        return Column(np.asarray(content.data)[: offsets[-1]], offsets)
+
+    def _not_numbers(self, array: Any, name: str) -> ColumnError:
+        """The error of a branch of objects, strings or nested lists."""
+        return ColumnError(
+            f"{self.source}, column {name!r}",
+            expected="one number, one list of numbers or one fixed array for each entry",
+            got=f"entries of type {array.type.content}",
+            fix="choose a branch of numbers; `hepml inspect` lists all with their types",
+        )
+
+
+def _keys_by_name(tree: Any) -> dict[str, str]:
+    """Every name a user may write and the key it stands for: ``Jet/Jet.PT`` is also ``Jet.PT``."""
+    keys = list(tree.keys())
+    names = {key: key for key in keys}
+    for key in keys:
+        names.setdefault(key.rpartition("/")[2], key)
+    return names
+
+
+def _unreadable(what: str, expected: str, error: Exception) -> FileError:
+    """The error of bytes that uproot cannot decode."""
+    reason = str(error).strip().splitlines()
+    return FileError(
+        what,
+        expected=expected,
+        got=f"{type(error).__name__}: {reason[0] if reason else 'no reason given'}",
+        fix="check that it is a ROOT file and complete; copy it again if it was cut off",
+    )

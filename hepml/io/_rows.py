@@ -1,0 +1,259 @@
+"""Which rows of which columns make up the sets of a chunk and the particles of each set.
+
+A column has one number for each entry of the file, or lists: one number for each particle of the
+entry or, where an entry is an event of jets, one for each jet, for each link between a jet and a
+particle, or for each particle of the common table. An expression may mix them: here each column
+gets its level, and each level the row of every particle.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hepml.errors import ColumnError
+from hepml.io._binding import Bound, BoundCollection
+from hepml.io._expressions import Expression, evaluate
+from hepml.io._faults import Faults
+from hepml.io._table import Column
+
+ENTRY, SET, LINK, PARTICLE = "entry", "set", "link", "particle"
+
+Columns = Mapping[str, Column]
+# For a column: the column whose lists should be as long, and the entries in which they are not.
+Unequal = dict[str, tuple[str, Any]]
+
+
+class Rows:
+    """Things in flat order (sets, or the particles of all sets) and their rows in the columns.
+
+    Parameters
+    ----------
+    columns
+        The columns of the chunk.
+    size
+        The number of things.
+    levels
+        The level of each column.
+    rows
+        For each level, a function that gives the row of each thing, or None if the column lists
+        the things in their order.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        size: int,
+        levels: Mapping[str, str],
+        rows: Mapping[str, Callable[[], Any] | None],
+    ) -> None:
+        self.columns, self.size, self.levels, self._rows = columns, size, levels, dict(rows)
+        self._kept: Any = None
+        self._cache: dict[str, Any] = {}
+
+    def operand(self, name: str) -> Any:
+        """One number for each thing."""
+        values = self.columns[name].values.reshape(-1)
+        level = self.levels[name]
+        if level not in self._cache:
+            function = self._rows[level]
+            rows = None if function is None else function()
+            if self._kept is not None:
+                rows = self._kept if rows is None else rows[self._kept]
+            self._cache[level] = rows
+        rows = self._cache[level]
+        return values if rows is None else values[rows]
+
+    def evaluate(self, expression: Expression) -> Any:
+        """The value of an expression for each thing."""
+        value = evaluate(expression, self.operand)
+        return np.broadcast_to(value, (self.size,)) if np.ndim(value) == 0 else value
+
+    def keep(self, mask: Any) -> None:
+        """Forget the things that the mask leaves out."""
+        kept = np.flatnonzero(mask)
+        self._kept = kept if self._kept is None else self._kept[kept]
+        self._cache.clear()
+        self.size = len(kept)
+
+
+def sets_of(bound: Bound, levels: Mapping[str, str], columns: Columns, entries: int) -> Rows:
+    """The sets of a chunk: its entries, or the jets of its entries."""
+    if bound.jets is None:
+        return Rows(columns, entries, levels, {ENTRY: None})
+    bounds = offsets_of(columns[bound.jets])
+    rows = {ENTRY: lambda: np.repeat(np.arange(entries), np.diff(bounds)), SET: None}
+    return Rows(columns, int(bounds[-1]), levels, rows)
+
+
+def particles_of(
+    part: BoundCollection,
+    columns: Columns,
+    levels: Mapping[str, str],
+    set_bounds: Any,
+    faults: Faults,
+) -> tuple[Rows, Any]:
+    """The particles of one collection, set by set, and the offsets of the sets."""
+    if part.index is not None:
+        return _indexed(part, columns, levels, set_bounds, faults)
+    offsets = offsets_of(columns[_reference(part, columns)])
+    size = int(offsets[-1])
+
+    def entry() -> Any:
+        return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+
+    return Rows(columns, size, levels, {ENTRY: entry, PARTICLE: None}), offsets
+
+
+def _indexed(
+    part: BoundCollection,
+    columns: Columns,
+    levels: Mapping[str, str],
+    jet_bounds: Any,
+    faults: Faults,
+) -> tuple[Rows, Any]:
+    """The particles of each jet, out of the links between the jets and particles of an event."""
+    assert part.index is not None
+    jets_before, sets = jet_bounds[:-1], int(jet_bounds[-1])
+    links = columns[part.index.jet]
+    entry = np.repeat(np.arange(len(jets_before)), np.diff(links.offsets))
+    jet = links.values.astype(np.int64)
+    linked = jet >= 0
+    inside = linked & (jet < np.diff(jet_bounds)[entry])
+    outside = np.flatnonzero(linked & ~inside)
+    # The link names no jet, so that every jet of its event may lack it.
+    spoilt = [np.arange(jet_bounds[entry[i]], jet_bounds[entry[i] + 1]) for i in outside]
+    faults.add(
+        np.concatenate([np.zeros(0, np.int64), *spoilt]),
+        "index out of range",
+        part.index.jet,
+        "the number of a jet of the event",
+        np.repeat(jet[outside], [len(rows) for rows in spoilt]) if spoilt else jet[:0],
+    )
+    particle = None
+    if part.index.particle is not None:
+        bounds = offsets_of(columns[_reference(part, columns)])
+        number = columns[part.index.particle].values.astype(np.int64)
+        valid = (number >= 0) & (number < np.diff(bounds)[entry])
+        wrong = np.flatnonzero(inside & ~valid)
+        faults.add(
+            jets_before[entry[wrong]] + jet[wrong],
+            "index out of range",
+            part.index.particle,
+            "the number of a particle of the event",
+            number[wrong],
+        )
+        inside &= valid
+        particle = bounds[:-1][entry] + number
+    chosen = np.flatnonzero(inside)
+    set_index = jets_before[entry[chosen]] + jet[chosen]
+    if np.any(np.diff(set_index) < 0):
+        order = np.argsort(set_index, kind="stable")
+        chosen, set_index = chosen[order], set_index[order]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(set_index, minlength=sets))])
+    rows: dict[str, Callable[[], Any] | None] = {
+        ENTRY: lambda: entry[chosen],
+        SET: lambda: set_index,
+        LINK: lambda: chosen,
+        PARTICLE: None if particle is None else lambda: particle[chosen],
+    }
+    return Rows(columns, len(chosen), levels, rows), offsets.astype(np.int64)
+
+
+def levels_of(
+    bound: Bound, part: BoundCollection, columns: Columns
+) -> tuple[dict[str, str], Unequal]:
+    """The level of each column of a collection, and where its lists have the wrong length.
+
+    Raises
+    ------
+    ColumnError
+        If no column of the momentum holds lists.
+    """
+    names = [name for e in part.expressions for name in e.names]
+    if part.index is None:
+        return _levels(columns, names, {PARTICLE: _reference(part, columns, bound)})
+    references = {SET: part.index.jets, LINK: part.index.jet}
+    if part.index.particle is not None:
+        references[PARTICLE] = _reference(part, columns, bound)
+    levels, unequal = _levels(columns, names, references)
+    if part.index.particle is not None:
+        pair = {LINK: part.index.jet}
+        unequal |= _levels(columns, [part.index.particle], pair)[1]
+    return levels, unequal
+
+
+def set_levels_of(
+    bound: Bound, expressions: Sequence[Expression], columns: Columns
+) -> tuple[dict[str, str], Unequal]:
+    """The level of each column that is needed once a set, and where it has the wrong length.
+
+    Raises
+    ------
+    ColumnError
+        If a column holds lists where an entry is a set.
+    """
+    names = [name for e in expressions for name in e.names]
+    if bound.jets is not None:
+        return _levels(columns, names, {SET: bound.jets})
+    for name in names:
+        if not columns[name].per_entry:
+            raise ColumnError(
+                f"{bound.table.source}, column {name!r}",
+                expected="one number in each entry",
+                got="a list",
+                fix="label, weights, cut and context need one number for each set; a cut on "
+                "particles belongs to their collection",
+            )
+    return dict.fromkeys(names, ENTRY), {}
+
+
+def _levels(
+    columns: Columns, names: Iterable[str], references: Mapping[str, str]
+) -> tuple[dict[str, str], Unequal]:
+    """The level whose lists have the same lengths as those of each column."""
+    counts = {level: np.diff(offsets_of(columns[name])) for level, name in references.items()}
+    levels: dict[str, str] = {}
+    unequal: Unequal = {}
+    for name in dict.fromkeys(names):
+        if columns[name].per_entry:
+            levels[name] = ENTRY
+            continue
+        own = np.diff(offsets_of(columns[name]))
+        agreeing = {level: int(np.sum(own == counts[level])) for level in references}
+        # Small chunks may agree with two levels by chance: FatJet_mass is like FatJet_pt.
+        alike = {k: len(_common_prefix(name, references[k])) for k in references}
+        level = max(references, key=lambda k: (agreeing[k], alike[k]))
+        levels[name] = level
+        if agreeing[level] < len(own):
+            unequal[name] = (references[level], own != counts[level])
+    return levels, unequal
+
+
+def _common_prefix(a: str, b: str) -> str:
+    """What two names begin with."""
+    return os.path.commonprefix([a, b])  # noqa: RUF071 (of characters is what is wanted)
+
+
+def offsets_of(column: Column) -> Any:
+    """The bounds of the lists; a fixed array is a list of always the same length."""
+    if column.offsets is not None:
+        return column.offsets
+    entries, length = column.values.shape
+    return np.arange(entries + 1, dtype=np.int64) * length
+
+
+def _reference(part: BoundCollection, columns: Columns, bound: Bound | None = None) -> str:
+    """The column of the momentum whose lists are the particles."""
+    for expression in part.momentum.values():
+        for name in expression.names:
+            if not columns[name].per_entry:
+                return name
+    texts = ", ".join(expression.text for expression in part.momentum.values())
+    raise ColumnError(
+        f"{bound.table.source if bound else 'columns'}, momentum ({texts})",
+        expected="lists of particles in each entry",
+        got="one number in each entry",
+        fix="choose the columns of the constituents, not of the jet",
+    )

@@ -1,0 +1,253 @@
+"""A shuffling stream of batches over many files, shared out among workers and ranks."""
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from hepml.data import ParticleSet, concatenate
+from hepml.errors import InputError
+from hepml.io._binding import Bound
+from hepml.io._chunks import Bad, count_passing, read_chunk
+from hepml.io._columns import Columns
+from hepml.io._files import Files, Location, locate
+from hepml.io._read import (
+    STEP,
+    check_options,
+    chunk_ranges,
+    open_bound,
+    resolve,
+    warn_of_dropped,
+)
+
+
+class Span(NamedTuple):
+    """A range of entries of one file and how many of its sets, from the first, are used."""
+
+    file: int
+    start: int
+    stop: int
+    sets: int
+
+
+class ParticleStream(IterableDataset[ParticleSet]):
+    """Batches of sets from many files, holding no more than a few chunks at a time.
+
+    Parameters
+    ----------
+    files, columns, bad
+        As in :func:`hepml.io.read`.
+    batch_size
+        The number of sets in a batch.
+    shuffle
+        Whether to shuffle: the order of all chunks, then the sets among `buffer` chunks.
+    seed
+        The order is a function of the seed, the epoch and the numbers of workers and ranks alone.
+    drop_last
+        Whether to leave out the last batch of a rank if it is not full.
+    max_sets
+        Use only the first sets of the files, so many; they are shuffled like the others.
+    step
+        About how many entries a chunk holds.
+    buffer
+        How many chunks are shuffled together and held in memory.
+
+    Raises
+    ------
+    FileError, ColumnError, DataError, InputError
+        As in :func:`hepml.io.read`; every file is opened at construction.
+
+    Notes
+    -----
+    Use it as ``DataLoader(stream, batch_size=None, num_workers=...)``: the stream makes the batches
+    itself. Each set comes exactly once in an epoch, whatever the numbers of workers and of
+    ranks. All ranks have equally many batches, as gradient synchronisation needs: the sets are
+    shared out evenly, nothing is dropped or repeated, and where a rank has one set fewer its last
+    batch is smaller, or, if that batch would be empty, the one before it gives it one. With
+    `drop_last`, each rank drops what does not fill a batch. Sets that are dropped as bad make
+    their batch smaller, and a batch of which nothing remains is left out.
+
+    With a cut, or with several jets in an entry, the columns that decide how many sets there are
+    are read once at construction.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        columns: Columns | str | None = None,
+        *,
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int = 0,
+        bad: Bad = "error",
+        drop_last: bool = False,
+        max_sets: int | None = None,
+        step: int = STEP,
+        buffer: int = 4,
+    ) -> None:
+        for name, value in (("batch_size", batch_size), ("max_sets", max_sets), ("buffer", buffer)):
+            if value is not None and value < 1:
+                raise InputError(name, expected="one or more", got=str(value), fix="choose one")
+        check_options(step, bad)
+        self._locations = locate(files)
+        self.columns = resolve(columns, self._locations[0])
+        self.batch_size, self.shuffle, self.seed, self.bad = batch_size, shuffle, seed, bad
+        self.drop_last, self.buffer = drop_last, buffer
+        self._spans = _spans(self._locations, self.columns, step, max_sets)
+        self.sets = sum(span.sets for span in self._spans)
+        self._world: tuple[int, int] | None = None
+        # Shared memory: workers that persist from epoch to epoch must see the new number.
+        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
+        self.dropped: dict[str, int] = {}
+        if self.sets < self.world[1]:
+            raise InputError(
+                "files",
+                expected=f"a set for each of the {self.world[1]} ranks or more",
+                got=f"{self.sets} sets",
+                fix="use fewer processes or more data",
+            )
+
+    @property
+    def world(self) -> tuple[int, int]:
+        """The rank of this process and the number of ranks."""
+        if self._world is not None:
+            return self._world
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            return torch.distributed.get_rank(), torch.distributed.get_world_size()
+        return 0, 1
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A spawned worker has no process group of its own to ask.
+        return self.__dict__ | {"_world": self.world}
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of an epoch; without shuffling all are alike."""
+        self._epoch[0] = epoch
+
+    def __len__(self) -> int:
+        """The number of batches of this rank, over all of its workers."""
+        return len(self._batch_bounds()) - 1
+
+    def _batch_bounds(self) -> list[int]:
+        """The bounds of this rank's batches in the epoch's order of all sets."""
+        rank, ranks = self.world
+        first, last = (self.sets * r // ranks for r in (rank, rank + 1))
+        mine, size = last - first, self.batch_size
+        if self.drop_last or size == 1:
+            batches = (self.sets // ranks) // size
+            return [first + i * size for i in range(batches + 1)]
+        most = math.ceil(self.sets / ranks)
+        batches = math.ceil(most / size)
+        bounds = [first + min(i * size, mine) for i in range(batches + 1)]
+        if batches > 1 and bounds[-2] == bounds[-1]:
+            bounds[-2] -= 1
+        return bounds
+
+    def __iter__(self) -> Iterator[ParticleSet]:
+        worker = get_worker_info()
+        number, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        bounds = self._batch_bounds()
+        batches = len(bounds) - 1
+        first, last = (batches * w // workers for w in (number, number + 1))
+        return self._batches(bounds[first : last + 1])
+
+    def _batches(self, bounds: list[int]) -> Iterator[ParticleSet]:
+        """The batches between bounds in the epoch's order of all sets."""
+        sizes = [stop - start for start, stop in pairwise(bounds)]
+        held: list[ParticleSet] = []
+        for pool, rows in self._pools(bounds[0], bounds[-1]):
+            while sizes and len(rows):
+                taken, rows = rows[: sizes[0]], rows[sizes[0] :]
+                held.append(_choose(pool, taken[taken >= 0]))
+                sizes[0] -= len(taken)
+                if sizes[0] == 0:
+                    batch = concatenate(held)
+                    held, sizes = [], sizes[1:]
+                    if len(batch):
+                        yield batch
+        if self.dropped:
+            warn_of_dropped(self.dropped)
+
+    def _pools(self, first: int, last: int) -> Iterator[tuple[ParticleSet, Any]]:
+        """Chunks read together, and which of their sets to deliver in which order.
+
+        A set that was dropped as bad keeps its place, as the row -1, so that everybody knows in
+        advance which batches belong to whom.
+        """
+        epoch = int(self._epoch[0])
+        bounds: dict[int, Bound] = {}
+        self.dropped = {}
+        pieces = list(_pieces(self._spans, self._order(epoch), first, last))
+        size = self.buffer if self.shuffle else 1
+        random = np.random.default_rng([self.seed, epoch, len(self._spans), first])
+        for i in range(0, len(pieces), size):
+            pool, rows, shift = [], [], 0
+            for number, start, stop in pieces[i : i + size]:
+                span = self._spans[number]
+                if span.file not in bounds:
+                    # One open file for each chunk of the buffer is enough.
+                    if len(bounds) >= self.buffer:
+                        bounds.pop(next(iter(bounds)))
+                    bounds[span.file] = open_bound(self._locations[span.file], self.columns)
+                chunk, places = read_chunk(bounds[span.file], span.start, span.stop, self.bad)
+                row_of = np.full(span.sets, -1)
+                used = places < span.sets
+                row_of[places[used]] = np.flatnonzero(used) + shift
+                if self.shuffle:
+                    row_of = np.random.default_rng([self.seed, epoch, number]).permutation(row_of)
+                pool.append(chunk.particles)
+                rows.append(row_of[start:stop])
+                shift += len(chunk.particles)
+                for reason, count in chunk.dropped.items():
+                    self.dropped[reason] = self.dropped.get(reason, 0) + count
+            together = np.concatenate(rows)
+            yield concatenate(pool), random.permutation(together) if self.shuffle else together
+
+    def _order(self, epoch: int) -> Any:
+        """The order of the chunks in an epoch."""
+        if not self.shuffle:
+            return np.arange(len(self._spans))
+        random = np.random.default_rng([self.seed, epoch])
+        return random.permutation(len(self._spans))
+
+
+def _choose(pool: ParticleSet, rows: Any) -> ParticleSet:
+    """Some sets of the pool, without a copy where they follow each other."""
+    if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
+        return pool[int(rows[0]) : int(rows[0]) + len(rows)]
+    return pool[torch.from_numpy(rows)]
+
+
+def _pieces(spans: list[Span], order: Any, first: int, last: int) -> Iterator[tuple[int, int, int]]:
+    """The parts of spans that lie between two places in the epoch's order of all sets."""
+    place = 0
+    for number in order:
+        sets = spans[number].sets
+        start, stop = max(first - place, 0), min(last - place, sets)
+        if start < stop:
+            yield int(number), start, stop
+        place += sets
+
+
+def _spans(
+    locations: list[Location], columns: Columns, step: int, max_sets: int | None
+) -> list[Span]:
+    """The chunks of all files, up to a number of sets."""
+    spans = []
+    left = max_sets
+    for file, location in enumerate(locations):
+        bound = open_bound(location, columns)
+        for start, stop in chunk_ranges(bound, step):
+            sets = count_passing(bound, start, stop)
+            if left is not None:
+                sets = min(sets, left)
+                left -= sets
+            if sets:
+                spans.append(Span(file, start, stop, sets))
+        if left == 0:
+            break
+    return spans

@@ -1,0 +1,71 @@
+"""What a reader of any file format offers to the rest: named columns over a range of entries."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from hepml.errors import ColumnError
+
+
+class Column(NamedTuple):
+    """One column over a range of entries.
+
+    ``values`` is flat with ``offsets`` where each entry holds a list, (entries, n) without offsets
+    where each entry holds a fixed array, and (entries,) where it holds one number.
+    """
+
+    values: Any
+    offsets: Any = None
+
+    @property
+    def per_entry(self) -> bool:
+        """Whether each entry holds one number."""
+        return self.offsets is None and self.values.ndim == 1
+
+
+class Table(Protocol):
+    """A tree, RNTuple or group of datasets: entries in rows, numbers in named columns."""
+
+    source: str
+    """The file and the table, for messages."""
+
+    file: str
+    tree: str
+    entries: int
+
+    def names(self) -> Sequence[str]:
+        """Every name by which a column can be asked for."""
+
+    def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
+        """The columns of these names over the entries from start up to stop."""
+
+    def bounds(self) -> Sequence[int]:
+        """Entries at which reading can start without decoding anything twice."""
+
+
+def take_entries(column: Column, mask: Any) -> Column:
+    """The entries that the mask chooses."""
+    if column.offsets is None:
+        return Column(column.values[mask])
+    counts = np.diff(column.offsets)
+    kept = np.concatenate([[0], np.cumsum(counts[mask])])
+    return Column(column.values[np.repeat(mask, counts)], kept)
+
+
+def missing_column(name: str, table: Table, where: str) -> ColumnError:
+    """The error of a column that is not there, with the nearest names."""
+    names = table.names()
+    near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
+    lowered = {n.lower(): n for n in names}
+    near = list(dict.fromkeys([*filter(None, [lowered.get(name.lower())]), *near]))
+    return ColumnError(
+        f"{table.source}, column {name!r} ({where})",
+        expected=f"a column of this name; the nearest are {', '.join(near)}"
+        if near
+        else f"a column of this name among {', '.join(names[:8])}"
+        + (f" and {len(names) - 8} others" if len(names) > 8 else ""),
+        got="no such column",
+        fix="correct the name in the columns; `hepml inspect` lists all of them",
+    )

@@ -1,6 +1,6 @@
 """The definition of every segment and scatter operation, in plain differentiable torch.
 
-A faster kernel agrees with these functions in value, gradient and gradient of gradient. Half
+A faster kernel agrees with these functions in value, and the operators in derivatives. Half
 precision is summed in float32 and rounded once.
 """
 
@@ -8,7 +8,15 @@ import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
-_HALF = (torch.float16, torch.bfloat16)
+
+def widened(values: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:
+    """Half precision as float32, to be summed in it; anything else as it is."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
+def per_row(numbers: Shaped[Tensor, " rows"], like: Tensor) -> Tensor:
+    """One number for each row, with the axes to be broadcast against the rows of another."""
+    return numbers.reshape(-1, *[1] * (like.dim() - 1))
 
 
 def segment_index(offsets: Int64[Tensor, " bounds"], items: int) -> Int64[Tensor, " items"]:
@@ -29,7 +37,7 @@ def scatter_sum(
     values: Float[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
 ) -> Float[Tensor, "{size} *channels"]:
     """Sum of the values that go to each place; 0 where none goes."""
-    wide = values.float() if values.dtype in _HALF else values
+    wide = widened(values)
     return wide.new_zeros((size, *values.shape[1:])).index_add(0, index, wide).to(values.dtype)
 
 
@@ -37,10 +45,9 @@ def scatter_mean(
     values: Float[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
 ) -> Float[Tensor, "{size} *channels"]:
     """Mean of the values that go to each place; 0 where none goes."""
-    wide = values.float() if values.dtype in _HALF else values
+    wide = widened(values)
     counts = scatter_sum(wide.new_ones(values.shape[0]), index, size).clamp(min=1)
-    total = scatter_sum(wide, index, size)
-    return (total / counts.reshape(-1, *[1] * (values.dim() - 1))).to(values.dtype)
+    return (scatter_sum(wide, index, size) / per_row(counts, wide)).to(values.dtype)
 
 
 def scatter_max(
@@ -58,8 +65,8 @@ def scatter_min(
 
 
 def _scatter_extremum(values: Tensor, index: Tensor, size: int, reduce: str) -> Tensor:
-    """amax or amin; torch shares the gradient equally among ties."""
-    places = index.reshape(-1, *[1] * (values.dim() - 1)).expand_as(values)
+    """Torch's amax or amin, which share the gradient equally among ties."""
+    places = per_row(index, values).expand_as(values)
     zeros = values.new_zeros((size, *values.shape[1:]))
     return zeros.scatter_reduce(0, places, values, reduce, include_self=False)
 
@@ -94,7 +101,7 @@ def segment_min(
 
 def _shifted_exponential(values: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """exp(values - shift), its sums and the shift of each segment, which is its largest value."""
-    wide = values.float() if values.dtype in _HALF else values
+    wide = widened(values)
     shift = segment_max(wide.detach(), offsets)
     # A segment of -inf alone has nothing to shift by, and -inf - -inf is not a number.
     shift = shift.masked_fill(shift == -torch.inf, 0)
@@ -117,5 +124,6 @@ def segment_logsumexp(
     """Logarithm of the sum of exp(values) over each segment; -inf for an empty one."""
     _, total, shift = _shifted_exponential(values, offsets)
     nothing = total == 0
+    # Not the logarithm of 0, whose infinite derivative would turn gradients into NaN.
     logarithm = total.masked_fill(nothing, 1).log() + shift
     return logarithm.masked_fill(nothing, -torch.inf).to(values.dtype)

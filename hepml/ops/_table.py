@@ -1,0 +1,31 @@
+"""The kernels of every operation, in order of preference."""
+
+from hepml.ops import _reference, _torch, _torch_scatter
+from hepml.ops._kernel import Kernel
+
+OPERATIONS = (
+    *("segment_sum", "segment_mean", "segment_max", "segment_min"),
+    *("segment_softmax", "segment_logsumexp", "segment_gather"),
+    *("scatter_sum", "scatter_mean", "scatter_max", "scatter_min"),
+)
+# These choose among numbers and compute none.
+_EXACT = ("segment_max", "segment_min", "segment_gather", "scatter_max", "scatter_min")
+
+
+def _kernels(operation: str) -> tuple[Kernel, ...]:
+    """The kernels of an operation; torch's own come first, being the fastest on a CPU."""
+    tolerance = 0.0 if operation in _EXACT else 16.0
+    return (
+        Kernel("torch", operation, getattr(_torch, operation), tolerance),
+        Kernel(
+            "torch_scatter",
+            operation,
+            getattr(_torch_scatter, operation),
+            tolerance,
+            _torch_scatter.why_not,
+        ),
+        Kernel("reference", operation, getattr(_reference, operation), 0.0),
+    )
+
+
+KERNELS = {operation: _kernels(operation) for operation in OPERATIONS}

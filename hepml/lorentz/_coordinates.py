@@ -79,6 +79,13 @@ def delta_eta(
     return difference(eta(p), eta(q))
 
 
+def delta_rapidity(
+    p: Float[Tensor, "*#batch 4"], q: Float[Tensor, "*#batch 4"]
+) -> Float[Tensor, "*#batch"]:
+    """Difference of rapidities; unlike that of pseudorapidities, invariant under boosts along z."""
+    return difference(rapidity(p), rapidity(q))
+
+
 def delta_phi(
     p: Float[Tensor, "*#batch 4"], q: Float[Tensor, "*#batch 4"]
 ) -> Float[Tensor, "*#batch"]:

@@ -1,0 +1,18 @@
+"""Taggers with one signature: a batch of sets of particles in, a row of logits for each set out."""
+
+from torch import nn
+
+from hepml.models._energy_flow import EnergyFlow
+from hepml.models._lorentz_net import LorentzNet
+from hepml.models._message_passing import MessagePassing
+from hepml.models._particle_flow import ParticleFlow
+
+# The names by which the command line and checkpoints call them.
+MODELS: dict[str, type[nn.Module]] = {
+    "EnergyFlow": EnergyFlow,
+    "LorentzNet": LorentzNet,
+    "MessagePassing": MessagePassing,
+    "ParticleFlow": ParticleFlow,
+}
+
+__all__ = ["MODELS", "EnergyFlow", "LorentzNet", "MessagePassing", "ParticleFlow"]

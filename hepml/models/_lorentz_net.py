@@ -1,0 +1,208 @@
+"""LorentzNet, and the authors' released checkpoints of it."""
+
+import re
+from collections.abc import Mapping
+from math import sqrt
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from hepml.data import ParticleSet
+from hepml.errors import InputError
+from hepml.lorentz import mass_squared
+from hepml.models._inputs import checked_features
+from hepml.nn import LorentzBlock, all_pairs, psi
+from hepml.ops import segment_mean
+
+
+class LorentzNet(nn.Module):
+    """LorentzNet: Lorentz group equivariant blocks on the fully connected graph of a set.
+
+    Each particle is a node with its momentum and the scalars ``psi(sqrt(|p·p|))``, in the first
+    channel, and its features. Two beams (sqrt 2, 0, 0, ±1) GeV are nodes of every set, with this
+    scalar in the second channel: the top tagging set-up of the paper. The logits come from the mean
+    of the last channels over the nodes of the set.
+
+    Parameters
+    ----------
+    outputs
+        Number of classes, or of other outputs.
+    features
+        Number of features of each particle; they must be Lorentz scalars, such as charge and type,
+        for the symmetry to hold.
+    width
+        Number of channels of each node.
+    blocks
+        Number of equivariant blocks.
+    c
+        Size of the step in the momenta of each block.
+    dropout
+        Fraction of the channels that training drops before the last layer.
+    beams
+        Whether the beams are added. With them the network is invariant under those transformations
+        that keep both (rotations about the beam, reflections), and under all others if they
+        transform along; without them, under the whole Lorentz group.
+
+    Notes
+    -----
+    Unlike the published code: no component of a momentum step is clamped, which would break the
+    symmetry; the mean runs over the nodes of the set, not over the padded length; and a mass below
+    what the floating-point type can resolve, ``m² < 8 eps E²``, is 0: rounding alone would give a
+    photon of 300 GeV a mass of 0.2 GeV in float32.
+
+    References
+    ----------
+    S. Gong et al., JHEP 07 (2022) 030, arXiv:2201.08187. The defaults are those of its top tagging
+    network.
+
+    Examples
+    --------
+    >>> p4 = torch.tensor([[5., 3., 4., 0.], [5., 4., 3., 0.], [1., 0., 0., 1.]])
+    >>> LorentzNet(outputs=2)(ParticleSet(p4, torch.tensor([0, 2, 3]))).shape
+    torch.Size([2, 2])
+    """
+
+    beams: Float[Tensor, "beams 4"]
+
+    def __init__(
+        self,
+        *,
+        outputs: int = 2,
+        features: int = 0,
+        width: int = 72,
+        blocks: int = 6,
+        c: float = 5e-3,
+        dropout: float = 0.2,
+        beams: bool = True,
+    ) -> None:
+        super().__init__()
+        self.features = features
+        rows = [[sqrt(2), 0.0, 0.0, 1.0], [sqrt(2), 0.0, 0.0, -1.0]] if beams else []
+        self.register_buffer("beams", torch.tensor(rows).reshape(-1, 4), persistent=False)
+        scalars = (2 if beams else 1) + features
+        self.embedding = nn.Linear(scalars, width)
+        self.blocks = nn.ModuleList(
+            LorentzBlock(width, scalars, c=c, moves=i < blocks - 1) for i in range(blocks)
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, outputs)
+        )
+
+    def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
+        """The logits of each set."""
+        x, s, offsets = self._nodes(particles)
+        pairs = all_pairs(offsets, x.shape[0])
+        h = self.embedding(s)
+        for block in self.blocks:
+            x, h = block(x, h, s, pairs)
+        logits: Tensor = self.decoder(segment_mean(h, offsets))
+        return logits
+
+    def _nodes(
+        self, particles: ParticleSet
+    ) -> tuple[Float[Tensor, "nodes 4"], Float[Tensor, "nodes scalars"], Int64[Tensor, " bounds"]]:
+        """Momenta, scalars and offsets of the nodes: the beams of each set, then its particles."""
+        features = checked_features(particles, self.features)
+        p4, offsets = particles.p4, particles.offsets
+        mass = _mass_scalar(p4)
+        beams, sets = self.beams.shape[0], len(particles)
+        if not beams:
+            return p4, torch.cat([mass, features], dim=1), offsets
+        scalars = torch.cat([mass, torch.zeros_like(mass), features], dim=1)
+        of_beams = nn.functional.pad(_mass_scalar(self.beams), (1, self.features))
+        # Each set grows by the beams, which come first.
+        offsets = offsets + beams * torch.arange(sets + 1, device=p4.device)
+        at_beams = (offsets[:-1, None] + torch.arange(beams, device=p4.device)).flatten()
+        at = torch.arange(p4.shape[0], device=p4.device) + beams * (particles.set_index + 1)
+
+        def insert(rows: Tensor, beam_rows: Tensor) -> Tensor:
+            nodes = rows.new_zeros(rows.shape[0] + beams * sets, rows.shape[1])
+            nodes = nodes.index_copy(0, at, rows)
+            return nodes.index_copy(0, at_beams, beam_rows.to(rows.dtype).repeat(sets, 1))
+
+        return insert(p4, self.beams), insert(scalars, of_beams), offsets
+
+    @classmethod
+    def from_published(
+        cls,
+        state_dict: Mapping[str, Tensor],
+        *,
+        c: float = 5e-3,
+        dropout: float = 0.2,
+        beams: bool = True,
+    ) -> "LorentzNet":
+        """The network with the weights of the authors' code, ready for inference.
+
+        Parameters
+        ----------
+        state_dict
+            Their model's state: keys ``embedding``, ``LGEBs.i.phi_e``, ``graph_dec`` and so on,
+            each with an optional prefix ``module.``. The sizes are read from the tensors.
+        c, dropout
+            Settings that the state does not hold; the defaults are those of the released top
+            tagging checkpoint. The released quark-gluon checkpoint has c = 1e-3.
+        beams
+            Whether the state belongs to the top tagging set-up: two scalars of masses, then the
+            features. Without, as in the quark-gluon checkpoint, all scalars are features; the mass,
+            which that network does not see, gets the weight 0.
+
+        Raises
+        ------
+        InputError
+            If keys are missing or unknown, or if a size does not fit.
+
+        Notes
+        -----
+        The logits are the authors' on jets without padding for which no component of a momentum
+        step reaches the bound of ±100 at which their code clamps it.
+        """
+        state = {_our_key(key): value for key, value in state_dict.items()}
+        try:
+            width, scalars = state["embedding.weight"].shape
+            model = cls(
+                outputs=state["decoder.3.weight"].shape[0],
+                features=scalars - 2 if beams else scalars,
+                width=width,
+                blocks=len({key.split(".")[1] for key in state if key.startswith("blocks.")}),
+                c=c,
+                dropout=dropout,
+                beams=beams,
+            )
+            model = model.to(state["embedding.weight"].dtype)
+            model.load_state_dict(state if beams else _with_mass(state, scalars))
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise InputError(
+                "state_dict",
+                expected="the state of the authors' LorentzNet: embedding.weight, "
+                "LGEBs.0.phi_e.0.weight, ..., graph_dec.3.bias",
+                got=f"{type(error).__name__}: {error}",
+                fix="load their best-val-model.pt with torch.load(path, weights_only=True); "
+                "pass beams=False for a network without beams",
+            ) from error
+        return model.eval()
+
+
+def _mass_scalar(p4: Float[Tensor, "nodes 4"]) -> Float[Tensor, "nodes 1"]:
+    """``psi(sqrt(|p·p|))``, and 0 with no derivative where rounding alone can give that mass."""
+    square = mass_squared(p4).abs()
+    resolved = square > 8 * torch.finfo(p4.dtype).eps * p4[:, 0].square()
+    return torch.where(resolved, psi(torch.where(resolved, square, 1.0).sqrt()), 0.0)[:, None]
+
+
+def _our_key(key: str) -> str:
+    """The name of a parameter here, from that in the authors' code."""
+    key = re.sub(r"^(module\.)?", "", key)
+    return re.sub(r"^LGEBs\.", "blocks.", re.sub(r"^graph_dec\.", "decoder.", key))
+
+
+def _with_mass(state: Mapping[str, Tensor], scalars: int) -> dict[str, Tensor]:
+    """The state of a network that reads a mass before its other scalars, with weight 0."""
+
+    def widen(key: str, weight: Tensor) -> Tensor:
+        if key != "embedding.weight" and not key.endswith("phi_h.0.weight"):
+            return weight
+        others, of_scalars = weight.tensor_split([weight.shape[1] - scalars], dim=1)
+        return torch.cat([others, of_scalars.new_zeros(len(weight), 1), of_scalars], dim=1)
+
+    return {key: widen(key, weight) for key, weight in state.items()}

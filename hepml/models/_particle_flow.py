@@ -1,0 +1,65 @@
+"""The particle flow network."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hepml.data import ParticleSet
+from hepml.models._inputs import checked_features
+from hepml.nn import MLP, DeepSets, JetKinematics
+
+
+class ParticleFlow(nn.Module):
+    """Particle flow network (PFN), a Deep Set: ``F(sum_i Phi(p_i))``.
+
+    Parameters
+    ----------
+    outputs
+        Number of classes, or of other outputs.
+    features
+        Number of features of each particle, read beside the kinematics that come from its momentum.
+    particle_widths
+        Channels after each layer of Phi, which sees one particle.
+    set_widths
+        Channels after each hidden layer of F, which sees one set.
+
+    Notes
+    -----
+    An empty set has the output F(0).
+
+    References
+    ----------
+    P. T. Komiske, E. M. Metodiev, J. Thaler, JHEP 01 (2019) 121, arXiv:1810.05165, eq. (1.1); the
+    widths are those of its section 3.3.
+    M. Zaheer et al., Deep Sets, NeurIPS 2017, arXiv:1703.06114.
+
+    Examples
+    --------
+    >>> p4 = torch.tensor([[5., 3., 4., 0.], [5., 4., 3., 0.], [1., 0., 0., 1.]])
+    >>> ParticleFlow(outputs=2)(ParticleSet(p4, torch.tensor([0, 2, 3]))).shape
+    torch.Size([2, 2])
+    """
+
+    def __init__(
+        self,
+        *,
+        outputs: int = 2,
+        features: int = 0,
+        particle_widths: Sequence[int] = (100, 100, 256),
+        set_widths: Sequence[int] = (100, 100, 100),
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.kinematics = JetKinematics()
+        phi = MLP(self.kinematics.channels + features, particle_widths)
+        f = MLP(particle_widths[-1], [*set_widths, outputs])
+        self.deep_sets = DeepSets(nn.Sequential(phi, nn.ReLU()), f)
+
+    def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
+        """The logits of each set."""
+        features = checked_features(particles, self.features)
+        kinematics = self.kinematics(particles.p4, particles.offsets)
+        logits: Tensor = self.deep_sets(torch.cat([kinematics, features], dim=1), particles.offsets)
+        return logits

@@ -1,0 +1,47 @@
+"""Deep Sets: any function of a set is a function of a sum over its items."""
+
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from hepml.ops import segment_sum
+
+
+class DeepSets(nn.Module):
+    """A function of each set, ``f(sum_i w_i phi(x_i))``, blind to the order of its items.
+
+    Parameters
+    ----------
+    phi
+        Maps each item to its latent channels.
+    f
+        Maps the sum of each set to its outputs.
+
+    Notes
+    -----
+    An empty set has the sum 0 and so the output ``f(0)``. With weights that are linear in energy
+    this is the energy flow network, without weights the particle flow network.
+
+    References
+    ----------
+    M. Zaheer et al., Deep Sets, NeurIPS 2017, arXiv:1703.06114, Theorem 2.
+    P. T. Komiske, E. M. Metodiev, J. Thaler, JHEP 01 (2019) 121, arXiv:1810.05165, eqs. (1.1) and
+    (1.2).
+    """
+
+    def __init__(self, phi: nn.Module, f: nn.Module) -> None:
+        super().__init__()
+        self.phi = phi
+        self.f = f
+
+    def forward(
+        self,
+        x: Float[Tensor, "items channels"],
+        offsets: Int64[Tensor, " bounds"],
+        weights: Float[Tensor, " items"] | None = None,
+    ) -> Float[Tensor, "sets outputs"]:
+        """The outputs of each set; its items are the rows between two successive offsets."""
+        latent = self.phi(x)
+        if weights is not None:
+            latent = weights[:, None] * latent
+        outputs: Tensor = self.f(segment_sum(latent, offsets))
+        return outputs

@@ -89,7 +89,9 @@ def _fill_features(features: Any, part: BoundCollection, rows: Rows, channels: i
     with np.errstate(all="ignore"):
         for place in range(channels):
             if place in part.features:
-                features[:, place] = rows.evaluate(part.features[place])
+                values = rows.evaluate(part.features[place])
+                # numpy converts int8 five times faster than bool, which has the same bytes.
+                features[:, place] = values.view(np.int8) if values.dtype == bool else values
             else:
                 features[:, place] = 1.0 if place == part.kind else 0.0
 

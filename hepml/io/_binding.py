@@ -2,6 +2,7 @@
 
 import fnmatch
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hepml.errors import DataError
@@ -105,7 +106,12 @@ def bind(columns: Columns, table: Table) -> Bound:
     )
 
 
-def _bind_collection(part: Collection, places, look_up, optional) -> BoundCollection:
+def _bind_collection(
+    part: Collection,
+    places: Mapping[str, int],
+    look_up: Callable[[str, str], Expression],
+    optional: Callable[[str | None, str], Expression | None],
+) -> BoundCollection:
     """Parse the expressions of one collection."""
     index = part.index
     if index is not None:

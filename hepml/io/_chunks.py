@@ -83,6 +83,7 @@ def read_chunk(bound: Bound, start: int, stop: int, bad: Bad) -> tuple[Chunk, An
     p4, features, offsets = particles_table(bound, columns, [level for level, _ in levels], faults)
     labels = labels_of(bound, sets, faults)
     weights = numbers_of({"weights": bound.weights} if bound.weights else {}, sets, faults)
+    weights = None if weights is None else weights[:, 0]
     context = numbers_of(bound.context, sets, faults)
     dropped: Mapping[str, int] = {}
     remaining = passed
@@ -102,13 +103,12 @@ def read_chunk(bound: Bound, start: int, stop: int, bad: Bad) -> tuple[Chunk, An
         labels, weights, context = (
             None if values is None else values[kept] for values in (labels, weights, context)
         )
-    particles = ParticleSet(
+    # Everything that a ParticleSet checks has been checked above, with names of columns.
+    particles = ParticleSet._trusted(
         torch.from_numpy(p4),
         torch.from_numpy(offsets),
         torch.from_numpy(features),
-        labels=None if labels is None else torch.from_numpy(labels),
-        weights=None if weights is None else torch.from_numpy(weights[:, 0]),
-        context=None if context is None else torch.from_numpy(context),
+        *(None if v is None else torch.from_numpy(v) for v in (context, labels, weights)),
     )
     chunk = Chunk(
         particles=particles,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from typing import Any
 
 from hepml.errors import InputError
 from hepml.io._expressions import check_syntax
@@ -167,14 +167,15 @@ class Columns:
     ) -> None:
         if isinstance(collections, Collection):
             collections = (collections,)
-        texts = isinstance(classes, Mapping)
         values = {
             "collections": tuple(collections),
             "unit": unit,
             "tree": tree,
             "cut": cut,
             "label": label,
-            "classes": _texts(classes, "Columns.classes") if texts else tuple(classes),
+            "classes": _texts(classes, "Columns.classes")
+            if isinstance(classes, Mapping)
+            else tuple(classes),
             "class_files": _texts(class_files or {}, "Columns.class_files"),
             "weights": weights,
             "context": _texts(context or {}, "Columns.context"),
@@ -242,7 +243,7 @@ class Columns:
         return plain
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Columns":
         """The inverse of :meth:`to_dict`.
 
         Raises

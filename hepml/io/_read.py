@@ -1,11 +1,14 @@
 """Files to batches: everything at once, or chunk by chunk."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 from hepml.data import ParticleSet, concatenate
 from hepml.errors import DataError, InputError
+from hepml.io._ahead import ahead
 from hepml.io._binding import Bound, bind
 from hepml.io._chunks import Bad, Chunk, read_chunk
 from hepml.io._columns import Columns
@@ -107,10 +110,18 @@ def iterate(
     if not with_labels:
         columns = columns.without_labels()
     check_options(step, bad)
+    for chunk, _ in ahead(_tasks(locations, columns, step, bad)):
+        yield chunk
+
+
+def _tasks(
+    locations: list[Location], columns: Columns, step: int, bad: Bad
+) -> Iterator[Callable[[], tuple[Chunk, Any]]]:
+    """One call for each chunk of all files."""
     for location in locations:
         bound = open_bound(location, columns)
         for start, stop in chunk_ranges(bound, step):
-            yield read_chunk(bound, start, stop, bad)[0]
+            yield partial(read_chunk, bound, start, stop, bad)
 
 
 def resolve(columns: Columns | str | None, location: Location) -> Columns:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from threading import Lock
 from typing import Any
 
 import awkward as ak
@@ -79,6 +80,8 @@ class RootTable:
 
     def __init__(self, directory: Any, file: str, tree: str) -> None:
         self.file, self.tree = file, tree
+        # uproot's trees fill their members lazily: one thread at a time.
+        self._lock = Lock()
         self.source = f"{file}:{tree}"
         try:
             self._object = directory[tree]
@@ -92,8 +95,8 @@ class RootTable:
 
     def types(self) -> dict[str, str]:
         """The type of each column, in C++."""
-        keys = dict.fromkeys(self._keys.values())
-        return {key: str(self._object[key].typename) for key in keys}
+        # Not by looking up each key: files of Delphes have branches with the same name.
+        return {key: str(branch.typename) for key, branch in self._object.items()}
 
     def bounds(self) -> Sequence[int]:
         if isinstance(self._object, uproot.behaviors.TBranch.HasBranches):
@@ -106,9 +109,10 @@ class RootTable:
         keys = [self._keys[name] for name in names]
         try:
             # The cache of uproot would hold every chunk of a loop over files.
-            arrays = self._object.arrays(
-                keys, entry_start=start, entry_stop=stop, library="ak", how=dict, array_cache=None
-            )
+            with self._lock:
+                arrays = self._object.arrays(
+                    keys, entry_start=start, entry_stop=stop, how=dict, array_cache=None
+                )
         except Exception as error:
             what = f"{self.source}, entries {start} to {stop}"
             raise _unreadable(what, "readable data", error) from error

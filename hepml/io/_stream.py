@@ -1,18 +1,23 @@
 """A shuffling stream of batches over many files, shared out among workers and ranks."""
 
 import math
+import sys
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from hepml.data import ParticleSet, concatenate
 from hepml.errors import InputError
+from hepml.io._ahead import ahead
 from hepml.io._binding import Bound
-from hepml.io._chunks import Bad, count_passing, read_chunk
+from hepml.io._chunks import Bad, Chunk, count_passing, read_chunk
 from hepml.io._columns import Columns
 from hepml.io._files import Files, Location, locate
 from hepml.io._read import (
@@ -97,11 +102,12 @@ class ParticleStream(IterableDataset[ParticleSet]):
         self.columns = resolve(columns, self._locations[0])
         self.batch_size, self.shuffle, self.seed, self.bad = batch_size, shuffle, seed, bad
         self.drop_last, self.buffer = drop_last, buffer
-        self._spans = _spans(self._locations, self.columns, step, max_sets)
+        self._spans, self._file_labels = _spans(self._locations, self.columns, step, max_sets)
         self.sets = sum(span.sets for span in self._spans)
         self._world: tuple[int, int] | None = None
         # Shared memory: workers that persist from epoch to epoch must see the new number.
-        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
+        self._epoch = torch.zeros(1, dtype=torch.int64)
+        self._epoch.share_memory_()  # type: ignore[no-untyped-call]
         self.dropped: dict[str, int] = {}
         if self.sets < self.world[1]:
             raise InputError(
@@ -153,73 +159,119 @@ class ParticleStream(IterableDataset[ParticleSet]):
         bounds = self._batch_bounds()
         batches = len(bounds) - 1
         first, last = (batches * w // workers for w in (number, number + 1))
-        return self._batches(bounds[first : last + 1])
+        return self._batches(bounds[first : last + 1]) if first < last else iter(())
 
     def _batches(self, bounds: list[int]) -> Iterator[ParticleSet]:
         """The batches between bounds in the epoch's order of all sets."""
         sizes = [stop - start for start, stop in pairwise(bounds)]
         held: list[ParticleSet] = []
-        for pool, rows in self._pools(bounds[0], bounds[-1]):
-            while sizes and len(rows):
-                taken, rows = rows[: sizes[0]], rows[sizes[0] :]
-                held.append(_choose(pool, taken[taken >= 0]))
+        for pool, present in self._pools(bounds[0], bounds[-1]):
+            used = 0
+            while len(present):
+                taken, present = present[: sizes[0]], present[sizes[0] :]
+                count = int(taken.sum())
+                held.append(pool[used : used + count])
+                used += count
                 sizes[0] -= len(taken)
                 if sizes[0] == 0:
                     batch = concatenate(held)
                     held, sizes = [], sizes[1:]
                     if len(batch):
                         yield batch
-        if self.dropped:
-            warn_of_dropped(self.dropped)
+        warn_of_dropped(self.dropped)
 
     def _pools(self, first: int, last: int) -> Iterator[tuple[ParticleSet, Any]]:
-        """Chunks read together, and which of their sets to deliver in which order.
+        """The sets between two places of the epoch's order, a few chunks at a time.
 
-        A set that was dropped as bad keeps its place, as the row -1, so that everybody knows in
-        advance which batches belong to whom.
+        Beside them, for each place, whether its set is there: one that was dropped as bad keeps
+        its place, so that everybody knows in advance which batches belong to whom.
         """
         epoch = int(self._epoch[0])
-        bounds: dict[int, Bound] = {}
         self.dropped = {}
         pieces = list(_pieces(self._spans, self._order(epoch), first, last))
+        reader = _Reader(self._locations, self.columns, self.bad)
+        chunks = ahead(partial(reader.read, self._spans[number]) for number, _, _ in pieces)
         size = self.buffer if self.shuffle else 1
+        # Workers and ranks start at different places, so that each has numbers of its own.
         random = np.random.default_rng([self.seed, epoch, len(self._spans), first])
         for i in range(0, len(pieces), size):
-            pool, rows, shift = [], [], 0
+            pool, rows, held = [], [], 0
             for number, start, stop in pieces[i : i + size]:
-                span = self._spans[number]
-                if span.file not in bounds:
-                    # One open file for each chunk of the buffer is enough.
-                    if len(bounds) >= self.buffer:
-                        bounds.pop(next(iter(bounds)))
-                    bounds[span.file] = open_bound(self._locations[span.file], self.columns)
-                chunk, places = read_chunk(bounds[span.file], span.start, span.stop, self.bad)
-                row_of = np.full(span.sets, -1)
-                used = places < span.sets
-                row_of[places[used]] = np.flatnonzero(used) + shift
+                chunk, row_of = next(chunks)
                 if self.shuffle:
                     row_of = np.random.default_rng([self.seed, epoch, number]).permutation(row_of)
                 pool.append(chunk.particles)
-                rows.append(row_of[start:stop])
-                shift += len(chunk.particles)
+                rows.append(np.where(row_of < 0, -1, row_of + held)[start:stop])
+                held += len(chunk.particles)
                 for reason, count in chunk.dropped.items():
                     self.dropped[reason] = self.dropped.get(reason, 0) + count
-            together = np.concatenate(rows)
-            yield concatenate(pool), random.permutation(together) if self.shuffle else together
+            order = np.concatenate(rows)
+            if self.shuffle:
+                order = random.permutation(order)
+            yield _in_order(concatenate(pool), order[order >= 0]), order >= 0
 
     def _order(self, epoch: int) -> Any:
         """The order of the chunks in an epoch."""
         if not self.shuffle:
             return np.arange(len(self._spans))
         random = np.random.default_rng([self.seed, epoch])
-        return random.permutation(len(self._spans))
+        # Where files hold one class each, spread the chunks of each class evenly over the epoch:
+        # a few chunks at random would often be of one class only.
+        strata: dict[int | None, list[int]] = {}
+        for number, span in enumerate(self._spans):
+            strata.setdefault(self._file_labels[span.file], []).append(number)
+        place = np.empty(len(self._spans))
+        for numbers in strata.values():
+            at = random.permutation(len(numbers)) + random.random(len(numbers))
+            place[numbers] = at / len(numbers)
+        return np.argsort(place)
 
 
-def _choose(pool: ParticleSet, rows: Any) -> ParticleSet:
-    """Some sets of the pool, without a copy where they follow each other."""
+class _Reader:
+    """Reads spans in several threads, keeping a few files open."""
+
+    OPEN = 8
+
+    def __init__(self, locations: list[Location], columns: Columns, bad: Bad) -> None:
+        self._locations, self._columns, self._bad = locations, columns, bad
+        self._open: dict[int, Bound] = {}
+        self._lock = Lock()
+
+    def read(self, span: Span) -> tuple[Chunk, Any]:
+        """The chunk of a span, and the row in it of each of the span's sets; -1 if dropped."""
+        with self._lock:
+            bound = self._open.pop(span.file, None)
+            if bound is None:
+                bound = open_bound(self._locations[span.file], self._columns)
+            while len(self._open) >= self.OPEN:
+                self._open.pop(next(iter(self._open)))
+            self._open[span.file] = bound
+        chunk, places = read_chunk(bound, span.start, span.stop, self._bad)
+        used = np.flatnonzero(places < span.sets)
+        row_of = np.full(span.sets, -1)
+        row_of[places[used]] = used
+        return chunk, row_of
+
+
+def _in_order(pool: ParticleSet, rows: Any) -> ParticleSet:
+    """Some sets of the pool in a given order, without a copy where that is its own order."""
     if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
         return pool[int(rows[0]) : int(rows[0]) + len(rows)]
-    return pool[torch.from_numpy(rows)]
+    offsets = pool.offsets.numpy()
+    counts = np.diff(offsets)[rows]
+    chosen = np.concatenate([[0], np.cumsum(counts)])
+    particles = np.repeat(offsets[:-1][rows] - chosen[:-1], counts) + np.arange(chosen[-1])
+
+    def take(tensor: Tensor | None, index: Any) -> Tensor | None:
+        # numpy's take moves whole rows, several times faster than indexing a tensor.
+        return None if tensor is None else torch.from_numpy(tensor.numpy().take(index, axis=0))
+
+    return ParticleSet._trusted(
+        take(pool.p4, particles),
+        torch.from_numpy(chosen),
+        take(pool.features, particles),
+        *(take(each, rows) for each in (pool.context, pool.labels, pool.weights)),
+    )
 
 
 def _pieces(spans: list[Span], order: Any, first: int, last: int) -> Iterator[tuple[int, int, int]]:
@@ -235,19 +287,18 @@ def _pieces(spans: list[Span], order: Any, first: int, last: int) -> Iterator[tu
 
 def _spans(
     locations: list[Location], columns: Columns, step: int, max_sets: int | None
-) -> list[Span]:
-    """The chunks of all files, up to a number of sets."""
-    spans = []
-    left = max_sets
+) -> tuple[list[Span], list[int | None]]:
+    """The chunks of all files up to a number of sets, and the label of each file if it has one."""
+    spans, labels = [], []
+    left = sys.maxsize if max_sets is None else max_sets
     for file, location in enumerate(locations):
         bound = open_bound(location, columns)
+        labels.append(bound.file_label)
         for start, stop in chunk_ranges(bound, step):
-            sets = count_passing(bound, start, stop)
-            if left is not None:
-                sets = min(sets, left)
-                left -= sets
+            sets = min(count_passing(bound, start, stop), left)
+            left -= sets
             if sets:
                 spans.append(Span(file, start, stop, sets))
-        if left == 0:
-            break
-    return spans
+            if not left:
+                return spans, labels
+    return spans, labels

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class Column(NamedTuple):
         return self.offsets is None and self.values.ndim == 1
 
 
+@runtime_checkable
 class Table(Protocol):
     """A tree, RNTuple or group of datasets: entries in rows, numbers in named columns."""
 

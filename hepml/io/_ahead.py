@@ -1,0 +1,23 @@
+"""Working ahead: the next chunks are read while the present one is used."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+# Two threads: one decompresses, which leaves Python's lock free, while the other assembles.
+THREADS = 2
+
+
+def ahead(tasks: Iterable[Callable[[], Result]]) -> Iterator[Result]:
+    """The results of the tasks in their order; as many as there are threads are under way."""
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="hepml-io") as pool:
+        pending: deque[Future[Result]] = deque()
+        for task in tasks:
+            pending.append(pool.submit(task))
+            if len(pending) > THREADS:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

@@ -1,5 +1,6 @@
-"""The Lorentz group: metric, coordinates, transformations. Functions of momenta (E, px, py, pz)."""
+"""The Lorentz group: metric, coordinates, transformations, irreps, Clebsch-Gordan tensors."""
 
+from hepml.lorentz._clebsch_gordan import clebsch_gordan
 from hepml.lorentz._coordinates import (
     delta_eta,
     delta_phi,
@@ -10,20 +11,33 @@ from hepml.lorentz._coordinates import (
     pt,
     rapidity,
 )
+from hepml.lorentz._irreps import Irrep, Irreps, MulIrrep
 from hepml.lorentz._metric import mass, mass_squared, minkowski_dot
+from hepml.lorentz._representations import generators, representation
+from hepml.lorentz._sl2c import lorentz_from_sl2c, sl2c_from_lorentz
+from hepml.lorentz._su2 import su2_clebsch_gordan
 from hepml.lorentz._transformations import boost
 
 __all__ = [
+    "Irrep",
+    "Irreps",
+    "MulIrrep",
     "boost",
+    "clebsch_gordan",
     "delta_eta",
     "delta_phi",
     "delta_r",
     "delta_rapidity",
     "eta",
+    "generators",
+    "lorentz_from_sl2c",
     "mass",
     "mass_squared",
     "minkowski_dot",
     "phi",
     "pt",
     "rapidity",
+    "representation",
+    "sl2c_from_lorentz",
+    "su2_clebsch_gordan",
 ]

@@ -77,8 +77,9 @@ def _not_padding(part: BoundCollection, coordinates: Mapping[str, Any], offsets:
     """Which places of fixed arrays hold particles: all but the zeros at the end."""
     # A constant such as the mass of the pion says nothing about padding.
     stored = [coordinates[name] for name, e in part.momentum.items() if e.names]
-    filled = np.any([values != 0 for values in stored], axis=0).reshape(len(offsets) - 1, -1)
-    length = filled.shape[1]
+    filled = np.any([values != 0 for values in stored], axis=0)
+    length = filled.size // max(len(offsets) - 1, 1)
+    filled = filled.reshape(-1, max(length, 1))
     # The last filled place, counted from the end; no filled place means a length of zero.
     used = np.where(filled.any(axis=1), length - np.argmax(filled[:, ::-1], axis=1), 0)
     return (np.arange(length) < used[:, None]).reshape(-1)

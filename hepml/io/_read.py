@@ -167,7 +167,7 @@ def chunk_ranges(bound: Bound, step: int) -> list[tuple[int, int]]:
     """Ranges of about `step` entries that begin where the file's own clusters begin."""
     ranges = []
     start = 0
-    bounds = [*bound.table.bounds(), bound.table.entries]
+    bounds = sorted({*bound.table.bounds(), bound.table.entries})
     for previous, end in pairwise(bounds):
         if previous > start and end - start > step:
             ranges += _split(start, previous, step)

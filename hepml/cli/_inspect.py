@@ -1,0 +1,303 @@
+"""``hepml inspect``: what is in a file, and how hepml would read it."""
+
+import json
+import os
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+import yaml
+from jsonargparse import ArgumentParser, Namespace
+
+from hepml.errors import ColumnError, HepmlError, InputError
+from hepml.io import Columns, iterate, recognise
+from hepml.io._files import Location, locate
+from hepml.io._hdf5 import Hdf5Table, open_file, open_hdf5, tables
+from hepml.io._open import READERS
+from hepml.io._root import RootTable, open_directory, tree_names
+
+SAMPLE = 20_000  # about as many entries give the multiplicities and the counts of the classes
+FOLD = 40  # a tree with more columns than this is shown by the prefixes of their names
+
+
+class Tree(NamedTuple):
+    """A tree, RNTuple, table or dataset, and the type of each column or, without any, its own."""
+
+    name: str
+    kind: str
+    entries: int
+    columns: Mapping[str, str] | str
+
+
+def make_parser() -> ArgumentParser:
+    """The options of ``hepml inspect``."""
+    parser = ArgumentParser(description="Show what is in files and how hepml would read them.")
+    parser.add_argument("files", nargs="+", help="ROOT or HDF5 files, patterns, or file:tree")
+    parser.add_argument("--all", action="store_true", help="list every column, folding none")
+    parser.add_argument(
+        "--columns",
+        action="store_true",
+        help="print nothing but the columns, as YAML for `hepml train --columns`",
+    )
+    return parser
+
+
+def run(config: Namespace) -> int:
+    """Show each file; a file that cannot be shown costs one line and the exit status 1."""
+    status = 0
+    shown: dict[str, str] = {}
+    for name in config.files:
+        for location in _located(name):
+            try:
+                if isinstance(location, HepmlError):
+                    raise location
+                if config.columns:
+                    shown[_recognised_yaml(location)] = str(location)
+                else:
+                    _show(location, show_all=config.all)
+            except HepmlError as error:
+                sys.stdout.flush()
+                print(f"error: {error}", file=sys.stderr)
+                status = 1
+    if len(shown) > 1:
+        raise InputError(
+            "--columns",
+            expected="files that are read with the same columns",
+            got=f"different ones for {' and '.join(shown.values())}",
+            fix="name files of one layout",
+        )
+    print(*shown, sep="", end="")
+    return status
+
+
+def _located(name: str) -> Iterable[Location | HepmlError]:
+    """The files that a name stands for, or the error in place of them."""
+    try:
+        return locate(name)
+    except HepmlError as error:
+        return [error]
+
+
+def _recognised_yaml(location: Location) -> str:
+    """The columns of a file as YAML."""
+    layout = recognise(str(location))
+    if layout is None:
+        raise InputError(
+            f"file {str(location)!r}",
+            expected="a layout that hepml knows",
+            got="another",
+            fix="list its branches with `hepml inspect` and write the columns by hand",
+        )
+    return _yaml(layout.columns.to_dict())
+
+
+def _show(location: Location, *, show_all: bool) -> None:
+    """Print everything about one file."""
+    width = min(shutil.get_terminal_size((100, 40)).columns, 140)
+    is_hdf5 = READERS.get(PurePosixPath(location.path).suffix.lower()) is open_hdf5
+    trees, recipe = _contents_of_hdf5(location) if is_hdf5 else _contents_of_root(location)
+    print(f"{location}: {'HDF5' if is_hdf5 else 'ROOT'}{_size(location.path)}")
+    if not trees:
+        print(f"  no {'dataset' if is_hdf5 else 'TTree or RNTuple'}")
+    for tree in trees:
+        title = f"\n{tree.kind} {tree.name}: {_number(tree.entries, 'entry', 'entries')}"
+        if isinstance(tree.columns, str):
+            print(f"{title} of {tree.columns}")
+            continue
+        print(f"{title}, {_number(len(tree.columns), 'column')}")
+        lines = _rows(tree.columns) if show_all else _folded(tree.columns)
+        print("\n".join(lines if show_all else [_cut(line, width) for line in lines]))
+    if recipe:
+        print(f"\nmade with the recipe\n{_indented(_yaml(recipe))}")
+    print()
+    _show_reading(location, {tree.name: tree.entries for tree in trees})
+    print()
+
+
+def _show_reading(location: Location, entries: Mapping[str, int]) -> None:
+    """Print the layout, and what a sample of it gives."""
+    try:
+        layout = recognise(str(location))
+    except ColumnError:  # no tree, or none of pandas' tables: shown above already
+        layout = None
+    if layout is None:
+        print("layout: none that hepml knows. To read it, write down which columns hold what")
+        print("(hepml.io.Columns) and give that to `hepml train --columns FILE.yaml`.")
+        return
+    print(f"layout: {layout.name}")
+    _show_sample(location, layout.columns, entries)
+    print("columns (as YAML with `hepml inspect --columns`, to be changed and given to")
+    print("`hepml train --columns FILE.yaml`):")
+    print(_indented(_yaml(layout.columns.to_dict())))
+
+
+def _show_sample(location: Location, columns: Columns, entries: Mapping[str, int]) -> None:
+    """Print the numbers of sets, of particles in them and of sets of each class."""
+    counts, labels = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    dropped: dict[str, int] = {}
+    for chunk in iterate(str(location), columns, step=SAMPLE, bad="drop"):
+        counts.append(chunk.particles.counts.numpy())
+        if chunk.particles.labels is not None:
+            labels.append(chunk.particles.labels.numpy())
+        for reason, number in chunk.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + number
+        if chunk.stop >= SAMPLE:
+            break
+    total = entries.get(chunk.tree, chunk.stop)
+    of = f"{total} entries" if chunk.stop == total else f"the first {chunk.stop} of {total} entries"
+    particles = np.concatenate(counts)
+    print(f"  {len(particles)} sets in {of} of {chunk.tree}")
+    if len(particles):
+        low, mean, high = particles.min(), particles.mean(), particles.max()
+        print(f"  particles in a set: {low} to {high}, mean {mean:.1f}")
+    for reason, number in dropped.items():
+        print(f"  left out as bad: {_number(number, 'set')} ({reason})")
+    if columns.class_names:
+        sizes = np.bincount(np.concatenate(labels), minlength=len(columns.class_names))
+        found = [f"{c} {n}" for c, n in zip(columns.class_names, sizes, strict=True) if n]
+        print(
+            textwrap.fill(
+                "classes: " + ", ".join(found), 98, initial_indent="  ", subsequent_indent="    "
+            )
+        )
+
+
+def _contents_of_root(location: Location) -> tuple[list[Tree], Any]:
+    """The trees of a ROOT file, and the recipe that it was made with."""
+    directory = open_directory(location.path)
+    found = []
+    for name, kind in tree_names(directory).items():
+        if location.tree in (None, name):
+            table = RootTable(directory, location.path, name)
+            # Jet/Jet.PT is also known as Jet.PT.
+            types = {c.rpartition("/")[2]: _plain_type(t) for c, t in table.types().items()}
+            found.append(Tree(name, kind.rpartition(":")[2], table.entries, types))
+    # `hepml generate` stores its recipe as JSON.
+    is_text = directory.classnames(cycle=False).get("recipe") == "TObjString"
+    return found, json.loads(str(directory["recipe"])) if is_text else None
+
+
+def _contents_of_hdf5(location: Location) -> tuple[list[Tree], Any]:
+    """The tables of pandas in an HDF5 file, and all other datasets."""
+    with open_file(location.path) as file:
+        keys = tables(file)
+        found = []
+        for key in keys:
+            table = Hdf5Table(file, location.path, key)
+            found.append(Tree(key, "pandas table", table.entries, table.types()))
+
+        def visit(name: str, node: Any) -> None:
+            if hasattr(node, "dtype") and not name.startswith(tuple(f"{key}/" for key in keys)):
+                found.append(Tree(name, *_dataset(node)))
+
+        file.visititems(visit)
+    return [tree for tree in found if location.tree in (None, tree.name)], None
+
+
+def _plain_type(text: str) -> str:
+    """``float[]`` for ``std::vector<float>`` and ``ROOT::VecOps::RVec<float>``."""
+    text = re.sub(r"\b(std|ROOT|VecOps)::", "", text)
+    text = re.sub(r"RNTupleCardinality<(.+)>", r"\1", text)
+    while match := re.fullmatch(r"(?:vector|RVec)<(.+)>(.*)", text):
+        text = f"{match[1]}[]{match[2]}"
+    return text
+
+
+def _dataset(dataset: Any) -> tuple[str, int, dict[str, str] | str]:
+    """Kind, length and columns of a dataset: its fields, or its own type."""
+    shape = dataset.shape or ()
+
+    def kind(dtype: np.dtype[Any]) -> str:
+        return dtype.base.name + "".join(f"[{size}]" for size in (*shape[1:], *dtype.shape))
+
+    fields = dataset.dtype.fields
+    columns = (
+        kind(dataset.dtype)
+        if fields is None
+        else {name: kind(dtype) for name, (dtype, *_) in fields.items()}
+    )
+    return "dataset", shape[0] if shape else 1, columns
+
+
+def _rows(columns: Mapping[str, str]) -> list[str]:
+    """One line for each column."""
+    width = max(map(len, columns), default=0) + 2
+    return [f"  {name:{width}}{kind}" for name, kind in columns.items()]
+
+
+def _folded(columns: Mapping[str, str]) -> list[str]:
+    """One line for each column or, if they are many, for each prefix of their names."""
+    if len(columns) <= FOLD:
+        return _rows(columns)
+    groups: dict[str, list[str]] = {}
+    for name in columns:
+        if not name.startswith("_"):  # RNTuples repeat their columns under such names
+            groups.setdefault(_prefix(name), []).append(name)
+    lines = {}
+    for prefix, members in groups.items():
+        if len(members) > 1:
+            shown = [name for name in members if name != prefix]
+            shared = _shared(shown)
+            names = ", ".join(name.removeprefix(shared) for name in shown)
+            lines[f"{shared}* ({len(shown)})"] = f"{_kinds(columns, shown)}: {names}"
+    alone = [members[0] for members in groups.values() if len(members) == 1]
+    hidden = len(lines) - FOLD
+    lines = dict(list(lines.items())[:FOLD])
+    if alone:
+        lines[f"others ({len(alone)})"] = f"{_kinds(columns, alone)}: {', '.join(alone)}"
+    more = f"{hidden} more prefixes; " if hidden > 0 else ""
+    return [*_rows(lines), f"  ({more}--all lists every column with its type)"]
+
+
+def _prefix(name: str) -> str:
+    """``Jet`` of ``Jet_pt``, ``Jet.PT`` and ``Jet/Jet.PT``."""
+    return re.split(r"[_./#]", name, maxsplit=1)[0]
+
+
+def _shared(names: list[str]) -> str:
+    """What the names begin with, up to a separator: ``Jet/Jet.`` of ``Jet/Jet.PT``."""
+    # The first and last of a sorted list differ earliest.
+    low, high = min(names), max(names)
+    same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
+    match = re.match(r".*[_./#]", low[:same])
+    return match[0] if match else _prefix(low)
+
+
+def _kinds(columns: Mapping[str, str], names: list[str]) -> str:
+    """The most frequent type, and whether there are others."""
+    kinds = [columns[name] for name in names]
+    common = max(set(kinds), key=kinds.count)
+    return common + (", ..." if len(set(kinds)) > 1 else "")
+
+
+def _number(count: int, one: str, many: str | None = None) -> str:
+    """A number of things."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _cut(line: str, width: int) -> str:
+    """The line, shortened to a width."""
+    return line if len(line) <= width else f"{line[: width - 3].rstrip(', ')}..."
+
+
+def _size(path: str) -> str:
+    """The size of a local file."""
+    if not os.path.isfile(path):
+        return ""
+    size = os.path.getsize(path)
+    return f", {size / 1e6:.1f} MB" if size >= 1e5 else f", {size / 1e3:.1f} kB"
+
+
+def _yaml(plain: Any) -> str:
+    """Plain values as YAML in their order."""
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=90)
+
+
+def _indented(text: str) -> str:
+    """The text two places further to the right; YAML stays valid."""
+    return textwrap.indent(text.rstrip("\n"), "  ")

@@ -67,7 +67,7 @@ def choose_kernel(kernels: Sequence[Kernel], *arguments: Any) -> Kernel:
         f"on {values.device}",
         expected="a kernel that can run",
         got="; ".join(f"{k.name}: {', '.join(k.reasons(*arguments))}" for k in kernels),
-        fix=f"{ENVIRONMENT_VARIABLE} is {names!r}: unset it or name others; "
+        fix=f"unset {ENVIRONMENT_VARIABLE} (now {names!r}) or name another kernel; "
         "`python -m hepml.ops` lists them",
     )
 

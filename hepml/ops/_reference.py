@@ -67,8 +67,11 @@ def scatter_min(
 def _scatter_extremum(values: Tensor, index: Tensor, size: int, reduce: str) -> Tensor:
     """Torch's amax or amin, which share the gradient equally among ties."""
     places = per_row(index, values).expand_as(values)
-    zeros = values.new_zeros((size, *values.shape[1:]))
-    return zeros.scatter_reduce(0, places, values, reduce, include_self=False)
+    # Not zeros: torch counts what was there as one more tie, included or not.
+    start = values.new_full((size, *values.shape[1:]), torch.nan)
+    extremum = start.scatter_reduce(0, places, values, reduce, include_self=False)
+    empty = index.new_ones(size).index_fill(0, index, 0).bool()
+    return extremum.masked_fill(per_row(empty, values), 0)
 
 
 def segment_sum(

@@ -92,7 +92,7 @@ def scatter_max(
     Notes
     -----
     Items that tie for the largest value share the gradient equally. A place to which a NaN goes
-    holds NaN and passes no gradient.
+    holds NaN.
 
     Examples
     --------

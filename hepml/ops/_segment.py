@@ -83,8 +83,7 @@ def segment_max(
 
     Notes
     -----
-    Items that tie for the largest value share the gradient equally. A segment with a NaN gives NaN
-    and passes no gradient.
+    Items that tie for the largest value share the gradient equally. A segment with a NaN gives NaN.
 
     Examples
     --------

@@ -14,7 +14,7 @@ _EXACT = ("segment_max", "segment_min", "segment_gather", "scatter_max", "scatte
 
 def _kernels(operation: str) -> tuple[Kernel, ...]:
     """The kernels of an operation; torch's own come first, being the fastest on a CPU."""
-    tolerance = 0.0 if operation in _EXACT else 16.0
+    tolerance = 0.0 if operation in _EXACT else 4.0
     return (
         Kernel("torch", operation, getattr(_torch, operation), tolerance),
         Kernel(

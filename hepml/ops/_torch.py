@@ -33,7 +33,7 @@ def _channels(values: Tensor) -> int:
 
 
 def segment_sum(values: Tensor, offsets: Tensor) -> Tensor:
-    """Segment_reduce where it is narrow, else embedding_bag or index_add."""
+    """segment_reduce where it is narrow, else embedding_bag or index_add."""
     return _segment_sum(widened(values), offsets).to(values.dtype)
 
 
@@ -59,12 +59,12 @@ def segment_mean(values: Tensor, offsets: Tensor) -> Tensor:
 
 
 def segment_max(values: Tensor, offsets: Tensor) -> Tensor:
-    """Segment_reduce where it is narrow, else scatter_reduce."""
+    """segment_reduce where it is narrow, else scatter_reduce."""
     return _segment_extremum(values, offsets, "max")
 
 
 def segment_min(values: Tensor, offsets: Tensor) -> Tensor:
-    """Segment_reduce where it is narrow, else scatter_reduce."""
+    """segment_reduce where it is narrow, else scatter_reduce."""
     return _segment_extremum(values, offsets, "min")
 
 

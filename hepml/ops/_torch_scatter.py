@@ -128,5 +128,8 @@ def _scattered(reduce: str, values: Tensor, index: Tensor, size: int) -> Tensor:
     """A reduction by index, in float32 for half precision."""
     from torch_scatter import scatter
 
+    # Torch checks this itself; torch-scatter would write to foreign memory.
+    if index.device.type == "cpu" and not 0 <= int(index.min()) <= int(index.max()) < size:
+        raise IndexError(f"places from {int(index.min())} to {int(index.max())} of {size}")
     reduced: Tensor = scatter(widened(values), index, 0, dim_size=size, reduce=reduce)
     return reduced.to(values.dtype)

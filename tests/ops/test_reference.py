@@ -51,6 +51,26 @@ def test_segment_reduction_is_that_of_each_segment(reduction, arguments):
     torch.testing.assert_close(result, expected, rtol=1e-13, atol=1e-13)
 
 
+@pytest.mark.parametrize("reduction", SEGMENT_REDUCTIONS)
+@given(segments())
+def test_gradient_is_that_of_each_segment(reduction, arguments):
+    # Whole numbers have ties, zeros among them, with which torch's scatter_reduce is not fair.
+    values, offsets = arguments[0].clone().requires_grad_(), arguments[1]
+
+    def gradient(result):
+        weights = torch.arange(result.numel()).cos().reshape(result.shape).to(result)
+        return torch.autograd.grad((result * weights)[result > -torch.inf].sum(), values)[0]
+
+    pieces = [values[a:b] for a, b in pairwise(offsets.tolist())]
+    if reduction == "softmax":
+        rows = [OF_ONE_SEGMENT["softmax"](piece) for piece in pieces]
+        expected = torch.cat([values[:0], *rows])
+    else:
+        expected = torch.stack([0 * values.sum(0), *one_by_one(reduction, pieces)])[1:]
+    result = getattr(_reference, f"segment_{reduction}")(values, offsets)
+    torch.testing.assert_close(gradient(result), gradient(expected), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("reduction", SCATTER_REDUCTIONS)
 @given(scattered())
 def test_scatter_reduction_is_that_of_each_place(reduction, arguments):

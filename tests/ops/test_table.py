@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ops.ragged import arguments_of, kernel, offsets_from
 
@@ -42,6 +42,7 @@ def assert_agrees(fast: Kernel, arguments: tuple) -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("operation", "name"), FAST)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_value(operation, name, device, data):
     fast = kernel(operation, name)

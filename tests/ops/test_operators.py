@@ -1,0 +1,205 @@
+"""Derivatives of the operations on every kernel, and what torch expects of an operator."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ops.ragged import arguments_of, forced, offsets_from
+from torch.autograd import gradcheck, gradgradcheck
+
+from hepml import ops
+from hepml.errors import InputError
+from hepml.ops import _operators, _reference
+from hepml.ops._table import OPERATIONS
+
+KERNEL_NAMES = ["torch", "torch_scatter", "reference"]
+
+
+def derivatives(function, values, *others):
+    """Value, gradient, and the gradients of the gradient in the values and in what came from above.
+
+    The weights are fixed numbers of both signs, so that nothing cancels by symmetry.
+    """
+    values = values.clone().requires_grad_()
+    result = function(values, *others)
+    finite = torch.where(result == -torch.inf, 0, result)
+    above = torch.arange(result.numel()).cos().reshape(result.shape).to(values).requires_grad_()
+    (gradient,) = torch.autograd.grad((finite * above).sum(), values, create_graph=True)
+    probe = torch.arange(values.numel()).sin().reshape(values.shape).to(values)
+    second = torch.autograd.grad(
+        (gradient * probe).sum(), (values, above), allow_unused=True, materialize_grads=True
+    )
+    return result.detach(), gradient.detach(), *second
+
+
+@pytest.mark.parametrize("name", KERNEL_NAMES)
+@pytest.mark.parametrize("operation", OPERATIONS)
+@settings(max_examples=25)
+@given(data=st.data())
+def test_derivatives_are_those_of_the_reference(operation, name, data):
+    # The reference is differentiated by torch itself, which knows nothing of our formulas.
+    arguments = data.draw(arguments_of(operation))
+    expected = derivatives(getattr(_reference, operation), *arguments)
+    with forced(name):
+        result = derivatives(getattr(ops, operation), *arguments)
+    for got, wanted in zip(result, expected, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-11, atol=1e-11)
+
+
+def arguments_for_gradcheck(operation, channels):
+    """Values without ties, and empty segments or places at the beginning, inside and at the end."""
+    offsets = offsets_from([0, 2, 0, 3, 1, 0])
+    items = 6 if operation == "segment_gather" else int(offsets[-1])
+    values = torch.randn(items, *channels, generator=torch.Generator().manual_seed(3)).double()
+    values.requires_grad_()
+    if operation == "segment_gather":
+        return values, offsets, 6
+    if operation.startswith("segment"):
+        return values, offsets
+    return values, torch.tensor([4, 1, 1, 4, 2, 4]), 6
+
+
+@pytest.mark.parametrize("channels", [(), (1, 2)])
+@pytest.mark.parametrize("name", KERNEL_NAMES)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_derivatives_are_those_of_finite_differences(operation, name, channels):
+    values, *others = arguments_for_gradcheck(operation, channels)
+
+    def finite(values):
+        result = getattr(ops, operation)(values, *others)
+        return torch.where(result == -torch.inf, 0, result)
+
+    with forced(name):
+        assert gradcheck(finite, (values,))
+        assert gradgradcheck(finite, (values,))
+
+
+def test_a_wrong_derivative_is_found():
+    """Each of the ties gets the whole gradient: gradcheck, away from ties, would not see it."""
+    segment_max = torch.ops.hepml.segment_max.default
+
+    def greedy(values, offsets):
+        extremum = segment_max(values.detach(), offsets)
+        hit = values.detach() == ops.segment_gather(extremum, offsets, len(values))
+        return ops.segment_sum(torch.where(hit, values, 0), offsets)
+
+    values, offsets = torch.tensor([1.0, 2.0, 2.0]).double(), offsets_from([3])
+    expected = derivatives(_reference.segment_max, values, offsets)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(derivatives(greedy, values, offsets)[1], expected[1])
+    got = derivatives(ops.segment_max, values, offsets)
+    torch.testing.assert_close(got[1], expected[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_gradients_of_half_precision_are_rounded_once(operation, dtype):
+    values, *others = arguments_for_gradcheck(operation, (4,))
+    values = values.detach().to(dtype)
+    _, half, *_ = derivatives(getattr(ops, operation), values, *others)
+    _, exact, *_ = derivatives(getattr(ops, operation), values.double(), *others)
+    assert half.dtype == dtype
+    torch.testing.assert_close(half.double(), exact, rtol=0, atol=2 * torch.finfo(dtype).eps)
+
+
+def test_ties_of_a_long_half_precision_segment_are_counted():
+    # 3000 is not a float16: counted in it, the shares would be those of 2048 ties.
+    values = torch.ones(3000, dtype=torch.float16, requires_grad=True)
+    ops.segment_max(values, offsets_from([3000])).sum().backward()
+    assert torch.equal(values.grad, torch.full_like(values, 1 / 3000))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_autocast_leaves_the_dtype(operation):
+    values, *others = arguments_for_gradcheck(operation, (4,))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        result = getattr(ops, operation)(values.float(), *others)
+    assert result.dtype == torch.float32
+    assert torch.equal(result, getattr(ops, operation)(values.float(), *others))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_operator_is_registered_as_torch_expects(operation):
+    arguments = arguments_for_gradcheck(operation, (3,))
+    torch.library.opcheck(getattr(torch.ops.hepml, operation).default, arguments)
+
+
+def every_operation(values, offsets, index, size):
+    """One number that depends on all of them."""
+    items = values.shape[0]
+    weights = ops.segment_softmax(values, offsets)
+    rows = ops.segment_sum(weights * values, offsets) + ops.segment_mean(values, offsets)
+    rows = rows + ops.segment_max(values, offsets) - ops.segment_min(values, offsets)
+    rows = rows + ops.segment_logsumexp(values, offsets).clamp(min=-5)
+    spread = ops.segment_gather(rows, offsets, items) * ops.segment_index(offsets, items)[:, None]
+    places = ops.scatter_sum(spread, index, size) + ops.scatter_mean(spread, index, size)
+    places = places + ops.scatter_max(spread, index, size) - ops.scatter_min(values, index, size)
+    return places.square().sum()
+
+
+def batches():
+    """Batches of different sizes, with empty segments."""
+    generator = torch.Generator().manual_seed(0)
+    for lengths in ([3, 0, 12, 6], [0, 9, 14, 0, 4, 3, 8], [40, 2, 30]):
+        offsets = offsets_from(lengths)
+        items, size = int(offsets[-1]), 20 + len(lengths)
+        values = torch.randn(items, 6, generator=generator).double()
+        index = torch.randint(0, size - 1, (items,), generator=generator)
+        yield values, offsets, index, size
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("name", KERNEL_NAMES)
+def test_one_graph_serves_all_batches(name):
+    from torch._dynamo.testing import CompileCounterWithBackend
+
+    torch.compiler.reset()
+    counter = CompileCounterWithBackend("aot_eager")
+    compiled = torch.compile(every_operation, fullgraph=True, dynamic=True, backend=counter)
+    with forced(name):
+        for values, offsets, index, size in batches():
+            eager, traced = (values.clone().requires_grad_() for _ in range(2))
+            expected = every_operation(eager, offsets, index, size)
+            result = compiled(traced, offsets, index, size)
+            expected.backward()
+            result.backward()
+            torch.testing.assert_close(result, expected, rtol=1e-12, atol=0)
+            torch.testing.assert_close(traced.grad, eager.grad, rtol=1e-11, atol=1e-11)
+    assert counter.frame_count == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked_types")
+def test_an_exported_program_needs_torch_alone():
+    class Network(torch.nn.Module):
+        def forward(self, values, offsets, index):
+            return every_operation(values, offsets, index, 30)
+
+    dynamic = torch.export.Dim.DYNAMIC
+    first, *others = batches()
+    program = torch.export.export(
+        Network(), first[:3], dynamic_shapes=[{0: dynamic}, {0: dynamic}, {0: dynamic}]
+    )
+    assert not [node for node in program.graph.nodes if "hepml" in str(node.target)]
+    for values, offsets, index, _ in others:
+        result = program.module()(values, offsets, index)
+        torch.testing.assert_close(result, every_operation(values, offsets, index, 30))
+
+
+@pytest.mark.parametrize(
+    "bounds", [[0, 2, 4], [0, 2, 2], [1, 2, 3]], ids=["beyond", "short", "late"]
+)
+@pytest.mark.parametrize("operation", [o for o in OPERATIONS if o.startswith("segment")])
+def test_bounds_of_another_batch_are_refused(operation, bounds):
+    offsets = torch.tensor(bounds)
+    values = torch.ones(2 if operation == "segment_gather" else 3, 2)
+    others = (3,) if operation == "segment_gather" else ()
+    message = (
+        rf"offsets: expected bounds from 0 to 3, the number of items, got bounds from {bounds[0]} "
+        rf"to {bounds[-1]}. Fix: pass the offsets of the batch to which the items belong"
+    )
+    with pytest.raises(InputError, match=message):
+        getattr(_operators, operation)(values, offsets, *others)

@@ -1,0 +1,161 @@
+"""Properties of the segment operations, and the errors at their door."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from ops.ragged import SEGMENT_REDUCTIONS, offsets_from, rows_and_offsets, segments
+
+from hepml import ops
+from hepml.errors import InputError
+
+
+def reduction(name):
+    return getattr(ops, f"segment_{name}")
+
+
+@pytest.mark.parametrize("name", SEGMENT_REDUCTIONS)
+@given(segments())
+def test_the_order_inside_a_segment_does_not_matter(name, arguments):
+    values, offsets = arguments
+    shuffled = torch.cat(
+        [values[:0], *(values[a:b].flip(0) for a, b in pairwise(offsets.tolist()))]
+    )
+    result, again = reduction(name)(values, offsets), reduction(name)(shuffled, offsets)
+    if name == "softmax":
+        # Each item keeps its weight: its sum with another permutation-proof quantity.
+        result = ops.segment_sum(result * values, offsets)
+        again = ops.segment_sum(again * shuffled, offsets)
+    torch.testing.assert_close(result, again, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", SEGMENT_REDUCTIONS)
+@given(segments())
+def test_a_batch_is_its_segments_one_by_one(name, arguments):
+    values, offsets = arguments
+    alone = [
+        reduction(name)(values[a:b], offsets_from([b - a])) for a, b in pairwise(offsets.tolist())
+    ]
+    result = reduction(name)(values, offsets)
+    torch.testing.assert_close(result, torch.cat([result[:0], *alone]), rtol=1e-13, atol=1e-13)
+
+
+@given(segments())
+def test_softmax_adds_up_to_one_and_ignores_a_common_shift(arguments):
+    values, offsets = arguments
+    weights = ops.segment_softmax(values, offsets)
+    assert bool((weights >= 0).all())
+    filled = (offsets.diff() > 0).to(values).reshape(-1, *[1] * (values.dim() - 1))
+    torch.testing.assert_close(
+        ops.segment_sum(weights, offsets), filled.expand(len(filled), *values.shape[1:])
+    )
+    shifted = ops.segment_softmax(values + 1000, offsets)
+    torch.testing.assert_close(shifted, weights, rtol=1e-10, atol=1e-12)
+
+
+@given(rows_and_offsets())
+def test_gather_is_the_transpose_of_the_sum(arguments):
+    rows, offsets, items = arguments
+    values = torch.randn(
+        items, *rows.shape[1:], generator=torch.Generator().manual_seed(1)
+    ).double()
+    left = (ops.segment_gather(rows, offsets, items) * values).sum()
+    torch.testing.assert_close(left, (rows * ops.segment_sum(values, offsets)).sum())
+
+
+@pytest.mark.parametrize("channels", [(), (1,), (20,), (2, 3)])
+@pytest.mark.parametrize(
+    ("name", "nothing"),
+    [("sum", 0.0), ("mean", 0.0), ("max", 0.0), ("min", 0.0), ("logsumexp", -torch.inf)],
+)
+def test_empty_segments_give_what_is_promised(name, nothing, channels):
+    values = torch.randn(3, *channels)
+    result = reduction(name)(values, offsets_from([0, 3, 0, 0]))
+    for row in (0, 2, 3):
+        assert torch.equal(result[row], torch.full(channels, nothing))
+    of_nothing = reduction(name)(values[:0], offsets_from([0, 0]))
+    assert torch.equal(of_nothing, torch.full((2, *channels), nothing))
+    assert reduction(name)(values[:0], offsets_from([])).shape == (0, *channels)
+
+
+def test_zeros_of_empty_segments_carry_no_sign():
+    # -max(-x) would give -0, on which 1 / x and atan2 differ.
+    assert not bool(ops.segment_min(torch.ones(1), offsets_from([0, 1])).signbit().any())
+
+
+@pytest.mark.parametrize("channels", [(), (20,)])
+def test_a_segment_of_minus_infinity_weighs_nothing(channels):
+    values = torch.full((5, *channels), -torch.inf)
+    values[3] = 2.0
+    values.requires_grad_()
+    offsets = offsets_from([2, 3])
+    weights = ops.segment_softmax(values, offsets)
+    expected = torch.zeros(5, *channels)
+    expected[3] = 1.0
+    assert torch.equal(weights, expected)
+    total = ops.segment_logsumexp(values, offsets)
+    assert bool((total[0] == -torch.inf).all())
+    assert bool((total[1] == 2.0).all())
+    (gradient,) = torch.autograd.grad(total[1].sum() + weights.square().sum(), values)
+    assert torch.equal(gradient, expected)
+    (gradient,) = torch.autograd.grad(ops.segment_logsumexp(values, offsets).sum(), values)
+    assert torch.equal(gradient, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.float16, torch.float64])
+def test_gather_takes_any_dtype(dtype):
+    rows = torch.tensor([0, 1, 1]).to(dtype)
+    result = ops.segment_gather(rows, offsets_from([1, 0, 2]), 3)
+    assert torch.equal(result, torch.tensor([0, 1, 1]).to(dtype))
+
+
+def test_index_counts_up():
+    assert ops.segment_index(offsets_from([0, 2, 1]), 3).tolist() == [1, 1, 2]
+
+
+OFFSETS = torch.tensor([0, 1, 3])
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    ("values", "offsets", "message"),
+    [
+        (
+            torch.ones(3, dtype=torch.int64),
+            OFFSETS,
+            r"values: expected floating point of shape \(items, ...\), got torch.int64 of shape "
+            r"\(3,\). Fix: give one row for each item; convert integers with .float\(\).",
+        ),
+        (torch.tensor(1.0), OFFSETS, r"values: .* got torch.float32 of shape \(\)"),
+        (
+            torch.ones(3),
+            OFFSETS.int(),
+            r"offsets: expected int64 of shape \(segments \+ 1,\), got torch.int32 of shape "
+            r"\(3,\). Fix: pass the running sum of the lengths, starting with 0.",
+        ),
+        (torch.ones(3), OFFSETS[:, None], r"offsets: .* got torch.int64 of shape \(3, 1\)"),
+        (torch.ones(0), OFFSETS[:0], r"offsets: .* got torch.int64 of shape \(0,\)"),
+        (
+            torch.ones(3),
+            OFFSETS.to("meta"),
+            r"offsets: expected device cpu, where the values are, got meta. Fix: move one of them.",
+        ),
+        (torch.ones(4), OFFSETS, "offsets: expected bounds from 0 to 4, the number of items"),
+    ],
+)
+@pytest.mark.parametrize("name", SEGMENT_REDUCTIONS)
+def test_reductions_refuse(name, values, offsets, message):
+    with pytest.raises(InputError, match=message):
+        reduction(name)(values, offsets)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_gather_and_index_refuse():
+    message = r"rows: expected 2 rows, one for each segment, got shape \(3,\). Fix: give one row"
+    with pytest.raises(InputError, match=message):
+        ops.segment_gather(torch.ones(3), OFFSETS, 3)
+    with pytest.raises(InputError, match="bounds from 0 to 4, the number of items"):
+        ops.segment_gather(torch.ones(2), OFFSETS, 4)
+    with pytest.raises(InputError, match=r"offsets: expected int64 of shape \(segments \+ 1,\)"):
+        ops.segment_index(OFFSETS.int(), 3)

@@ -1,0 +1,89 @@
+"""The command line: ``hepml COMMAND ...``."""
+
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+
+from hepml import __version__
+from hepml.errors import HepmlError
+
+# The module of each command and its line in the help; imported only when the command is called, so
+# that the help does not wait for torch.
+COMMANDS = {
+    "generate": ("hepml.cli._generate", "simulate jets to learn from and write them to ROOT files"),
+    "inspect": (
+        "hepml.cli._inspect",
+        "say what a file holds and which columns a tagger would read",
+    ),
+    "train": ("hepml.cli._train", "train a tagger on files"),
+    "evaluate": ("hepml.cli._evaluate", "measure a trained tagger: figures, plots, JSON"),
+    "predict": ("hepml.cli._predict", "write a tagger's scores to a ROOT file, beside each jet"),
+}
+
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and give its exit status.
+
+    Parameters
+    ----------
+    argv
+        The words after ``hepml``; by default those of the process.
+
+    Notes
+    -----
+    0 is success; 1 an error of :mod:`hepml.errors`, told in one message on standard error; 2 a
+    command line that cannot be understood; 130 an interruption by Ctrl-C.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if words[0] == "--version":
+        print(f"hepml {__version__}")
+        return 0
+    name = words[0]
+    if name not in COMMANDS:
+        near = get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean `hepml {near[0]}`?" if near else f"choose from {', '.join(COMMANDS)}"
+        print(f"hepml: no command {name!r}; {hint}", file=sys.stderr)
+        return 2
+    try:
+        module = import_module(COMMANDS[name][0])
+        parser = module.make_parser()
+        parser.prog = f"hepml {name}"
+        status: int = module.run(parser.parse_args(words[1:]))
+    except HepmlError as error:
+        print(f"hepml {name}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as error:
+        print(f"hepml {name}: {error or 'interrupted'}", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # `hepml inspect ... | head`: nobody reads any more, and Python would complain once more
+        # when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    return status
+
+
+def _help() -> str:
+    """The commands, one line each."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {summary}" for name, (_, summary) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: hepml COMMAND ...",
+            "",
+            "Networks that respect the physics, from ROOT file to score.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "`hepml COMMAND --help` explains a command; `hepml --version` tells the version.",
+        ]
+    )

@@ -1,0 +1,135 @@
+"""``hepml train``: from files to a trained tagger."""
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from inspect import signature
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import yaml
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
+
+from hepml.errors import InputError
+from hepml.models import MODELS
+from hepml.training import TrainedRun, train
+
+# Every option of `train` but the network, its arguments and the files: type and help.
+_OPTIONS: dict[str, tuple[Any, str]] = {
+    "validation": (list[str], "files to validate with after each epoch"),
+    "columns": (str | dict[str, Any] | None, "preset or YAML file; default: recognised"),
+    "features": (str, "`all`, `none`, or names of features: a,b,c"),
+    "max_jets": (int | None, "learn from the first jets of the files only"),
+    "max_validation_jets": (int | None, "validate with the first jets of the files only"),
+    "bad": (Literal["error", "drop"], "what to do with jets that cannot be, such as NaN momenta"),
+    "epochs": (int, "how often all jets are seen"),
+    "batch_size": (int, "jets at a time, on each device"),
+    "learning_rate": (float, "the maximum of the one-cycle schedule"),
+    "weight_decay": (float, "that of AdamW"),
+    "warmup": (float, "fraction of the steps in which the learning rate rises"),
+    "precision": (Literal["32", "bf16-mixed", "64"], "of the arithmetic"),
+    "accelerator": (str, "auto, cpu, gpu, ..."),
+    "devices": (int, "number of them"),
+    "workers": (int, "processes that read; 0 reads in the process that learns"),
+    "seed": (int, "decides weights at the start, order of jets and dropout"),
+}
+
+
+class _Parser(ArgumentParser):
+    """A parser that knows the arguments of a network as soon as it knows its name."""
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, *rest: Any, **more: Any
+    ) -> Any:
+        """Take the first word for the network, and add the arguments of that network."""
+        words = list(sys.argv[1:] if args is None else args)
+        if words and words[0] in MODELS:
+            words = ["--network", *words]
+        network = _network(words)
+        if network in MODELS:
+            self.add_class_arguments(MODELS[network], "model", skip={"outputs", "features"})
+        return super().parse_args(words, *rest, **more)
+
+
+def make_parser() -> ArgumentParser:
+    """The options of ``hepml train``; those of the network come with its name."""
+    parser = _Parser(
+        usage="%(prog)s [NETWORK] FILE [FILE ...] [options]",
+        description="Train a network on files. `hepml train NETWORK --help` lists the options of "
+        f"the network: {', '.join(MODELS)}.",
+    )
+    parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of these")
+    parser.add_argument("--network", type=str, help="the network; may be given as the first word")
+    parser.add_argument("files", nargs="+", type=str, help="files to learn from, or patterns")
+    parser.add_argument("-o", "--output", type=str, help="folder of the run; default: runs/NETWORK")
+    defaults = signature(train).parameters
+    for name, (kind, text) in _OPTIONS.items():
+        extra: dict[str, Any] = {"nargs": "+"} if name == "validation" else {}
+        parser.add_argument(
+            "--" + name.replace("_", "-"),
+            type=str if extra else kind,
+            default=[] if extra else defaults[name].default,
+            help=text,
+            **extra,
+        )
+    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    parser.add_argument("--overwrite", action="store_true", help="remove the run in the folder")
+    return parser
+
+
+def run(config: Namespace) -> int:
+    """Train, and say where everything is."""
+    options = config.as_dict()
+    options.pop("config", None)
+    network = options.pop("network")
+    if network not in MODELS:
+        _refuse_network(network, options["files"])
+    output = options.pop("output") or str(Path("runs") / network.lower())
+    trained = train(network, options.pop("files"), output=output, **options)
+    print(_summary(network, trained, options["validation"]))
+    return 0
+
+
+def _network(words: Sequence[str]) -> str | None:
+    """The name of the network on the command line or, without it, in the configuration file."""
+    found: dict[str, str] = {}
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        option, equals, value = word.partition("=")
+        if option in ("--network", "--config"):
+            found[option] = value if equals else following
+    if "--network" in found or "--config" not in found:
+        return found.get("--network")
+    try:
+        plain = yaml.safe_load(Path(found["--config"]).read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None  # the parser reads the file again and says what is wrong with it
+    return plain.get("network") if isinstance(plain, dict) else None
+
+
+def _refuse_network(network: str | None, files: Sequence[str]) -> NoReturn:
+    """Say which networks there are; a first word that is no file was probably meant as one."""
+    given = network or (files[0] if files and not Path(files[0]).suffix else None)
+    near = get_close_matches(given or "", MODELS, n=1, cutoff=0.4)
+    raise InputError(
+        "network",
+        expected=f"one of {', '.join(MODELS)}",
+        got=repr(given) if given else "none",
+        fix=f"did you mean {near[0]}?" if near else "name it first: hepml train NETWORK FILE ...",
+    )
+
+
+def _summary(network: str, trained: TrainedRun, validation: Sequence[str]) -> str:
+    """What was reached, where the files are, and what to do next."""
+    figures = dict(trained.figures)
+    epoch = int(figures.pop("epoch"))
+    reached = ", ".join(f"{k.replace('_', ' ')} {v:.4f}" for k, v in figures.items())
+    parameters = sum(p.numel() for p in trained.model.parameters())
+    folder = trained.folder
+    return "\n".join(
+        [
+            f"{network} with {parameters:,} parameters; best epoch {epoch}: {reached}",
+            f"run         {folder.path}/ ({', '.join(part.name for part in folder.contents)})",
+            f"checkpoint  {folder.best}",
+            f"next        hepml evaluate {folder.best} {' '.join(validation) or 'FILES'}",
+        ]
+    )

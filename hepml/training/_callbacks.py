@@ -1,0 +1,168 @@
+"""What happens around each epoch: seeding, checkpoints, the table of figures."""
+
+import csv
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric.plugins.io import CheckpointIO
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from hepml.data import ParticleSet
+from hepml.training._checkpoint import read_checkpoint, write_checkpoint
+
+FIGURES = ("train_loss", "val_loss", "val_accuracy", "val_auc")
+
+
+class SafeCheckpointIO(CheckpointIO):
+    """Lightning's checkpoints, written at once or not at all, and read without executing.
+
+    Lightning's own writer moves a file from the folder for temporary files, which is a copy that a
+    crash can leave half done if that is another file system.
+    """
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | Path,
+        storage_options: Any = None,  # noqa: ARG002
+    ) -> None:
+        """Write under another name, then rename."""
+        write_checkpoint(path, checkpoint)
+
+    def load_checkpoint(
+        self,
+        path: str | Path,
+        map_location: Any = None,  # noqa: ARG002
+        weights_only: bool | None = None,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Read tensors and plain values only, whatever Lightning asks for."""
+        return read_checkpoint(path)
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove the file, if it is there."""
+        Path(path).unlink(missing_ok=True)
+
+
+class SeedEachEpoch(Callback):
+    """Make what is random in an epoch, such as dropout, a function of the seed and the epoch.
+
+    A run resumed at the start of an epoch then goes on as if it had never stopped.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Seed torch from the seed, the epoch and the rank."""
+        words = [self.seed, trainer.current_epoch, trainer.global_rank]
+        torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0]))
+
+
+class EpochCheckpoints(Checkpoint):
+    """After each epoch ``last.ckpt`` to resume from, and ``best.ckpt`` if it is the best so far.
+
+    The best epoch has the highest ``val_auc``; without validation it is the last one.
+    ``best.ckpt`` holds no state of the optimiser.
+    """
+
+    def __init__(self, best: Path, last: Path) -> None:
+        self.best_path, self.last_path = best, last
+        self.best: dict[str, float] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The figures of the best epoch."""
+        return dict(self.best)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the figures of the best epoch."""
+        self.best = dict(state_dict)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Write the checkpoints; Lightning calls this after every other hook of the epoch's end."""
+        metrics = trainer.callback_metrics
+        figures = {name: float(metrics[name]) for name in FIGURES if name in metrics}
+        auc = figures.get("val_auc")
+        if auc is None or not self.best or auc > self.best["val_auc"]:
+            self.best = {"epoch": trainer.current_epoch + 1, **figures}
+            trainer.save_checkpoint(self.best_path, weights_only=True)
+        trainer.save_checkpoint(self.last_path)
+
+
+class EpochTable(Callback):
+    """One row of figures for each epoch in a CSV file, and one line on the terminal.
+
+    Parameters
+    ----------
+    path
+        The file. The rows of the epochs that a resumed run has finished are kept.
+    show
+        Whether to print the lines.
+    """
+
+    def __init__(self, path: Path, *, show: bool = True) -> None:
+        self.path, self.show = path, show
+        self._rows: list[dict[str, Any]] = []
+        self._jets = 0
+        self._start = self._learned = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Keep the rows of the epochs that are in the checkpoint."""
+        if trainer.current_epoch and self.path.exists():
+            with open(self.path, newline="") as file:
+                rows = csv.DictReader(file)
+                self._rows = [r for r in rows if int(r["epoch"]) <= trainer.current_epoch]
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Start the clock."""
+        self._jets, self._start = 0, time.perf_counter()
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,  # noqa: ARG002
+        outputs: Any,  # noqa: ARG002
+        batch: ParticleSet,
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Count the jets, and take the time up to the last batch."""
+        self._jets += len(batch) * trainer.world_size
+        self._learned = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Write the row of the epoch."""
+        if not trainer.is_global_zero:
+            return
+        metrics = trainer.callback_metrics
+        figures = {name: round(float(metrics[name]), 6) for name in FIGURES if name in metrics}
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            **figures,
+            "jets": self._jets,
+            "jets_per_second": round(self._jets / (self._learned - self._start), 1),
+            "seconds": round(time.perf_counter() - self._start, 1),
+        }
+        self._rows.append(row)
+        self._write()
+        if self.show:
+            texts = [f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items()]
+            print(
+                f"epoch {row['epoch']}/{trainer.max_epochs}: {', '.join(texts)}, "
+                f"{row['jets_per_second']:.0f} jets/s, {row['seconds']:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _write(self) -> None:
+        """Replace the file at once, so that a killed run leaves a whole table."""
+        part = self.path.with_name(f".{self.path.name}.part")
+        with open(part, "w", newline="") as file:
+            table = csv.DictWriter(file, fieldnames=list(self._rows[-1]), extrasaction="ignore")
+            table.writeheader()
+            table.writerows(self._rows)
+        os.replace(part, self.path)

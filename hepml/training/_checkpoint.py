@@ -1,0 +1,306 @@
+"""Checkpoints: what a tagger is, in a file that holds tensors and plain values alone.
+
+A checkpoint is a dictionary written by ``torch.save``. Its entry ``"hepml"`` says which model with
+which arguments reads which columns; ``"state_dict"`` holds the weights. Checkpoints for resuming
+hold Lightning's states of optimiser and loop as well.
+"""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from hepml import __version__
+from hepml.errors import FileError, InputError
+from hepml.io import Columns
+from hepml.models import MODELS
+
+# Raised when an older hepml could no longer read what a newer one writes.
+FORMAT = 1
+
+_HEADER = "hepml"
+# Lightning stores the weights of the task, whose attribute is the model.
+_PREFIX = "model."
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What a checkpoint says about its model, beside the weights.
+
+    Parameters
+    ----------
+    model
+        The name in :data:`hepml.models.MODELS`, or the import path of a class of the user's own.
+    arguments
+        The arguments of its constructor.
+    columns
+        What :meth:`hepml.io.Columns.to_dict` gave: the columns that the model reads; empty if
+        none were given.
+    run
+        The options of the training run.
+    figures
+        Loss and validation figures at the epoch of the checkpoint.
+    version
+        The version of hepml that wrote it.
+    """
+
+    model: str
+    arguments: Mapping[str, Any]
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    run: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
+    version: str = __version__
+
+    def __post_init__(self) -> None:
+        for name in ("arguments", "columns", "run", "figures"):
+            _require_plain(getattr(self, name), name)
+
+
+class Checkpoint(NamedTuple):
+    """A model as it was trained: ``model, columns, info = load_checkpoint(path)``."""
+
+    model: nn.Module
+    columns: Columns | None
+    info: CheckpointInfo
+
+
+def describe_model(
+    model: type[nn.Module], arguments: Mapping[str, Any], columns: Columns | None = None
+) -> CheckpointInfo:
+    """The entry of a checkpoint for a model of this class."""
+    named = MODELS.get(model.__name__) is model
+    return CheckpointInfo(
+        model.__name__ if named else f"{model.__module__}.{model.__qualname__}",
+        dict(arguments),
+        {} if columns is None else columns.to_dict(),
+    )
+
+
+def save_checkpoint(
+    path: str | Path,
+    model: nn.Module,
+    *,
+    arguments: Mapping[str, Any],
+    columns: Columns | None = None,
+) -> None:
+    """Write a model, however it was trained, as a checkpoint that every command reads.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made if need be, and an existing file is replaced at once.
+    model
+        The model.
+    arguments
+        The arguments that its constructor was called with: plain values.
+    columns
+        The columns that it reads.
+
+    Raises
+    ------
+    InputError
+        If an argument is not a plain value.
+    FileError
+        If the file cannot be written.
+    """
+    info = describe_model(type(model), arguments, columns)
+    state = {_PREFIX + name: tensor for name, tensor in model.state_dict().items()}
+    write_checkpoint(path, {**header(info), "state_dict": state})
+
+
+def load_checkpoint(path: str | Path, *, model: type[nn.Module] | None = None) -> Checkpoint:
+    """Build the model that a checkpoint describes, with its weights, on the CPU and for inference.
+
+    Parameters
+    ----------
+    path
+        A checkpoint of ``hepml train`` or of :func:`save_checkpoint`.
+    model
+        The class, where it is not one of hepml's: a checkpoint itself imports nothing.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, damaged, not a checkpoint of hepml, written by a newer hepml, or if
+        its model, arguments or weights do not fit together.
+
+    Notes
+    -----
+    Nothing in the file is executed: it is read with ``torch.load(weights_only=True)``, and the
+    model is one of :data:`hepml.models.MODELS` or the class given here. Weights become float32,
+    whatever the precision of the training; the model is in evaluation mode.
+    """
+    content = read_checkpoint(path)
+    info = _info(path, content[_HEADER])
+    built = _build(path, info, model)
+    state = {
+        name.removeprefix(_PREFIX): tensor
+        for name, tensor in content.get("state_dict", {}).items()
+        if name.startswith(_PREFIX)
+    }
+    try:
+        built.load_state_dict(state)
+    except RuntimeError as error:
+        raise FileError(
+            f"checkpoint {path}",
+            expected=f"the weights of {info.model} with the arguments {dict(info.arguments)}",
+            got=" ".join(str(error).split()),
+            fix=f"it was written by hepml {info.version}, this is {__version__}: "
+            "use that version, or train again",
+        ) from error
+    columns = Columns.from_dict(info.columns) if info.columns else None
+    return Checkpoint(built.eval(), columns, info)
+
+
+def header(info: CheckpointInfo) -> dict[str, Any]:
+    """The entry that makes a dictionary a checkpoint of hepml."""
+    return {_HEADER: {"format": FORMAT, **asdict(info)}}
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """The dictionary in a checkpoint, on the CPU, without executing anything in it.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, damaged, or not a checkpoint that this version can read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise _missing(path)
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    # A damaged or hostile pickle can raise anything at all; none of it is a fault of the program.
+    except Exception as error:
+        raise FileError(
+            f"checkpoint {path}",
+            expected="tensors and plain values, as hepml writes them",
+            got="a file that is truncated, is no checkpoint, or asks to execute code, which was "
+            f"refused ({' '.join(str(error).split()):.200})",
+            fix="get the file again, or train again",
+        ) from error
+    found = content.get(_HEADER) if isinstance(content, dict) else None
+    if not isinstance(found, dict) or not isinstance(found.get("format"), int):
+        raise FileError(
+            f"checkpoint {path}",
+            expected=f"an entry {_HEADER!r} that names the model",
+            got=f"entries {', '.join(map(repr, content))}"
+            if isinstance(content, dict)
+            else type(content).__name__,
+            fix="pass a checkpoint of `hepml train`, or write one with "
+            "hepml.training.save_checkpoint; LorentzNet.from_published reads its authors' files",
+        )
+    if found["format"] > FORMAT:
+        raise FileError(
+            f"checkpoint {path}",
+            expected=f"format {FORMAT} or older, which hepml {__version__} reads",
+            got=f"format {found['format']}, written by hepml {found.get('version')}",
+            fix="pip install --upgrade hepml-networks",
+        )
+    checked: dict[str, Any] = content
+    return checked
+
+
+def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint under another name and rename it, so that no crash leaves half of one.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    # In the same folder, since only within a file system is renaming atomic.
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "wb") as file:
+            torch.save(dict(content), file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    # torch.save reports a full disk as a RuntimeError.
+    except (OSError, RuntimeError) as error:
+        with suppress(OSError):
+            part.unlink()
+        raise FileError(
+            f"checkpoint {path}",
+            expected="a file that can be written",
+            got=str(error),
+            fix="make room or choose another folder",
+        ) from error
+
+
+def _info(path: str | Path, found: Mapping[str, Any]) -> CheckpointInfo:
+    """The header as a value; refused if entries are missing or of other types."""
+    names = {f.name for f in fields(CheckpointInfo)}
+    mappings = names - {"model", "version"}
+    if (
+        not names <= set(found)
+        or not all(isinstance(found[name], str) for name in ("model", "version"))
+        or not all(isinstance(found[name], dict) for name in mappings)
+    ):
+        raise FileError(
+            f"checkpoint {path}",
+            expected=f"the entries {', '.join(sorted(names))}",
+            got=", ".join(f"{name} ({type(value).__name__})" for name, value in found.items()),
+            fix="get the file again, or train again",
+        )
+    return CheckpointInfo(**{name: found[name] for name in names})
+
+
+def _build(path: str | Path, info: CheckpointInfo, model: type[nn.Module] | None) -> nn.Module:
+    """The model that the header describes, with fresh weights."""
+    chosen = model or MODELS.get(info.model)
+    if chosen is None:
+        raise FileError(
+            f"checkpoint {path}",
+            expected=f"a model among {', '.join(MODELS)}",
+            got=f"{info.model!r}, written by hepml {info.version} (this is {__version__})",
+            fix="pass the class, as in load_checkpoint(path, model=MyModel), or upgrade hepml",
+        )
+    try:
+        return chosen(**info.arguments)
+    except (TypeError, ValueError) as error:
+        raise FileError(
+            f"checkpoint {path}",
+            expected=f"arguments that {chosen.__name__} takes",
+            got=f"{dict(info.arguments)} ({error})",
+            fix=f"it was written by hepml {info.version}, this is {__version__}: "
+            "use that version, or train again",
+        ) from error
+
+
+def _missing(path: Path) -> FileError:
+    """What to say where there is no file: a folder, or a name with a near one beside it."""
+    if path.is_dir():
+        inside = sorted(path.rglob("*.ckpt"))
+        got, fix = "a folder", f"pass {inside[0]}" if inside else "pass the file itself"
+    else:
+        names = [p.name for p in path.parent.glob("*.ckpt")] if path.parent.is_dir() else []
+        near = get_close_matches(path.name, names, n=1, cutoff=0.0)
+        got, fix = "no such file", f"did you mean {path.parent / near[0]}?" if near else "check it"
+    return FileError(f"checkpoint {path}", expected="a file", got=got, fix=fix)
+
+
+def _require_plain(value: Any, name: str) -> None:
+    """Refuse what does not survive a checkpoint that executes nothing, or YAML."""
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            _require_plain(entry, f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            _require_plain(entry, name)
+    elif value is not None and type(value) not in (bool, int, float, str):
+        raise InputError(
+            name,
+            expected="numbers, text, truth values, lists or dictionaries of them",
+            got=f"{type(value).__name__} {value!r:.60}",
+            fix="give the model a name or a number to make the object from",
+        )

@@ -1,0 +1,115 @@
+"""The data of a run: shuffled batches to learn from, ordered ones to validate with."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from hepml.data import ParticleSet
+from hepml.io import Columns, ParticleStream
+
+
+class ParticleData(LightningDataModule):
+    """Batches from files, for :class:`lightning.pytorch.Trainer`.
+
+    Parameters
+    ----------
+    files
+        The files to learn from: names, patterns, ``file.root:tree``.
+    validation
+        The files to validate with; None if there are none.
+    columns
+        Which branches hold what.
+    batch_size
+        The number of sets in a batch, on each device.
+    max_sets, max_validation_sets
+        Learn from, validate with the first sets of the files only.
+    bad
+        What to do with sets that cannot be: "error" or "drop".
+    workers
+        The number of processes that read; 0 reads in the process that learns.
+    seed
+        The order of the data is a function of this, of the epoch and of the number of readers.
+
+    Notes
+    -----
+    The last batch of an epoch is left out if it is not full: the order differs from epoch to epoch,
+    and so do the sets left out.
+    """
+
+    def __init__(
+        self,
+        files: Any,
+        validation: Any = None,
+        *,
+        columns: Columns,
+        batch_size: int = 128,
+        max_sets: int | None = None,
+        max_validation_sets: int | None = None,
+        bad: Literal["error", "drop"] = "error",
+        workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.workers = workers
+        self.train_stream = ParticleStream(
+            files,
+            columns,
+            batch_size=batch_size,
+            shuffle=True,
+            seed=seed,
+            bad=bad,
+            drop_last=True,
+            max_sets=max_sets,
+        )
+        self.validation_stream = (
+            None
+            if validation is None
+            else ParticleStream(
+                validation,
+                columns,
+                batch_size=batch_size,
+                bad=bad,
+                max_sets=max_validation_sets,
+            )
+        )
+
+    def train_dataloader(self) -> "EpochLoader":
+        """The batches of an epoch, in the order that belongs to it."""
+        return EpochLoader(self.train_stream, self.workers, self._epoch)
+
+    def val_dataloader(self) -> "EpochLoader | list[Any]":
+        """The validation batches, always in the same order."""
+        if self.validation_stream is None:
+            return []
+        return EpochLoader(self.validation_stream, self.workers, self._epoch)
+
+    def _epoch(self) -> int:
+        """The epoch of the trainer."""
+        return 0 if self.trainer is None else int(self.trainer.current_epoch)
+
+
+class EpochLoader:
+    """A loader that tells its stream the epoch when the first batch is asked for."""
+
+    def __init__(self, stream: ParticleStream, workers: int, epoch: Callable[[], int]) -> None:
+        self._stream, self._epoch = stream, epoch
+        # A generator of its own: else the workers' seeds are drawn from the global one, and what a
+        # model draws (dropout) depends on how often an iteration was begun.
+        self._loader = DataLoader(
+            stream,
+            batch_size=None,
+            num_workers=workers,
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator().manual_seed(0),
+        )
+
+    def __len__(self) -> int:
+        return len(self._stream)
+
+    def __iter__(self) -> Iterator[ParticleSet]:
+        # A generator function: Lightning calls iter() before a resumed trainer knows its epoch.
+        self._stream.set_epoch(self._epoch())
+        yield from self._loader

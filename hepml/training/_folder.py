@@ -1,0 +1,125 @@
+"""The folder of a run: what it holds, and that nothing of another run is lost."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hepml.errors import FileError, InputError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files that a run writes.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The options of the run, for ``hepml train --config``."""
+        return self.path / "config.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint of the best epoch."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint of the last finished epoch, from which a run is resumed."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def metrics(self) -> Path:
+        """The figures of each epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def tensorboard(self) -> Path:
+        """What TensorBoard shows, if it is installed."""
+        return self.path / "tensorboard"
+
+    @property
+    def contents(self) -> list[Path]:
+        """What of a run is there."""
+        parts = [self.config, self.checkpoints, self.metrics, self.tensorboard]
+        return [part for part in parts if part.exists()]
+
+    def check_free(self) -> None:
+        """Refuse to write where another run has written.
+
+        Raises
+        ------
+        FileError
+            If the folder holds a run, or is a file.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise FileError(
+                f"output {self.path}", expected="a folder", got="a file", fix="choose another name"
+            )
+        if self.contents:
+            raise FileError(
+                f"output {self.path}",
+                expected="a folder without a run",
+                got=f"one that holds {', '.join(part.name for part in self.contents)}",
+                fix="--resume goes on with that run, --overwrite removes it; "
+                "or choose another folder",
+            )
+
+    def check_same(self, options: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
+        """Refuse to resume a run with other options than it began with.
+
+        Raises
+        ------
+        InputError
+            If an option on which the result depends differs.
+        """
+        different = [k for k in options if k in saved and options[k] != saved[k]]
+        if different:
+            raise InputError(
+                f"run {self.path}",
+                expected="the options that it began with: "
+                + ", ".join(f"{k}={saved[k]!r:.200}" for k in different),
+                got=", ".join(f"{k}={options[k]!r:.200}" for k in different),
+                fix=f"resume with `hepml train --config {self.config} --resume`, "
+                "or choose another folder",
+            )
+
+    def remove(self) -> None:
+        """Remove a run, and nothing else that may be in the folder."""
+        for part in self.contents:
+            shutil.rmtree(part) if part.is_dir() else part.unlink()
+
+    def write_config(self, options: Mapping[str, Any]) -> None:
+        """Write the options.
+
+        Raises
+        ------
+        FileError
+            If the folder cannot be written.
+        """
+        text = yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.config.write_text(f"# hepml train --config {self.config}\n{text}")
+        except OSError as error:
+            raise FileError(
+                f"output {self.path}",
+                expected="a folder that can be written",
+                got=str(error),
+                fix="choose another folder",
+            ) from error

@@ -1,0 +1,167 @@
+"""What a run is asked for, checked and completed before anything is written."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from hepml.errors import FileError, InputError
+from hepml.io import PRESETS, Columns, read, recognise
+from hepml.models import MODELS
+
+# Enough jets to see that files, columns and model fit together.
+_TRIAL = 4
+
+
+def choose_columns(
+    columns: Columns | Mapping[str, Any] | str | Path | None,
+    features: str | Sequence[str],
+    files: Sequence[str],
+) -> Columns:
+    """The columns that a name, a YAML file, plain values or the first file itself stand for.
+
+    Parameters
+    ----------
+    columns
+        Columns, their plain values, the name of a preset, or a YAML file; None means those of the
+        layout that the first file is recognised to have.
+    features
+        ``"all"``, ``"none"``, or the names of features.
+    files
+        The files to learn from.
+
+    Raises
+    ------
+    InputError
+        If there is no such preset, or no label, or no such feature.
+    FileError
+        If the YAML file cannot be read, or if the layout of the first file is not known.
+    """
+    if columns is None:
+        layout = recognise(files[0])
+        if layout is None:
+            raise FileError(
+                f"file {files[0]}",
+                expected=f"a known layout ({', '.join(PRESETS)})",
+                got="branches of none of them",
+                fix="name the branches in a YAML file and pass it as --columns; "
+                f"`hepml inspect {files[0]}` lists them",
+            )
+        chosen = layout.columns
+    elif isinstance(columns, Columns):
+        chosen = columns
+    elif isinstance(columns, Mapping):
+        chosen = Columns.from_dict(columns)
+    else:
+        chosen = _columns_named(str(columns))
+    if not chosen.class_names:
+        raise InputError(
+            "columns",
+            expected="a label and the names of its classes",
+            got="columns without a label",
+            fix="name the branch that holds the class: label and classes in the YAML file",
+        )
+    if features == "all":
+        return chosen
+    if isinstance(features, str):
+        features = [] if features == "none" else [name.strip() for name in features.split(",")]
+    return chosen.with_features(features)
+
+
+def _columns_named(name: str) -> Columns:
+    """The columns of a preset or of a YAML file."""
+    if name in PRESETS:
+        return PRESETS[name]
+    try:
+        plain = yaml.safe_load(Path(name).read_text())
+    except FileNotFoundError as error:
+        near = get_close_matches(name, PRESETS, n=1)
+        raise InputError(
+            "columns",
+            expected=f"a preset ({', '.join(PRESETS)}) or a YAML file",
+            got=repr(name),
+            fix=f"did you mean {near[0]}?" if near else "check the name",
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise FileError(
+            f"columns {name}",
+            expected="a YAML file",
+            got=" ".join(str(error).split()),
+            fix="write it as hepml.io.Columns.to_dict() gives it",
+        ) from error
+    return Columns.from_dict(plain)
+
+
+def choose_model(name: str) -> type[nn.Module]:
+    """The model of this name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if name not in MODELS:
+        near = get_close_matches(name, MODELS, n=1, cutoff=0.4)
+        raise InputError(
+            "network",
+            expected=f"one of {', '.join(MODELS)}",
+            got=repr(name),
+            fix=f"did you mean {near[0]}?" if near else "choose one of them",
+        )
+    return MODELS[name]
+
+
+def complete_arguments(
+    network: type[nn.Module], arguments: Mapping[str, Any], columns: Columns
+) -> dict[str, Any]:
+    """The arguments of a model, with the numbers of classes and features from the columns.
+
+    Raises
+    ------
+    InputError
+        If the arguments contradict the columns.
+    """
+    sizes = {"outputs": len(columns.class_names), "features": len(columns.feature_names)}
+    names = {"outputs": columns.class_names, "features": columns.feature_names}
+    for name, size in sizes.items():
+        if arguments.get(name, size) != size:
+            raise InputError(
+                f"{name} of {network.__name__}",
+                expected=f"{size}, the number of {', '.join(names[name]) or 'no features'} "
+                "in the columns",
+                got=repr(arguments[name]),
+                fix=f"leave {name} out: the columns decide it",
+            )
+    return {**arguments, **sizes}
+
+
+def build_model(
+    network: type[nn.Module], arguments: Mapping[str, Any], columns: Columns, files: Sequence[str]
+) -> nn.Module:
+    """The model, after it has been tried on the first jets of every file.
+
+    Raises
+    ------
+    InputError
+        If the model does not take its arguments.
+    HepmlError
+        If a file cannot be read with the columns.
+    """
+    try:
+        model = network(**arguments)
+    except TypeError as error:
+        raise InputError(
+            f"arguments of {network.__name__}",
+            expected="those of its constructor, with outputs and features among them",
+            got=f"{dict(arguments)} ({error})",
+            fix=f"see `hepml train {network.__name__} --help`",
+        ) from error
+    model.eval()
+    with torch.no_grad():
+        for file in files:
+            model(read(file, columns, max_sets=_TRIAL))
+    return model.train()

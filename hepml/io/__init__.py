@@ -2,6 +2,8 @@
 
 from hepml.io._chunks import Chunk
 from hepml.io._columns import Collection, Columns, JetIndex
+from hepml.io._files import Location, locate
+from hepml.io._open import open_table
 from hepml.io._presets import PRESETS
 from hepml.io._read import iterate, read
 from hepml.io._recognise import Layout, recognise
@@ -14,8 +16,11 @@ __all__ = [
     "Columns",
     "JetIndex",
     "Layout",
+    "Location",
     "ParticleStream",
     "iterate",
+    "locate",
+    "open_table",
     "read",
     "recognise",
 ]

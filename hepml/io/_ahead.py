@@ -3,7 +3,10 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from functools import partial
+from typing import NoReturn, TypeVar
+
+from hepml.errors import HepmlError
 
 Result = TypeVar("Result")
 
@@ -15,9 +18,22 @@ def ahead(tasks: Iterable[Callable[[], Result]]) -> Iterator[Result]:
     """The results of the tasks in their order; as many as there are threads are under way."""
     with ThreadPoolExecutor(THREADS, thread_name_prefix="hepml-io") as pool:
         pending: deque[Future[Result]] = deque()
-        for task in tasks:
+        for task in _with_errors(tasks):
             pending.append(pool.submit(task))
             if len(pending) > THREADS:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+
+
+def _with_errors(tasks: Iterable[Callable[[], Result]]) -> Iterator[Callable[[], Result]]:
+    """The tasks; if making one fails, a last task that fails, after the results before it."""
+    try:
+        yield from tasks
+    except HepmlError as error:
+        yield partial(_fail, error)
+
+
+def _fail(error: HepmlError) -> NoReturn:
+    """Raise an error where a result was expected."""
+    raise error

@@ -56,9 +56,7 @@ def _momenta(
     coordinates = {name: rows.evaluate(e) for name, e in part.momentum.items()}
     keep = None
     names = [name for e in part.momentum.values() for name in e.names]
-    if part.index is None and any(
-        columns[n].offsets is None and columns[n].values.ndim == 2 for n in names
-    ):
+    if part.index is None and any(columns[name].padded for name in names):
         keep = _not_padding(part, coordinates, offsets)
     if part.cut is not None:
         passed = rows.evaluate(part.cut).astype(bool)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from hepml.errors import InputError
-from hepml.io._expressions import check_syntax
+from hepml.io._expressions import check_text
 
 _MOMENTA = (
     ("E", "px", "py", "pz"),
@@ -38,7 +38,7 @@ class JetIndex:
     def __post_init__(self) -> None:
         for name in ("jets", "jet", "particle"):
             if name != "particle" or self.particle is not None:
-                check_syntax(getattr(self, name), f"JetIndex.{name}")
+                check_text(getattr(self, name), f"JetIndex.{name}")
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ class Collection:
                 fix="rename the kind or the feature",
             )
         if self.cut is not None:
-            check_syntax(self.cut, "Collection.cut")
+            check_text(self.cut, "Collection.cut")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Columns:
     """Which columns of a file hold what; the same value reads training data and the data to tag.
 
@@ -298,7 +298,7 @@ def _plain(value: Any) -> Any:
     """Dataclasses and mappings as dictionaries without empty entries, tuples as lists."""
     if isinstance(value, Columns | Collection | JetIndex):
         entries = {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-        return {k: v for k, v in entries.items() if v not in (None, {}, []) and v is not None}
+        return {k: v for k, v in entries.items() if v not in (None, {}, [])}
     if isinstance(value, Mapping):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, tuple | list):
@@ -319,7 +319,7 @@ def _texts(mapping: Mapping[str, str], what: str) -> dict[str, str]:
     for name, text in mapping.items():
         number = isinstance(text, int | float) and not isinstance(text, bool)
         texts[str(name)] = repr(text) if number else text
-        check_syntax(texts[str(name)], f"{what}[{name!r}]")
+        check_text(texts[str(name)], f"{what}[{name!r}]")
     return texts
 
 
@@ -347,7 +347,7 @@ def _check(columns: Columns) -> None:
         )
     for name in ("cut", "label", "weights"):
         if getattr(columns, name) is not None:
-            check_syntax(getattr(columns, name), f"Columns.{name}")
+            check_text(getattr(columns, name), f"Columns.{name}")
     _check_label(columns)
 
 

@@ -1,6 +1,7 @@
 """Arithmetic on columns: what a user may write where a branch name is expected."""
 
 import ast
+import re
 from collections.abc import Callable, Collection, Mapping
 from types import CodeType
 from typing import Any, NamedTuple
@@ -18,6 +19,9 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = PythonLanguage.default_functions |
     "sign": np.sign,
 }
 
+# What names of branches are made of: "Jet/Jet.PT" and "Tower.Edges[4]" are no expressions.
+_NAME = re.compile(r"[\w./:#\[\]]+")
+
 _OPERATORS = (
     ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow,
     ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift,
@@ -34,11 +38,8 @@ class Expression(NamedTuple):
     code: CodeType
 
 
-def check_syntax(text: str, what: str) -> None:
-    """Refuse at once what could never be a column or an expression, whatever the file holds.
-
-    Names such as ``Jet/Jet.PT`` or ``Tower.Edges[4]`` are columns of some files and no Python.
-    """
+def check_text(text: str, what: str) -> None:
+    """Refuse at once what could be neither a column nor an expression, whatever the file holds."""
     if not isinstance(text, str) or not text.strip():
         raise InputError(
             what,
@@ -46,6 +47,8 @@ def check_syntax(text: str, what: str) -> None:
             got=repr(text),
             fix="write text such as 'part_px' or 'log(part_energy)'",
         )
+    if not _NAME.fullmatch(text):
+        parse(text, ())
 
 
 def parse(text: str, known: Collection[str]) -> Expression:

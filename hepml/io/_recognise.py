@@ -1,25 +1,112 @@
 """Which known layout a file has, by the names of its branches."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from hepml.io._columns import Columns
-from hepml.io._files import locate
+from hepml.errors import ColumnError
+from hepml.io._columns import Collection, Columns
+from hepml.io._expressions import parse
+from hepml.io._files import Location, locate
 from hepml.io._open import open_table
 from hepml.io._presets import PRESETS
+from hepml.io._table import Table
+
+# The columns that tell a layout from the others, in the order in which they are tried: PFNano is
+# NanoAOD with candidates.
+_MARKS = {
+    "hepml": ("part_px", "part_pid"),
+    "jetclass2": ("part_px", "part_isChargedHadron", "jet_label"),
+    "jetclass": ("part_px", "part_isChargedHadron"),
+    "pfnano": ("PFCands_pt", "PFCands_puppiWeight", "FatJetPFCands_pFCandsIdx"),
+    "pfnano-ak4": ("PFCands_pt", "JetPFCands_pFCandsIdx"),
+    "nanoaod": ("Jet_pt", "Jet_mass", "Muon_pt"),
+    "deepjet": ("Cpfcan_pt", "Npfcan_pt", "jet_eta"),
+    "delphes-pf": ("ParticleFlowCandidate.PT",),
+    "delphes": ("EFlowTrack.PT", "EFlowPhoton.ET", "EFlowNeutralHadron.ET"),
+    "physlite": ("AnalysisJetsAuxDyn.pt",),
+    "edm4hep": ("ReconstructedParticles.momentum.x",),
+    "top-tagging-h5": ("E", "PX", "PY", "PZ", "is_signal_new"),
+}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A known layout: its name in ``PRESETS``, and the columns to read this file with."""
+    """A known layout: its name in ``PRESETS``, and the columns to read this file with.
+
+    The columns are those of the preset without what the file lacks: labels in measured data, a
+    feature that an older version did not have.
+    """
 
     name: str
     columns: Columns
 
 
 def recognise(file: str) -> Layout | None:
-    """The known layout of a file, or None."""
+    """The known layout of a file, or None.
+
+    Parameters
+    ----------
+    file
+        A file, or ``file.root:tree``; of a pattern, the first match.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read.
+    ColumnError
+        If it has no tree, or not the one that was named.
+    """
     location = locate(file)[0]
-    table = open_table(location)
-    if {"part_px", "part_pid"} <= set(table.names()):
-        return Layout("hepml", PRESETS["hepml"])
+    tables = _Tables(location)
+    for name, marks in _MARKS.items():
+        table = tables.of(PRESETS[name].tree)
+        if table is not None and set(marks) <= set(table.names()):
+            columns = _without_missing(PRESETS[name], table)
+            return Layout(name, columns.replace(tree=location.tree or columns.tree))
     return None
+
+
+class _Tables:
+    """The trees of a file by name, each opened once: those of NanoAOD take a second."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self._open: dict[str, Table | None] = {}
+        self._only: Table | None = None
+        try:
+            self._only = open_table(location)
+        except ColumnError:
+            if location.tree is not None:
+                raise
+
+    def of(self, tree: str | None) -> Table | None:
+        """The tree of this name, or the only one for None; None if there is no such."""
+        if self._location.tree is not None or tree is None:
+            return self._only
+        if self._only is not None:
+            return self._only if self._only.tree == tree else None
+        if tree not in self._open:
+            try:
+                self._open[tree] = open_table(self._location, tree)
+            except ColumnError:
+                self._open[tree] = None
+        return self._open[tree]
+
+
+def _without_missing(columns: Columns, table: Table) -> Columns:
+    """The columns without collections, features and labels that the table lacks."""
+    names = frozenset(table.names())
+
+    def has(*texts: str | None) -> bool:
+        return all(set(parse(t, names).names) <= names for t in texts if t is not None)
+
+    def fitted(part: Collection) -> Collection:
+        features = {name: text for name, text in part.features.items() if has(text)}
+        return replace(part, features=features)
+
+    parts = [fitted(part) for part in columns.collections if has(*part.momentum.values(), part.cut)]
+    labels: Iterable[str | None] = (
+        columns.classes.values() if isinstance(columns.classes, dict) else [columns.label]
+    )
+    fitting = columns.replace(collections=parts)
+    return fitting if has(*labels) else fitting.without_labels()

@@ -85,34 +85,40 @@ class RootTable:
         self.source = f"{file}:{tree}"
         try:
             self._object = directory[tree]
-            self._keys = _keys_by_name(self._object)
+            self._branches = _branches(self._object)
+            self.entries = int(self._object.num_entries)
         except Exception as error:
             raise _unreadable(self.source, "a readable tree", error) from error
-        self.entries = int(self._object.num_entries)
+        self._keys = {key: key for key in self._branches}
+        for key in self._branches:
+            # Delphes' Jet/Jet.PT is also Jet.PT.
+            self._keys.setdefault(key.rpartition("/")[2], key)
 
     def names(self) -> Sequence[str]:
         return list(self._keys)
 
     def types(self) -> dict[str, str]:
         """The type of each column, in C++."""
-        # Not by looking up each key: files of Delphes have branches with the same name.
-        return {key: str(branch.typename) for key, branch in self._object.items()}
+        return {key: str(branch.typename) for key, branch in self._branches.items()}
 
     def bounds(self) -> Sequence[int]:
-        if isinstance(self._object, uproot.behaviors.TBranch.HasBranches):
-            return [int(entry) for entry in self._object.common_entry_offsets()]
-        starts = [int(c.num_first_entry) for c in self._object.cluster_summaries]
-        return [*starts, self.entries]
+        if _is_rntuple(self._object):
+            starts = [int(c.num_first_entry) for c in self._object.cluster_summaries]
+            return [*starts, self.entries]
+        return [int(entry) for entry in self._object.common_entry_offsets()]
 
     def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
         names = list(dict.fromkeys(names))
-        keys = [self._keys[name] for name in names]
+        keys = list(dict.fromkeys(self._keys[name] for name in names))
+        # The cache of uproot would hold every chunk of a loop over files.
+        options = {"entry_start": start, "entry_stop": stop, "array_cache": None}
         try:
-            # The cache of uproot would hold every chunk of a loop over files.
             with self._lock:
-                arrays = self._object.arrays(
-                    keys, entry_start=start, entry_stop=stop, how=dict, array_cache=None
-                )
+                if _is_rntuple(self._object):
+                    # RNTuple.arrays goes through all fields: seconds for those of NanoAOD.
+                    arrays = {key: self._branches[key].array(**options) for key in keys}
+                else:
+                    arrays = self._object.arrays(keys, how=dict, **options)
         except Exception as error:
             what = f"{self.source}, entries {start} to {stop}"
             raise _unreadable(what, "readable data", error) from error
@@ -151,13 +157,18 @@ class RootTable:
         )
 
 
-def _keys_by_name(tree: Any) -> dict[str, str]:
-    """Every name a user may write and the key it stands for: ``Jet/Jet.PT`` is also ``Jet.PT``."""
-    keys = list(tree.keys())
-    names = {key: key for key in keys}
-    for key in keys:
-        names.setdefault(key.rpartition("/")[2], key)
-    return names
+def _is_rntuple(tree: Any) -> bool:
+    """Whether this is the newer of ROOT's two table formats."""
+    return isinstance(tree, uproot.behaviors.RNTuple.RNTuple)
+
+
+def _branches(tree: Any) -> dict[str, Any]:
+    """The branches of a TTree or the fields of an RNTuple, by their full names."""
+    if _is_rntuple(tree):
+        # RNTuple.items takes a time that grows with the square of the number of fields.
+        fields = [(field.path, field) for field in tree.ntuple.all_fields]
+        return {path: field for path, field in fields if path is not None}
+    return dict(tree.items())
 
 
 def _unreadable(what: str, expected: str, error: Exception) -> FileError:

@@ -20,6 +20,11 @@ class Column(NamedTuple):
     offsets: Any = None
 
     @property
+    def padded(self) -> bool:
+        """Whether each entry holds a fixed array."""
+        return self.offsets is None and self.values.ndim == 2
+
+    @property
     def per_entry(self) -> bool:
         """Whether each entry holds one number."""
         return self.offsets is None and self.values.ndim == 1

@@ -121,9 +121,9 @@ def _field(records: Any, name: str, momenta: Any) -> Any:
         if candidate in records.fields:
             return ak.to_numpy(records[candidate])
     if name in _COMPONENTS:
-        if records.layout.parameter("__record__") != "Momentum4D":
-            records = ak.with_name(records, "Momentum4D")
         try:
+            if records.layout.parameter("__record__") != "Momentum4D":
+                records = ak.with_name(records, "Momentum4D")
             return ak.to_numpy(getattr(records, name))
         except (AttributeError, TypeError) as error:
             raise _missing(name, momenta) from error

@@ -3,7 +3,6 @@
 import json
 import math
 
-import jaxtyping
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -179,15 +178,12 @@ def test_named_pairs_leave_other_jets_out():
         ({"replicas": 1}, "replicas: expected at least 2"),
     ],
 )
+@pytest.mark.usefixtures("unchecked_types")
 def test_bad_input_is_named(change, message):
     probabilities, labels = two_classes(400)
     arguments = {"probabilities": probabilities, "labels": labels, "class_names": ["qcd", "top"]}
-    jaxtyping.config.update("jaxtyping_disable", True)
-    try:
-        with pytest.raises(InputError, match=message):
-            evaluate_probabilities(**(arguments | change))
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", False)
+    with pytest.raises(InputError, match=message):
+        evaluate_probabilities(**(arguments | change))
 
 
 def test_no_jets_at_all_is_an_error():

@@ -2,7 +2,6 @@
 
 import math
 
-import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,14 +10,6 @@ from sklearn import metrics as sklearn_metrics
 
 from hepml.errors import InputError
 from hepml.training._metrics import Estimate, Ranking, accuracy, confusion_matrix, roc_curve
-
-
-@pytest.fixture
-def as_users_run():
-    """The test run checks shapes in signatures; users meet the errors of hepml instead."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @st.composite
@@ -128,13 +119,13 @@ SCORES, SIGNAL = np.array([0.1, 0.7, 0.8]), np.array([False, True, True])
         ((SCORES, SIGNAL, np.ones(4)), r"weights: .*got an array of shape \(4,\)"),
     ],
 )
-@pytest.mark.usefixtures("as_users_run")
+@pytest.mark.usefixtures("unchecked_types")
 def test_bad_input_is_named(arguments, message):
     with pytest.raises(InputError, match=message):
         roc_curve(*arguments)
 
 
-@pytest.mark.usefixtures("as_users_run")
+@pytest.mark.usefixtures("unchecked_types")
 def test_lengths_of_tables_are_compared():
     for function in (accuracy, confusion_matrix):
         with pytest.raises(InputError, match=r"labels: expected one for each of the 3 jets"):

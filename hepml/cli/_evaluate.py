@@ -1,0 +1,102 @@
+"""``hepml evaluate``: measure trained taggers on files with labels."""
+
+from typing import Literal
+
+from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveInt
+
+from hepml.deploy import Tagger, compare, comparison_table, write_report
+from hepml.errors import InputError
+from hepml.training import Pair
+from hepml.training._inputs import choose_columns
+
+
+def make_parser() -> ArgumentParser:
+    """The options of ``hepml evaluate``."""
+    parser = ArgumentParser(
+        usage="hepml evaluate CHECKPOINT.ckpt [CHECKPOINT.ckpt ...] FILE [FILE ...] [options]",
+        description="Accuracy, AUC and background rejection of taggers, with bootstrap "
+        "uncertainties: a table on standard output; metrics.json, ROC curves, score histograms and "
+        "confusion matrices (PNG and PDF) in a folder.",
+    )
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=str,
+        help="checkpoints (names ending in .ckpt), and the files with jets, or patterns",
+    )
+    parser.add_argument("-o", "--output", type=str, default="evaluation", help="folder to write to")
+    parser.add_argument(
+        "--columns",
+        type=str | None,
+        default=None,
+        help="preset or YAML file, for files of another layout than the tagger was trained on",
+    )
+    parser.add_argument(
+        "--pairs",
+        nargs="+",
+        type=str,
+        default=[],
+        metavar="SIGNAL/BACKGROUND",
+        help="classes to tell apart, joined by +, as in b/uds+g; default: the second of two "
+        "classes against the first, or each of more classes against the rest",
+    )
+    parser.add_argument(
+        "--max-jets", type=PositiveInt | None, default=None, help="evaluate the first jets only"
+    )
+    parser.add_argument(
+        "--bad",
+        type=Literal["error", "drop"],
+        default="error",
+        help="what to do with jets that cannot be, such as NaN momenta",
+    )
+    parser.add_argument(
+        "--replicas", type=PositiveInt, default=100, help="of the bootstrap, 2 or more"
+    )
+    parser.add_argument("--seed", type=NonNegativeInt, default=0, help="of the bootstrap")
+    parser.add_argument("--batch-size", type=PositiveInt, default=128, help="jets at a time")
+    parser.add_argument("--device", type=str, default="cpu", help="cpu, cuda, cuda:1, ...")
+    return parser
+
+
+def run(config: Namespace) -> int:
+    """Print the table and write the report."""
+    checkpoints = [path for path in config.paths if path.endswith(".ckpt")]
+    files = [path for path in config.paths if not path.endswith(".ckpt")]
+    for what, found in (("checkpoints", checkpoints), ("files", files)):
+        if not found:
+            raise InputError(
+                what,
+                expected="one or more names that end in .ckpt"
+                if what == "checkpoints"
+                else "one or more files with jets",
+                got=" ".join(config.paths),
+                fix="hepml evaluate CHECKPOINT.ckpt FILE",
+            )
+    pairs = [Pair.parse(text) for text in config.pairs] or None
+    taggers = [
+        Tagger.load(path, device=config.device, batch_size=config.batch_size)
+        for path in checkpoints
+    ]
+    columns = None
+    if config.columns is not None:
+        columns = choose_columns(config.columns, "all", files)
+    results = compare(
+        taggers,
+        files,
+        columns=columns,
+        pairs=pairs,
+        max_sets=config.max_jets,
+        bad=config.bad,
+        replicas=config.replicas,
+        seed=config.seed,
+        progress=True,
+    )
+    print(comparison_table(results))
+    written = write_report(results, config.output, files)
+    absent = {str(pair) for result in results for pair in result.evaluation.absent}
+    if absent:
+        print(f"without signal or background in these files: {', '.join(sorted(absent))}")
+    plots = dict.fromkeys(path.stem for path in written if path.suffix == ".png")
+    print(f"wrote {written[0]} and, beside it as .png and .pdf, {', '.join(plots)}")
+    return 0

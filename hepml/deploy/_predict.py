@@ -1,0 +1,249 @@
+"""Scores of all jets of many files, entry beside entry, in ROOT files."""
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import uproot
+from tqdm.auto import tqdm
+
+from hepml import __version__
+from hepml.deploy._tagger import Tagger
+from hepml.errors import FileError, HepmlError, InputError
+from hepml.io import Chunk, Columns, iterate
+from hepml.io._files import Files, Location, locate
+from hepml.io._open import open_table
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was written into one file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    entries
+        The number of entries, that of the input.
+    sets
+        The number of jets with a score.
+    bad
+        The jets that could not be scored, by reason: their scores are NaN.
+    """
+
+    path: Path
+    entries: int
+    sets: int
+    bad: dict[str, int]
+
+
+def predict(
+    tagger: Tagger,
+    files: Files,
+    output: str | os.PathLike[str],
+    *,
+    tree: str = "scores",
+    overwrite: bool = False,
+    step: int = 8192,
+    progress: bool = False,
+) -> list[Prediction]:
+    """Write the scores of all jets of some files, entry by entry, so that they can be a friend.
+
+    The tree has a branch ``score_<class>`` (float32) for each class; where an entry of the input
+    holds several jets, these are jagged, with their number in ``nscore``.
+
+    Parameters
+    ----------
+    tagger
+        The tagger; its columns say how to read the files. Neither their cut on jets nor their
+        labels are used: every jet gets a score.
+    files
+        As in :func:`hepml.io.read`.
+    output
+        A name that ends in ``.root``: one file with the entries of all input files, one after the
+        other. Any other name: a folder with one file for each input file, of the same name.
+    tree
+        The name of the tree.
+    overwrite
+        Whether files of these names may be replaced.
+    step
+        About how many entries are in memory at a time.
+    progress
+        Whether to show a progress bar, on a terminal.
+
+    Raises
+    ------
+    FileError
+        If an input file cannot be read, an output file exists, is an input file, or cannot be
+        written. Nothing unfinished is left.
+    InputError
+        If the tagger has no columns, or if names of classes or files collide.
+    ColumnError
+        If a file lacks columns.
+
+    Notes
+    -----
+    Jets that cannot be used (NaN or infinite momenta, lists of unequal lengths, ...) get NaN in
+    every branch and are counted. The name of the model, the version and the numbers of entries of
+    the input files are in the object ``about`` beside the tree, as JSON.
+
+    In ROOT: ``events->AddFriend("scores", "OUT.root")``, then ``events->Draw("score_top")``.
+    """
+    columns = _columns(tagger)
+    names = _branch_names(tagger.class_names)
+    locations = locate(files)
+    targets = _targets(locations, Path(output))
+    _check_targets(locations, targets, overwrite)
+    counts = [open_table(location, columns.tree).entries for location in locations]
+    written = []
+    with tqdm(
+        total=sum(counts),
+        unit="entry",
+        unit_scale=True,
+        disable=None if progress else True,
+        dynamic_ncols=True,
+    ) as bar:
+        for path, inputs in targets.items():
+            about = {
+                "hepml": __version__,
+                "model": tagger.name,
+                "classes": dict(zip(names, tagger.class_names, strict=True)),
+                "input": [[str(locations[i]), counts[i]] for i in inputs],
+            }
+            chunks = (
+                chunk
+                for i in inputs
+                for chunk in iterate(
+                    str(locations[i]), columns, step=step, bad="drop", with_labels=False
+                )
+            )
+            with _complete(path) as part, uproot.recreate(part) as file:
+                written.append(_write(file, tree, names, tagger, chunks, path, bar))
+                file["about"] = json.dumps(about)
+    return written
+
+
+def _write(
+    file: Any,
+    tree: str,
+    names: Sequence[str],
+    tagger: Tagger,
+    chunks: Iterator[Chunk],
+    path: Path,
+    bar: Any,
+) -> Prediction:
+    """Score the chunks and append their entries to the tree."""
+    entries = sets = 0
+    bad: Counter[str] = Counter()
+    out: Any = None
+    for chunk in chunks:
+        scores = np.full((chunk.total, len(names)), np.nan, np.float32)
+        scores[chunk.rows] = tagger.probabilities(chunk.particles).numpy()
+        branches: dict[str, Any] = {f"score_{name}": scores[:, i] for i, name in enumerate(names)}
+        types: dict[str, Any] = dict.fromkeys(branches, np.dtype(np.float32))
+        if chunk.sets_per_entry is not None:
+            # One record, so that the branches share one counter.
+            records = ak.zip({name: scores[:, i] for i, name in enumerate(names)})
+            branches = {"score": ak.unflatten(records, chunk.sets_per_entry)}
+            fields = ", ".join(f'"{name}": float32' for name in names)
+            types = {"score": f"var * {{{fields}}}"}
+        out = file.mktree(tree, types) if out is None else out
+        out.extend(branches)
+        entries += chunk.stop - chunk.start
+        sets += len(chunk.particles)
+        bad.update(chunk.dropped)
+        bar.update(chunk.stop - chunk.start)
+    return Prediction(path, entries, sets, dict(bad))
+
+
+def _columns(tagger: Tagger) -> Columns:
+    """How to read files without labels and cut."""
+    if tagger.columns is None:
+        raise InputError(
+            "tagger",
+            expected="columns, which say how to read files",
+            got="a tagger without columns",
+            fix="save its checkpoint with columns, or give them to Tagger",
+        )
+    return tagger.columns.without_labels().replace(cut=None)
+
+
+def _branch_names(class_names: Sequence[str]) -> list[str]:
+    """The names of the classes in the letters that ROOT expressions allow."""
+    names = [re.sub(r"\W", "_", name) for name in class_names]
+    if len(set(names)) < len(names):
+        raise InputError(
+            "class names",
+            expected="names that differ in letters, digits or underscores",
+            got=", ".join(class_names),
+            fix="rename classes: other characters become underscores in names of branches",
+        )
+    return names
+
+
+def _targets(locations: Sequence[Location], output: Path) -> dict[Path, list[int]]:
+    """The output files, and the numbers of the input files that go into each."""
+    if output.suffix == ".root":
+        return {output: list(range(len(locations)))}
+    targets: dict[Path, list[int]] = {}
+    for number, location in enumerate(locations):
+        path = output / f"{Path(location.path).stem}.root"
+        if path in targets:
+            raise InputError(
+                "files",
+                expected="files with different names, for a folder of scores",
+                got=f"{locations[targets[path][0]]} and {location}",
+                fix="predict them in two runs, or into one file whose name ends in .root",
+            )
+        targets[path] = [number]
+    return targets
+
+
+def _check_targets(locations: Sequence[Location], targets: Iterable[Path], overwrite: bool) -> None:
+    """Refuse to replace input files at all, and other files unless it is wanted."""
+    inputs = {os.path.realpath(location.path) for location in locations}
+    for path in targets:
+        if os.path.realpath(path) in inputs:
+            raise FileError(
+                f"output {path}",
+                expected="another file than those that are read",
+                got="an input file",
+                fix="choose another name or folder",
+            )
+        if path.exists() and not overwrite:
+            raise FileError(
+                f"output {path}",
+                expected="a new file",
+                got="a file that exists",
+                fix="choose another name, or pass overwrite=True (--overwrite)",
+            )
+
+
+@contextmanager
+def _complete(path: Path) -> Iterator[Path]:
+    """Another name in the same folder, renamed at the end, removed if the end is not reached."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except HepmlError:
+        raise
+    except OSError as error:
+        raise FileError(
+            f"output {path}",
+            expected="a file that can be written",
+            got=str(error),
+            fix="make room or choose another folder",
+        ) from error

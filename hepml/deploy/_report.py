@@ -1,0 +1,147 @@
+"""What taggers reached, as a table, as JSON and as figures."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from hepml import __version__
+from hepml.deploy._compare import Result
+from hepml.errors import FileError
+from hepml.io._files import Files, locate
+from hepml.training import (
+    Discrimination,
+    Pair,
+    confusion_figure,
+    roc_figure,
+    save_figure,
+    scores_figure,
+)
+
+
+def comparison_table(results: Sequence[Result]) -> str:
+    """One line for each tagger and pair of classes, for a terminal.
+
+    The rejections are 1/eB at the signal efficiencies eS in the heading; jets/s is the rate from
+    file to score.
+    """
+    several = len({d.pair for result in results for d in result.evaluation.discriminations}) > 1
+    rates = results[0].evaluation.discriminations[0].rejections
+    rows = [
+        [
+            "model",
+            "parameters",
+            *(["classes"] if several else []),
+            "accuracy",
+            "AUC",
+            *(f"1/eB at eS={efficiency:g}" for efficiency in rates),
+            "jets/s",
+        ]
+    ]
+    for result in results:
+        for number, found in enumerate(result.evaluation.discriminations):
+            # What belongs to the tagger and not to the pair is said once.
+            first = number == 0
+            rows.append(
+                [
+                    result.name if first else "",
+                    f"{result.parameters:,}" if first else "",
+                    *([found.pair.title] if several else []),
+                    str(result.evaluation.accuracy) if first else "",
+                    str(found.auc),
+                    *map(str, found.rejections.values()),
+                    f"{result.sets_per_second:,.0f}" if first else "",
+                ]
+            )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    texts = {0, 2} if several else {0}
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i in texts else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def write_report(
+    results: Sequence[Result], folder: str | os.PathLike[str], files: Files | None = None
+) -> list[Path]:
+    """Write ``metrics.json`` and the figures, as PNG and PDF, into a folder.
+
+    Parameters
+    ----------
+    results
+        What :func:`compare` gave.
+    folder
+        Made if need be; files of the same names are replaced.
+    files
+        The files that were evaluated, to be named in the JSON.
+
+    Raises
+    ------
+    FileError
+        If the folder cannot be made.
+
+    Returns
+    -------
+    :
+        The files: all taggers in one ROC figure for each pair of classes, or all pairs of a single
+        tagger in one; scores and confusion matrix of each tagger.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"folder {folder}",
+            expected="a folder that can be written",
+            got=str(error),
+            fix="choose another name",
+        ) from error
+    paths = [folder / "metrics.json"]
+    content = {
+        "hepml": __version__,
+        "files": None if files is None else [str(location) for location in locate(files)],
+        "taggers": {result.name: result.to_dict() for result in results},
+    }
+    paths[0].write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    for name, curves in _roc_figures(results).items():
+        paths += save_figure(roc_figure(curves), folder / name)
+    for result in results:
+        suffix = f"_{_file_name(result.name)}" if len(results) > 1 else ""
+        names = result.evaluation.class_names
+        scores = scores_figure(
+            result.probabilities,
+            result.labels,
+            names,
+            [found.pair for found in result.evaluation.discriminations],
+            weights=result.weights,
+        )
+        paths += save_figure(scores, folder / f"scores{suffix}")
+        confusion = confusion_figure(result.evaluation.confusion, names)
+        paths += save_figure(confusion, folder / f"confusion{suffix}")
+    return paths
+
+
+def _roc_figures(results: Sequence[Result]) -> dict[str, dict[str, Discrimination]]:
+    """The names of the ROC figures and what each overlays."""
+    if len(results) == 1:
+        (result,) = results
+        pairs = result.evaluation.discriminations
+        if len(pairs) == 1:
+            return {"roc": {result.name: pairs[0]}}
+        return {"roc": {found.pair.title: found for found in pairs}}
+    figures: dict[Pair, dict[str, Discrimination]] = {}
+    for result in results:
+        for found in result.evaluation.discriminations:
+            figures.setdefault(found.pair, {})[result.name] = found
+    if len(figures) == 1:
+        return {"roc": figures.popitem()[1]}
+    return {f"roc_{_file_name(pair.title)}": figure for pair, figure in figures.items()}
+
+
+def _file_name(text: str) -> str:
+    """Text without the characters that a shell or a file system would trip over."""
+    return "".join(c if c.isalnum() or c in "-+." else "_" for c in text)

@@ -1,0 +1,163 @@
+"""Taggers beside each other: figures from files against figures in memory."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, roc_auc_score
+from training.small_jets import TinyFlow, write_jets
+
+from hepml.deploy import Tagger, compare, comparison_table, write_report
+from hepml.errors import ColumnError, InputError
+from hepml.io import PRESETS, read
+from hepml.models import ParticleFlow
+from hepml.training import Pair, save_checkpoint
+
+COLUMNS = PRESETS["hepml"]
+
+
+def make_tagger(columns=COLUMNS, seed=0, **arguments):
+    """A network without training: more particles still give other scores."""
+    torch.manual_seed(seed)
+    model = ParticleFlow(outputs=len(columns.class_names), features=len(columns.feature_names))
+    return Tagger(model, columns, **arguments)
+
+
+@pytest.fixture
+def files(tmp_path):
+    return [write_jets(tmp_path / f"jets_{seed}.root", 200, seed) for seed in range(2)]
+
+
+def test_figures_are_those_of_all_jets_of_all_files(files):
+    tagger = make_tagger()
+    (result,) = compare([tagger], files)
+    particles = read(files)
+    probabilities = tagger(particles)
+    np.testing.assert_allclose(result.probabilities, probabilities, rtol=1e-6)
+    assert result.labels.tolist() == particles.labels.tolist()
+    (found,) = result.evaluation.discriminations
+    labels = particles.labels.numpy()
+    assert found.auc.value == pytest.approx(roc_auc_score(labels, probabilities[:, 1]), abs=1e-12)
+    accuracy = accuracy_score(labels, probabilities.argmax(1))
+    assert result.evaluation.accuracy.value == pytest.approx(accuracy, abs=1e-12)
+    assert result.parameters == sum(p.numel() for p in tagger.model.parameters())
+    assert 0 < result.sets_per_second < math.inf
+
+
+def test_cut_weights_and_number_of_jets_are_those_asked_for(tmp_path):
+    jet_pt = np.linspace(1, 3, 200, dtype=np.float32)
+    path = write_jets(tmp_path / "jets.root", 200, jet_pt=jet_pt)
+    tagger = make_tagger(COLUMNS.replace(cut="jet_pt > 2", weights="jet_pt"))
+    (result,) = compare([tagger], path, max_sets=70)
+    kept = jet_pt[jet_pt > 2][:70]
+    np.testing.assert_allclose(result.weights, kept)
+    assert result.evaluation.accuracy.value == pytest.approx(
+        np.average(result.probabilities.argmax(1) == result.labels, weights=kept)
+    )
+
+
+def test_checkpoints_are_named_by_what_differs(tmp_path, files):
+    for place in ("first/best.ckpt", "second/best.ckpt"):
+        arguments = {"features": 10}
+        save_checkpoint(
+            tmp_path / place, ParticleFlow(**arguments), arguments=arguments, columns=COLUMNS
+        )
+    torch.manual_seed(0)
+    paths = [tmp_path / "first/best.ckpt", tmp_path / "second/best.ckpt"]
+    other = Tagger(TinyFlow(features=10), COLUMNS)
+    results = compare([*paths, other], files, replicas=2)
+    assert [result.name for result in results] == [
+        "ParticleFlow (first/best)",
+        "ParticleFlow (second/best)",
+        "TinyFlow",
+    ]
+    twins = compare([make_tagger(), make_tagger()], files, replicas=2)
+    assert [result.name for result in twins] == ["ParticleFlow (1)", "ParticleFlow (2)"]
+
+
+def test_the_table_has_a_line_for_each_tagger_and_states_what_it_shows(files):
+    results = compare([make_tagger(name="one"), make_tagger(seed=1, name="two")], files)
+    heading, rule, *lines = comparison_table(results).splitlines()
+    assert heading.split("  ")[0] == "model"
+    for column in ("parameters", "accuracy", "AUC", "1/eB at eS=0.5", "1/eB at eS=0.3", "jets/s"):
+        assert column in heading
+    assert set(rule) == {"-"}
+    assert [line.split()[0] for line in lines] == ["one", "two"]
+    for line, result in zip(lines, results, strict=True):
+        found = result.evaluation.discriminations[0]
+        for estimate in (result.evaluation.accuracy, found.auc, *found.rejections.values()):
+            assert str(estimate) in line
+
+
+def three_classes():
+    """Columns in which half of the jets of the second class are a third."""
+    return COLUMNS.replace(label="label + (jet_pt > 1) * label", classes=("qcd", "w", "top"))
+
+
+def test_more_classes_have_a_line_for_each_pair(tmp_path):
+    jet_pt = np.tile(np.array([1, 2], np.float32), 100)
+    path = write_jets(tmp_path / "jets.root", 200, jet_pt=jet_pt)
+    results = compare([make_tagger(three_classes())], path)
+    lines = comparison_table(results).splitlines()
+    assert "classes" in lines[0]
+    assert [line[: len("ParticleFlow")].strip() for line in lines[2:]] == ["ParticleFlow", "", ""]
+    assert "top against qcd+w" in lines[4]
+    (named,) = compare([make_tagger(three_classes())], path, pairs=[Pair.parse("top/w")])
+    assert [str(d.pair) for d in named.evaluation.discriminations] == ["top/w"]
+
+
+@pytest.mark.slow
+def test_the_report_is_json_and_pictures(tmp_path, files):
+    results = compare([make_tagger(name="one"), make_tagger(seed=1, name="two/2")], files)
+    written = write_report(results, tmp_path / "report" / "new", files)
+    assert [path.name for path in written] == [
+        "metrics.json",
+        *(f"roc.{ending}" for ending in ("png", "pdf")),
+        *(f"{kind}_one.{ending}" for kind in ("scores", "confusion") for ending in ("png", "pdf")),
+        *(f"{kind}_two_2.{e}" for kind in ("scores", "confusion") for e in ("png", "pdf")),
+    ]
+    assert all(path.stat().st_size > 500 for path in written)
+    content = json.loads(written[0].read_text())
+    assert content["files"] == [str(path) for path in files]
+    first = content["taggers"]["one"]
+    assert first["pairs"]["top/qcd"]["rejection"]["0.3"]["uncertainty"] > 0
+    assert first["accuracy"] == results[0].evaluation.accuracy.to_dict()
+    assert np.sum(first["confusion"]) == 400
+
+
+def test_several_pairs_of_several_taggers_get_a_roc_each(tmp_path, monkeypatch):
+    jet_pt = np.tile(np.array([1, 2], np.float32), 100)
+    path = write_jets(tmp_path / "jets.root", 200, jet_pt=jet_pt)
+    monkeypatch.setattr("hepml.deploy._report.save_figure", lambda _, stem: [stem])
+    taggers = [make_tagger(three_classes(), seed=i, name=f"n{i}") for i in range(2)]
+    names = [p.name for p in write_report(compare(taggers, path, replicas=2), tmp_path)]
+    assert [name for name in names if name.startswith("roc")] == [
+        "roc_qcd_against_w+top",
+        "roc_w_against_qcd+top",
+        "roc_top_against_qcd+w",
+    ]
+    single = write_report(compare(taggers[:1], path, replicas=2), tmp_path)
+    assert [p.name for p in single] == ["metrics.json", "roc", "scores", "confusion"]
+
+
+def test_files_of_another_layout_need_other_columns(files):
+    tagger = make_tagger(COLUMNS.with_features(["charge"]))
+    other = COLUMNS.with_features(["charge"]).replace(cut="jet_pt > 0.5")
+    assert compare([tagger], files, columns=other, replicas=2)[0].evaluation.sets == 400
+    for result in compare([tagger, make_tagger()], files, columns=COLUMNS, replicas=2):
+        assert result.evaluation.sets == 400
+    with pytest.raises(InputError, match=r"expected features \(charge\) and classes \(qcd, top\)"):
+        compare([tagger], files, columns=COLUMNS.with_features(["is_muon"]))
+    with pytest.raises(InputError, match="got no columns"):
+        compare([Tagger(ParticleFlow())], files)
+    with pytest.raises(ColumnError, match="is_top"):
+        compare([make_tagger(COLUMNS.replace(label="is_top"))], files)
+
+
+def test_arguments_that_make_no_sense(files):
+    with pytest.raises(InputError, match="taggers: expected one or more, got none"):
+        compare([], files)
+    with pytest.raises(InputError, match="max_sets: expected at least 1, got 0"):
+        compare([make_tagger()], files, max_sets=0)

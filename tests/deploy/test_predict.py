@@ -1,0 +1,265 @@
+"""Scores in files: one entry for each entry of the input, or no file at all."""
+
+import json
+import os
+import tracemalloc
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import torch
+import uproot
+from training.small_jets import write_jets
+
+from hepml.deploy import Tagger, predict
+from hepml.errors import ColumnError, FileError, InputError
+from hepml.io import PRESETS, Collection, Columns, JetIndex, read
+from hepml.models import ParticleFlow
+
+COLUMNS = PRESETS["hepml"]
+NAMES = ("score_qcd", "score_top")
+
+
+def make_tagger(columns=COLUMNS, **arguments):
+    """A network with weights that nobody trained: scores only have to differ."""
+    torch.manual_seed(0)
+    model = ParticleFlow(features=len(columns.feature_names))
+    return Tagger(model, columns, **arguments)
+
+
+@pytest.fixture
+def tagger():
+    return make_tagger()
+
+
+def rewritten(path, source, change):
+    """A copy of a file with changed branches."""
+    branches = {name: array for name, array in read_tree(source).items() if name != "npart"}
+    change(branches)
+    with uproot.recreate(path) as file:
+        file.mktree("tree", {name: ak.Array(array).type for name, array in branches.items()})
+        file["tree"].extend(branches)
+    return path
+
+
+def read_tree(path, tree="tree"):
+    """All branches of a tree."""
+    with uproot.open(path) as file:
+        return dict(zip((t := file[tree]).keys(), ak.unzip(t.arrays()), strict=True))
+
+
+def read_scores(path):
+    """The scores as a table of numbers."""
+    branches = read_tree(path, "scores")
+    assert tuple(branches) == NAMES
+    return np.stack([ak.to_numpy(branches[name]) for name in NAMES], 1)
+
+
+def test_scores_lie_beside_the_jets_of_all_files(tmp_path, tagger):
+    files = [write_jets(tmp_path / f"{seed}.root", 40 + seed, seed) for seed in range(3)]
+    (written,) = predict(tagger, files, tmp_path / "out.root", step=7)
+    scores = read_scores(tmp_path / "out.root")
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, tagger(read(files)).float(), rtol=1e-6)
+    assert (written.path, written.entries, written.sets, written.bad) == (
+        tmp_path / "out.root",
+        123,
+        123,
+        {},
+    )
+    with uproot.open(written.path) as file:
+        about = json.loads(str(file["about"]))
+    assert about["classes"] == {"qcd": "qcd", "top": "top"}
+    assert about["input"] == [[str(path), 40 + i] for i, path in enumerate(files)]
+
+
+def test_a_folder_gets_a_file_for_each_input(tmp_path, tagger):
+    files = [write_jets(tmp_path / f"{seed}.root", 20, seed) for seed in range(2)]
+    written = predict(tagger, tmp_path / "*.root", tmp_path / "scores")
+    assert [w.path for w in written] == [tmp_path / "scores" / path.name for path in files]
+    for path, result in zip(files, written, strict=True):
+        np.testing.assert_allclose(read_scores(result.path), tagger(read(path)).float(), rtol=1e-6)
+
+
+def test_the_cut_and_the_labels_of_the_training_are_ignored(tmp_path):
+    source = write_jets(tmp_path / "labelled.root", 30, jet_pt=np.arange(30, dtype=np.float32))
+    path = rewritten(tmp_path / "data.root", source, lambda branches: branches.pop("label"))
+    tagger = make_tagger(COLUMNS.replace(cut="jet_pt > 10", weights="jet_pt"))
+    predict(tagger, path, tmp_path / "out.root")
+    expected = tagger(read(path, COLUMNS.without_labels())).float()
+    np.testing.assert_allclose(read_scores(tmp_path / "out.root"), expected, rtol=1e-6)
+
+
+def test_bad_jets_get_nan_in_their_place(tmp_path, tagger):
+    good = write_jets(tmp_path / "good.root", 25)
+
+    def spoil(branches):
+        table = ak.to_list(branches["part_px"])
+        table[3][0] = float("nan")
+        table[11][-1] = float("inf")
+        branches["part_px"] = ak.values_astype(ak.Array(table), np.float32)
+
+    bad = rewritten(tmp_path / "bad.root", good, spoil)
+    (written,) = predict(tagger, bad, tmp_path / "out.root", step=4)
+    scores = read_scores(written.path)
+    assert np.flatnonzero(np.isnan(scores).any(1)).tolist() == [3, 11]
+    assert np.isnan(scores[[3, 11]]).all()
+    assert (written.entries, written.sets, sum(written.bad.values())) == (25, 23, 2)
+    fine = np.delete(np.arange(25), [3, 11])
+    np.testing.assert_allclose(scores[fine], tagger(read(good)).float()[fine], rtol=1e-6)
+
+
+def event_columns():
+    """Events with several jets, as in PFNano."""
+    return Columns(
+        Collection(
+            {"pt": "PFCands_pt", "eta": "PFCands_eta", "phi": "PFCands_phi", "mass": "0.14"},
+            index=JetIndex("Jet_pt", "Link_jet", "Link_particle"),
+        ),
+        cut="Jet_pt > 30",
+    )
+
+
+def write_events(path, seed=0):
+    """Events of jets; jet 2 of each event has no particles, and some events no jets."""
+    random = np.random.default_rng(seed)
+    jets = random.integers(0, 4, 20)
+    particles = np.full(20, 15)
+    links = jets * 5
+    with uproot.recreate(path) as file:
+        columns = {
+            "PFCands_pt": (random.exponential(10, 300).astype(np.float32), particles),
+            "PFCands_eta": (random.normal(size=300).astype(np.float32), particles),
+            "PFCands_phi": (random.uniform(-3, 3, 300).astype(np.float32), particles),
+            "Jet_pt": (random.exponential(40, jets.sum()).astype(np.float32), jets),
+            "Link_jet": (
+                np.concatenate([np.repeat(np.arange(n), 5) for n in jets]).astype(np.int32) % 2,
+                links,
+            ),
+            "Link_particle": (random.integers(0, 15, links.sum()).astype(np.int32), links),
+        }
+        branches = {name: ak.unflatten(*column) for name, column in columns.items()}
+        file.mktree("Events", {name: array.type for name, array in branches.items()})
+        file["Events"].extend(branches)
+    return path, jets
+
+
+def test_events_of_several_jets_get_jagged_scores_with_one_counter(tmp_path):
+    path, jets = write_events(tmp_path / "events.root")
+    tagger = make_tagger(event_columns(), class_names=["qcd", "top"])
+    (written,) = predict(tagger, path, tmp_path / "out.root", step=3)
+    branches = read_tree(written.path, "scores")
+    assert tuple(branches) == ("nscore", *NAMES)
+    assert branches["nscore"].to_list() == jets.tolist()
+    # Not those of the file alone that pass the cut.
+    expected = tagger(read(path, event_columns().replace(cut=None))).float()
+    for name, column in zip(NAMES, expected.T, strict=True):
+        assert ak.num(branches[name]).to_list() == jets.tolist()
+        np.testing.assert_allclose(ak.flatten(branches[name]), column, rtol=1e-6)
+    assert (written.entries, written.sets) == (20, jets.sum())
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_files(tmp_path):
+    path = write_jets(tmp_path / "jets.root", 1000)
+    tagger = make_tagger()
+    particles = read(path)
+    held = particles.p4.nbytes + particles.features.nbytes
+    predict(tagger, path, tmp_path / "warm.root", step=250)
+    peaks = []
+    for copies in (2, 6):
+        tracemalloc.start()
+        predict(tagger, [path] * copies, tmp_path / f"{copies}.root", step=250)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # What a closed file of uproot leaves behind waits for the garbage collector.
+    assert (peaks[1] - peaks[0]) / 4 < 0.1 * held
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_a_run_that_is_stopped_leaves_what_was_there(tmp_path, tagger, error, monkeypatch):
+    path = write_jets(tmp_path / "jets.root", 100)
+    out = tmp_path / "out.root"
+    predict(tagger, path, out)
+    before = out.read_bytes()
+    calls = []
+
+    def stop(particles):
+        calls.append(len(particles))
+        if len(calls) > 2:
+            raise error
+        return Tagger.probabilities(tagger, particles)
+
+    monkeypatch.setattr(tagger, "probabilities", stop)
+    with pytest.raises(error):
+        predict(tagger, path, out, overwrite=True, step=10)
+    assert out.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["jets.root", "out.root"]
+
+
+def test_a_file_that_cannot_be_read_leaves_nothing(tmp_path, tagger):
+    good = write_jets(tmp_path / "good.root", 30)
+    other = rewritten(tmp_path / "other.root", good, lambda branches: branches.pop("part_charge"))
+    with pytest.raises(ColumnError, match="part_charge"):
+        predict(tagger, [good, other], tmp_path / "out.root")
+    assert sorted(os.listdir(tmp_path)) == ["good.root", "other.root"]
+
+
+def test_existing_files_are_replaced_on_demand_and_input_never(tmp_path, tagger):
+    path = write_jets(tmp_path / "jets.root", 20)
+    out = tmp_path / "out.root"
+    out.write_text("precious")
+    with pytest.raises(FileError, match=r"out\.root: expected a new file, got a file that exists"):
+        predict(tagger, path, out)
+    assert out.read_text() == "precious"
+    predict(tagger, path, out, overwrite=True)
+    assert len(read_scores(out)) == 20
+    (tmp_path / "link.root").symlink_to(path)
+    before = path.read_bytes()
+    for output in (path, tmp_path / "link.root", tmp_path):
+        with pytest.raises(FileError, match="got an input file"):
+            predict(tagger, path, output, overwrite=True)
+    assert path.read_bytes() == before
+
+
+def test_an_output_that_cannot_be_written_is_named(tmp_path, tagger):
+    path = write_jets(tmp_path / "jets.root", 20)
+    (tmp_path / "occupied").write_text("a file, no folder")
+    with pytest.raises(FileError, match=r"output .*out\.root: expected a file that can be written"):
+        predict(tagger, path, tmp_path / "occupied" / "out.root")
+
+
+def test_names_that_collide_are_refused(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write_jets(tmp_path / folder / "jets.root", 5)
+    with pytest.raises(InputError, match=r"a/jets\.root and .*b/jets\.root"):
+        predict(make_tagger(), tmp_path / "*/jets.root", tmp_path / "scores")
+    tagger = make_tagger(COLUMNS.without_labels(), class_names=["H->bb", "H->b b"])
+    path = tmp_path / "a" / "jets.root"
+    predict(tagger, path, tmp_path / "out.root")
+    assert list(read_tree(tmp_path / "out.root", "scores")) == ["score_H__bb", "score_H__b_b"]
+    tagger = make_tagger(COLUMNS.without_labels(), class_names=["b+", "b-"])
+    with pytest.raises(InputError, match="got b\\+, b-"):
+        predict(tagger, path, tmp_path / "other.root")
+
+
+def test_a_tagger_without_columns_reads_no_files(tmp_path):
+    tagger = Tagger(ParticleFlow())
+    with pytest.raises(InputError, match="expected columns, which say how to read files"):
+        predict(tagger, tmp_path / "jets.root", tmp_path / "out.root")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("HEPML_TEST_DATA" not in os.environ, reason="HEPML_TEST_DATA is not set")
+def test_every_jet_of_pfnano_gets_its_scores(tmp_path):
+    path = Path(os.environ["HEPML_TEST_DATA"]) / "cms-pfnano" / "pfnano.root"
+    columns = PRESETS["pfnano"]
+    tagger = make_tagger(columns.without_labels(), class_names=["qcd", "top"])
+    (written,) = predict(tagger, path, tmp_path / "out.root", step=3)
+    jets = ak.num(uproot.open(path)["Events"][columns.collections[0].index.jets].array())
+    branches = read_tree(written.path, "scores")
+    assert branches["nscore"].to_list() == jets.to_list()
+    assert (written.entries, written.sets) == (10, ak.sum(jets))
+    assert ak.all(np.isfinite(branches["score_top"]))

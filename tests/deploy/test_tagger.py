@@ -1,0 +1,202 @@
+"""Scores inside an analysis: values against numpy, structure against awkward."""
+
+import awkward as ak
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from hepml.data import ParticleSet
+from hepml.deploy import Tagger
+from hepml.errors import FileError, InputError
+from hepml.ops import segment_sum
+from hepml.training import save_checkpoint
+
+
+class Charges(nn.Module):
+    """Logits (0, sum of charge * pt / 100 of the set): simple enough to compute by hand."""
+
+    def __init__(self, *, outputs=2, features=1):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(0.01))
+        self.features = features
+        self.outputs = outputs
+        self.dropout = nn.Dropout(0.5)
+        self.seen = []
+
+    def forward(self, particles):
+        self.seen.append(len(particles))
+        pt = particles.p4[:, 1:3].norm(dim=1, keepdim=True)
+        if self.features:
+            pt = pt * particles.features[:, :1]
+        total = self.dropout(self.scale * segment_sum(pt, particles.offsets))
+        return torch.cat([torch.zeros_like(total), total.expand(-1, self.outputs - 1)], 1)
+
+
+@pytest.fixture
+def tagger():
+    return Tagger(Charges(), feature_names=["charge"], class_names=["qcd", "top"])
+
+
+def particles(counts, seed=0):
+    """Flat particles under a jagged structure, with extra fields as analyses have them."""
+    random = np.random.default_rng(seed)
+    size = int(np.sum(counts))
+    fields = {
+        "pt": random.exponential(50, size),
+        "eta": random.normal(size=size),
+        "phi": random.uniform(-np.pi, np.pi, size),
+        "mass": np.full(size, 0.14),
+        "charge": random.integers(-1, 2, size).astype(np.int8),
+        "gen_index": ak.mask(np.arange(size), random.random(size) < 0.5),
+    }
+    return ak.unflatten(ak.zip(fields, with_name="Momentum4D"), counts)
+
+
+def expected_top(momenta):
+    """The second class' score, computed by awkward."""
+    return 1 / (1 + np.exp(-0.01 * ak.sum(momenta.pt * momenta.charge, axis=-1)))
+
+
+def sets_of(jets):
+    """The jets as a batch, in float64."""
+    return ParticleSet.from_awkward(jets[["pt", "eta", "phi", "mass", "charge"]], ["charge"])
+
+
+def assert_same(found, expected):
+    """The same structure, and numbers to the rounding of float32."""
+    assert str(found.type) == str(ak.values_astype(expected, np.float32).type)
+    flat = [np.asarray(ak.flatten(array, axis=None)) for array in (found, expected)]
+    np.testing.assert_allclose(*flat, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+@settings(max_examples=30)
+@given(
+    counts=st.lists(st.lists(st.integers(0, 4), max_size=3), max_size=5),
+    batch_size=st.integers(1, 5),
+)
+def test_scores_have_the_structure_of_the_jets(counts, batch_size):
+    tagger = Tagger(
+        Charges(), feature_names=["charge"], class_names=["qcd", "top"], batch_size=batch_size
+    )
+    flat = np.array([n for event in counts for n in event], int)
+    jets = particles(flat)
+    scores = tagger(jets)
+    assert scores.fields == ["qcd", "top"]
+    assert_same(scores.top, expected_top(jets))
+    events = ak.unflatten(jets, np.array([len(event) for event in counts], int))
+    assert_same(tagger(events).top, expected_top(events))
+    assert ak.all(abs(tagger(events).qcd + tagger(events).top - 1) < 1e-6, axis=None)
+
+
+def test_deeper_structures_are_kept(tagger):
+    jets = particles([1, 0, 2, 3])
+    candidates = ak.unflatten(ak.unflatten(jets, [1, 2, 1]), [2, 0, 1])
+    assert_same(
+        tagger(candidates).top,
+        ak.unflatten(ak.unflatten(expected_top(jets), [1, 2, 1]), [2, 0, 1]),
+    )
+
+
+def test_views_that_analyses_make_are_scored_like_copies(tagger):
+    events = ak.unflatten(particles([3, 0, 2, 5, 1]), [2, 0, 3])
+    for view in (
+        events[::-1],
+        events[ak.num(events) > 1],
+        events[ak.argsort(ak.num(events, axis=2), axis=1)],
+        events[events.pt > 40],
+        events[:, :1],
+    ):
+        assert_same(tagger(view).top, expected_top(view))
+
+
+@pytest.mark.parametrize("name", ["Momentum4D", "PtEtaPhiMLorentzVector", None])
+def test_the_name_and_coordinates_of_the_records_do_not_matter(tagger, name):
+    jets = particles([3, 2])
+    cartesian = ak.with_name(sets_of(jets).to_awkward(["charge"]), name)
+    assert_same(tagger(cartesian).top, expected_top(jets))
+    assert_same(tagger(ak.with_name(jets, name)).top, expected_top(jets))
+
+
+def test_regular_arrays_are_jagged_ones_of_equal_lengths(tagger):
+    jets = particles([2, 2, 2])
+    assert_same(tagger(ak.to_regular(jets)).top, expected_top(jets))
+
+
+def test_a_jet_without_particles_has_the_score_of_the_empty_set(tagger):
+    assert tagger(particles([0])).to_list() == [{"qcd": 0.5, "top": 0.5}]
+
+
+def test_particle_sets_give_tensors(tagger):
+    jets = particles([3, 0, 2])
+    probabilities = tagger(sets_of(jets))
+    assert probabilities.shape == (3, 2)
+    assert not probabilities.requires_grad
+    np.testing.assert_allclose(probabilities[:, 1], expected_top(jets), rtol=1e-5)
+
+
+def test_dropout_is_off_and_batches_are_as_large_as_asked(tagger):
+    jets = particles(np.full(300, 2))
+    tagger.model.seen.clear()
+    first = tagger(jets)
+    assert tagger.model.seen == [128, 128, 44]
+    assert first.to_list() == tagger(jets).to_list()
+
+
+def test_the_precision_of_the_model_is_that_of_the_scores():
+    jets = particles([3, 1])
+    tagger = Tagger(Charges().double(), feature_names=["charge"])
+    sets = sets_of(jets)
+    scale = float(tagger.model.scale.detach())
+    exact = 1 / (1 + np.exp(-scale * ak.sum(jets.pt * jets.charge, axis=-1)))
+    np.testing.assert_allclose(tagger(sets)[:, 1], exact, rtol=1e-12)
+
+
+def test_missing_fields_are_listed(tagger):
+    jets = particles([1])
+    with pytest.raises(InputError, match=r"features charge, got fields pt, .*; charge missing"):
+        tagger(ak.without_field(jets, "charge"))
+    with pytest.raises(InputError, match=r"got fields \(none\); charge missing"):
+        tagger(ak.Array([[1.0], [2.0]]))
+    with pytest.raises(InputError, match="coordinates that vector knows"):
+        tagger(jets[["pt", "charge"]])
+    with pytest.raises(InputError, match=r"sets \* var \* "):
+        tagger(jets[0])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_missing_jets_are_refused_not_shifted(tagger, axis):
+    events = ak.unflatten(particles([1, 2, 3]), [2, 1])
+    mask = ak.Array([True, False]) if axis == 0 else ak.Array([[True, False], [True]])
+    with pytest.raises(InputError, match="without missing values"):
+        tagger(ak.mask(events, mask))
+
+
+def test_other_features_than_trained_on_are_refused(tagger):
+    sets = ParticleSet(torch.zeros(1, 4), torch.tensor([0, 1]))
+    with pytest.raises(InputError, match=r"expected 1 features \(charge\), got 0 features"):
+        tagger(sets)
+
+
+def test_constructor_refuses_what_cannot_work():
+    with pytest.raises(InputError, match="classes a, b, c, got 2 outputs"):
+        Tagger(Charges(features=0), class_names=["a", "b", "c"])
+    with pytest.raises(InputError, match="batch_size: expected at least 1, got 0"):
+        Tagger(Charges(features=0), batch_size=0)
+    with pytest.raises(InputError, match=r"device 'nowhere': expected one of this machine: cpu"):
+        Tagger(Charges(features=0), device="nowhere")
+
+
+def test_load_without_columns_uses_the_names_of_to_awkward(tmp_path):
+    path = tmp_path / "charges.ckpt"
+    arguments = {"outputs": 3, "features": 1}
+    save_checkpoint(path, Charges(**arguments), arguments=arguments)
+    tagger = Tagger.load(path, model=Charges)
+    assert tagger.feature_names == ("feature_0",)
+    assert tagger.class_names == ("0", "1", "2")
+    assert tagger(sets_of(particles([2, 1])).to_awkward()).fields == ["0", "1", "2"]
+    with pytest.raises(FileError, match="no such file"):
+        Tagger.load(tmp_path / "charge.ckpt")

@@ -6,7 +6,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -158,13 +158,17 @@ def _show_sample(location: Location, columns: Columns, entries: Mapping[str, int
     for reason, number in dropped.items():
         print(f"  left out as bad: {_number(number, 'set')} ({reason})")
     if columns.class_names:
-        sizes = np.bincount(np.concatenate(labels), minlength=len(columns.class_names))
-        found = [f"{c} {n}" for c, n in zip(columns.class_names, sizes, strict=True) if n]
-        print(
-            textwrap.fill(
-                "classes: " + ", ".join(found), 98, initial_indent="  ", subsequent_indent="    "
-            )
-        )
+        print(f"  classes: {_classes(columns.class_names, np.concatenate(labels))}")
+    else:
+        print("  no label: to learn from these, add label, classes or class_files to the columns")
+
+
+def _classes(names: Sequence[str], labels: Any) -> str:
+    """How many sets each class has; of many classes, the most frequent."""
+    sizes = np.bincount(labels, minlength=len(names))
+    order = np.arange(len(names)) if len(names) <= 12 else np.argsort(-sizes, kind="stable")[:8]
+    text = ", ".join(f"{names[i]} {sizes[i]}" for i in order)
+    return text if len(order) == len(names) else f"{text}, ... ({len(names)} classes)"
 
 
 def _contents_of_root(location: Location) -> tuple[list[Tree], Any]:
@@ -293,9 +297,17 @@ def _size(path: str) -> str:
     return f", {size / 1e6:.1f} MB" if size >= 1e5 else f", {size / 1e3:.1f} kB"
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes a list of scalars on one line."""
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
+        scalars = not any(isinstance(item, list | dict) for item in sequence)
+        return super().represent_sequence(tag, sequence, flow_style or scalars)
+
+
 def _yaml(plain: Any) -> str:
     """Plain values as YAML in their order."""
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=90)
+    return str(yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=90))
 
 
 def _indented(text: str) -> str:

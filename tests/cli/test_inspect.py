@@ -12,6 +12,7 @@ import uproot
 import yaml
 
 from hepml.cli import main
+from hepml.cli._inspect import _classes
 from hepml.io import Columns, recognise
 
 DATA = os.environ.get("HEPML_TEST_DATA")
@@ -149,17 +150,32 @@ def test_bad_sets_are_counted(capsys, tmp_path):
     assert "left out as bad: 1 set (" in out
 
 
-def test_columns_that_do_not_fit_are_one_line(capsys, tmp_path):
-    branches = jets([2, 3])
-    del branches["part_dzerr"]
-    path = write(tmp_path / "jets.root", branches)
-    if recognise(path) is None:
-        pytest.fail("the test needs a layout that is recognised by other branches")
+def test_data_that_cannot_be_read_is_one_line(capsys, tmp_path):
+    path = str(tmp_path / "jets.root")
+    branches = jets([1])
+    with uproot.recreate(path) as file:
+        file.mktree("tree", {name: ak.Array(values).type for name, values in branches.items()})
     status, out, err = inspect(capsys, path)
     assert status == 1
-    assert "TTree tree: 2 entries" in out
+    assert "TTree tree: 0 entries" in out
     assert err.count("\n") == 1
-    assert "part_dzerr" in err
+    assert f"{path}:tree: expected entries, got none" in err
+
+
+def test_without_label(capsys, tmp_path):
+    branches = jets([2, 3])
+    del branches["label"]
+    _, out, _ = inspect(capsys, write(tmp_path / "jets.root", branches))
+    assert "layout: hepml" in out
+    assert "no label: to learn from these" in out
+
+
+def test_many_classes_are_told_by_the_most_frequent():
+    names = [f"class_{i}" for i in range(20)]
+    labels = np.repeat([7, 3, 19, 0], [2, 5, 3, 1])
+    text = _classes(names, labels)
+    assert text.startswith("class_3 5, class_19 3, class_7 2, class_0 1, ")
+    assert text.endswith("(20 classes)")
 
 
 def test_only_a_sample_is_read(capsys, tmp_path, monkeypatch):

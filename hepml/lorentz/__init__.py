@@ -1,6 +1,12 @@
 """The Lorentz group: metric, coordinates, transformations, irreps, Clebsch-Gordan tensors."""
 
 from hepml.lorentz._clebsch_gordan import clebsch_gordan
+from hepml.lorentz._conversions import (
+    p4_from_momentum_mass,
+    p4_from_pt_eta_phi_energy,
+    p4_from_pt_eta_phi_mass,
+    p4_from_pt_rapidity_phi_mass,
+)
 from hepml.lorentz._coordinates import (
     delta_eta,
     delta_phi,
@@ -34,6 +40,10 @@ __all__ = [
     "mass",
     "mass_squared",
     "minkowski_dot",
+    "p4_from_momentum_mass",
+    "p4_from_pt_eta_phi_energy",
+    "p4_from_pt_eta_phi_mass",
+    "p4_from_pt_rapidity_phi_mass",
     "phi",
     "pt",
     "rapidity",

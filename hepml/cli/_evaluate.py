@@ -1,11 +1,13 @@
 """``hepml evaluate``: measure trained taggers on files with labels."""
 
+from pathlib import Path
 from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from hepml.deploy import Tagger, compare, comparison_table, write_report
+from hepml.deploy._report import check_report
 from hepml.errors import InputError
 from hepml.training import Pair
 from hepml.training._inputs import choose_columns
@@ -14,7 +16,7 @@ from hepml.training._inputs import choose_columns
 def make_parser() -> ArgumentParser:
     """The options of ``hepml evaluate``."""
     parser = ArgumentParser(
-        usage="hepml evaluate CHECKPOINT.ckpt [CHECKPOINT.ckpt ...] FILE [FILE ...] [options]",
+        usage="hepml evaluate CHECKPOINT [CHECKPOINT ...] FILE [FILE ...] [options]",
         description="Accuracy, AUC and background rejection of taggers, with bootstrap "
         "uncertainties: a table on standard output; metrics.json, ROC curves, score histograms and "
         "confusion matrices (PNG and PDF) in a folder.",
@@ -23,9 +25,10 @@ def make_parser() -> ArgumentParser:
         "paths",
         nargs="+",
         type=str,
-        help="checkpoints (names ending in .ckpt), and the files with jets, or patterns",
+        help="checkpoints (names ending in .ckpt, or folders of runs), and files with jets",
     )
     parser.add_argument("-o", "--output", type=str, default="evaluation", help="folder to write to")
+    parser.add_argument("--overwrite", action="store_true", help="replace the evaluation in it")
     parser.add_argument(
         "--columns",
         type=str | None,
@@ -61,18 +64,20 @@ def make_parser() -> ArgumentParser:
 
 def run(config: Namespace) -> int:
     """Print the table and write the report."""
-    checkpoints = [path for path in config.paths if path.endswith(".ckpt")]
-    files = [path for path in config.paths if not path.endswith(".ckpt")]
+    # Jets come in files; a folder can only be that of a run.
+    checkpoints = [path for path in config.paths if path.endswith(".ckpt") or Path(path).is_dir()]
+    files = [path for path in config.paths if path not in checkpoints]
     for what, found in (("checkpoints", checkpoints), ("files", files)):
         if not found:
             raise InputError(
                 what,
-                expected="one or more names that end in .ckpt"
+                expected="one or more names that end in .ckpt, or folders of runs"
                 if what == "checkpoints"
                 else "one or more files with jets",
                 got=" ".join(config.paths),
                 fix="hepml evaluate CHECKPOINT.ckpt FILE",
             )
+    check_report(config.output, config.overwrite)
     pairs = [Pair.parse(text) for text in config.pairs] or None
     taggers = [
         Tagger.load(path, device=config.device, batch_size=config.batch_size)
@@ -93,7 +98,7 @@ def run(config: Namespace) -> int:
         progress=True,
     )
     print(comparison_table(results))
-    written = write_report(results, config.output, files)
+    written = write_report(results, config.output, files, overwrite=config.overwrite)
     absent = {str(pair) for result in results for pair in result.evaluation.absent}
     if absent:
         print(f"without signal or background in these files: {', '.join(sorted(absent))}")

@@ -9,13 +9,13 @@ from hepml.deploy import Tagger, predict
 def make_parser() -> ArgumentParser:
     """The options of ``hepml predict``."""
     parser = ArgumentParser(
-        usage="hepml predict CHECKPOINT.ckpt FILE [FILE ...] -o OUT.root [options]",
+        usage="hepml predict CHECKPOINT FILE [FILE ...] -o OUT.root [options]",
         description="Write a tree with one entry for each entry of the input and a branch "
         "score_<class> for each class; jagged where an entry holds several jets. Jets that cannot "
         "be, such as those with NaN momenta, get NaN. In ROOT: "
         'events->AddFriend("scores", "OUT.root").',
     )
-    parser.add_argument("checkpoint", type=str, help="of `hepml train`")
+    parser.add_argument("checkpoint", type=str, help="a file (.ckpt) or folder of a run")
     parser.add_argument("files", nargs="+", type=str, help="files with jets, or patterns")
     parser.add_argument(
         "-o",

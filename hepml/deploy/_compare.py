@@ -21,6 +21,7 @@ from hepml.io import Columns, iterate
 from hepml.io._files import Files, locate
 from hepml.io._open import open_table
 from hepml.training import Evaluation, Pair, evaluate_probabilities
+from hepml.training._folder import RunFolder
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,7 @@ def compare(
     Parameters
     ----------
     taggers
-        Taggers, or checkpoints; `device` and `batch_size` are for the latter.
+        Taggers, checkpoints or folders of runs; `device` and `batch_size` are for the latter.
     files
         As in :func:`hepml.io.read`; they need labels.
     columns
@@ -124,9 +125,7 @@ def compare(
         raise InputError(
             "max_sets", expected="at least 1", got=str(max_sets), fix="leave it out for all jets"
         )
-    places = [
-        "" if isinstance(tagger, Tagger) else Path(tagger).with_suffix("") for tagger in taggers
-    ]
+    places = [Path() if isinstance(tagger, Tagger) else _place(Path(tagger)) for tagger in taggers]
     results = []
     for tagger, name in zip(loaded, _names(loaded, places), strict=True):
         read = _columns_for(tagger, columns)
@@ -157,7 +156,15 @@ def compare(
     return results
 
 
-def _names(taggers: Sequence[Tagger], places: Sequence[Path | str]) -> list[str]:
+def _place(checkpoint: Path) -> Path:
+    """The folder of the run for its best checkpoint, else the checkpoint without its ending."""
+    run = RunFolder(checkpoint.parent.parent)
+    if checkpoint == run.best:
+        return run.path
+    return checkpoint.with_suffix("") if checkpoint.suffix == ".ckpt" else checkpoint
+
+
+def _names(taggers: Sequence[Tagger], places: Sequence[Path]) -> list[str]:
     """The name of the model, followed by the end of its path where models repeat."""
     count = Counter(tagger.name for tagger in taggers)
     names = []
@@ -165,8 +172,8 @@ def _names(taggers: Sequence[Tagger], places: Sequence[Path | str]) -> list[str]
         if count[tagger.name] == 1:
             names.append(tagger.name)
             continue
-        others = [Path(p).parts for i, p in enumerate(places) if i != number]
-        parts = Path(place).parts
+        parts = place.parts
+        others = [other.parts for i, other in enumerate(places) if i != number]
         end = next(
             (n for n in range(1, len(parts) + 1) if all(o[-n:] != parts[-n:] for o in others)), 0
         )

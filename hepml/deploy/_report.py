@@ -18,6 +18,8 @@ from hepml.training import (
     scores_figure,
 )
 
+_METRICS = "metrics.json"
+
 
 def comparison_table(results: Sequence[Result]) -> str:
     """One line for each tagger and pair of classes, for a terminal.
@@ -66,7 +68,11 @@ def comparison_table(results: Sequence[Result]) -> str:
 
 
 def write_report(
-    results: Sequence[Result], folder: str | os.PathLike[str], files: Files | None = None
+    results: Sequence[Result],
+    folder: str | os.PathLike[str],
+    files: Files | None = None,
+    *,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write ``metrics.json`` and the figures, as PNG and PDF, into a folder.
 
@@ -75,14 +81,16 @@ def write_report(
     results
         What :func:`compare` gave.
     folder
-        Made if need be; files of the same names are replaced.
+        Made if need be.
     files
         The files that were evaluated, to be named in the JSON.
+    overwrite
+        Whether a report that the folder holds may be replaced.
 
     Raises
     ------
     FileError
-        If the folder cannot be made.
+        If the folder cannot be made, or holds a report and `overwrite` is false.
 
     Returns
     -------
@@ -90,6 +98,7 @@ def write_report(
         The files: all taggers in one ROC figure for each pair of classes, or all pairs of a single
         tagger in one; scores and confusion matrix of each tagger.
     """
+    check_report(folder, overwrite)
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +109,7 @@ def write_report(
             got=str(error),
             fix="choose another name",
         ) from error
-    paths = [folder / "metrics.json"]
+    paths = [folder / _METRICS]
     content = {
         "hepml": __version__,
         "files": None if files is None else [str(location) for location in locate(files)],
@@ -123,6 +132,18 @@ def write_report(
         confusion = confusion_figure(result.evaluation.confusion, names)
         paths += save_figure(confusion, folder / f"confusion{suffix}")
     return paths
+
+
+def check_report(folder: str | os.PathLike[str], overwrite: bool) -> None:
+    """Refuse a folder that holds a report, unless it may be replaced."""
+    path = Path(folder) / _METRICS
+    if path.exists() and not overwrite:
+        raise FileError(
+            f"output {folder}",
+            expected="a folder without an evaluation",
+            got=f"{path}, which exists",
+            fix="choose another folder, or pass overwrite=True (--overwrite)",
+        )
 
 
 def _roc_figures(results: Sequence[Result]) -> dict[str, dict[str, Discrimination]]:

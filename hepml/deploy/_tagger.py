@@ -13,6 +13,7 @@ from hepml.data import ParticleSet
 from hepml.errors import InputError
 from hepml.io import Columns
 from hepml.training import load_checkpoint
+from hepml.training._folder import RunFolder
 
 # The names under which vector knows the coordinates of a momentum.
 _COORDINATES = {
@@ -104,7 +105,8 @@ class Tagger:
         Parameters
         ----------
         checkpoint
-            A file of ``hepml train`` or of :func:`hepml.training.save_checkpoint`.
+            A file of ``hepml train`` or of :func:`hepml.training.save_checkpoint`; or the folder of
+            a run, which stands for its best epoch.
         model
             The class, where it is not one of hepml's.
         device, batch_size
@@ -115,7 +117,9 @@ class Tagger:
         FileError
             If the file is missing, damaged, or not a checkpoint of hepml.
         """
-        network, columns, info = load_checkpoint(checkpoint, model=model)
+        best = RunFolder(Path(checkpoint)).best
+        path = best if best.is_file() else checkpoint
+        network, columns, info = load_checkpoint(path, model=model)
         # Those who wrote a checkpoint without columns find their features as to_awkward names them.
         channels = int(info.arguments.get("features", 0))
         return cls(

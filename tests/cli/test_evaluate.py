@@ -24,11 +24,12 @@ def checkpoint(path, model=ParticleFlow, features=("charge",)):
 @pytest.mark.slow
 def test_two_taggers_give_one_table_and_one_roc(tmp_path, capsys):
     taggers = [
-        checkpoint(tmp_path / "flow.ckpt"),
+        checkpoint(tmp_path / "run" / "checkpoints" / "best.ckpt"),
         checkpoint(tmp_path / "safe.ckpt", EnergyFlow, []),
     ]
     files = [str(write_jets(tmp_path / f"{i}.root", 150, i)) for i in range(2)]
     out = tmp_path / "report"
+    taggers[0] = str(tmp_path / "run")
     assert main(["evaluate", *taggers, *files, "-o", str(out), "--replicas", "10"]) == 0
     text, errors = capsys.readouterr()
     lines = text.splitlines()
@@ -50,8 +51,8 @@ def test_two_taggers_give_one_table_and_one_roc(tmp_path, capsys):
 def test_options_reach_the_evaluation(tmp_path, capsys, monkeypatch):
     seen = {}
 
-    def report(results, folder, files):
-        seen.update(results[0].to_dict(), folder=folder, files=files)
+    def report(results, folder, files, **options):
+        seen.update(results[0].to_dict(), folder=folder, files=files, **options)
         return [tmp_path / "metrics.json"]
 
     monkeypatch.setattr("hepml.cli._evaluate.write_report", report)
@@ -63,7 +64,7 @@ def test_options_reach_the_evaluation(tmp_path, capsys, monkeypatch):
     assert list(seen["pairs"]) == ["qcd/top"]
     assert seen["sets"] == 60
     assert seen["bootstrap"] == {"replicas": 7, "seed": 3}
-    assert (seen["folder"], seen["files"]) == ("evaluation", [file])
+    assert (seen["folder"], seen["files"], seen["overwrite"]) == ("evaluation", [file], False)
     assert "ParticleFlow" in capsys.readouterr().out
 
 
@@ -90,6 +91,15 @@ def test_mistakes_give_one_message(tmp_path, capsys, monkeypatch, words, message
     assert errors.startswith("hepml evaluate: ")
     assert message in errors
     assert len(errors.splitlines()) == 1
+
+
+def test_an_evaluation_is_replaced_on_demand_only(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checkpoint("flow.ckpt")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "metrics.json").write_text("precious")
+    assert main(["evaluate", "flow.ckpt", "no.root", "-o", "old"]) == 1
+    assert "old/metrics.json, which exists" in capsys.readouterr().err
 
 
 def test_an_output_folder_that_is_a_file_is_named(tmp_path, capsys, monkeypatch):

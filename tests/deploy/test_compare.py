@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from training.small_jets import TinyFlow, write_jets
 
 from hepml.deploy import Tagger, compare, comparison_table, write_report
-from hepml.errors import ColumnError, InputError
+from hepml.errors import ColumnError, FileError, InputError
 from hepml.io import PRESETS, read
 from hepml.models import ParticleFlow
 from hepml.training import Pair, save_checkpoint
@@ -59,18 +59,20 @@ def test_cut_weights_and_number_of_jets_are_those_asked_for(tmp_path):
 
 
 def test_checkpoints_are_named_by_what_differs(tmp_path, files):
-    for place in ("first/best.ckpt", "second/best.ckpt"):
+    for place in ("first.ckpt", "second/checkpoints/best.ckpt", "third/checkpoints/best.ckpt"):
         arguments = {"features": 10}
         save_checkpoint(
             tmp_path / place, ParticleFlow(**arguments), arguments=arguments, columns=COLUMNS
         )
     torch.manual_seed(0)
-    paths = [tmp_path / "first/best.ckpt", tmp_path / "second/best.ckpt"]
+    # A folder stands for the best checkpoint of the run.
+    paths = [tmp_path / "first.ckpt", tmp_path / "second/checkpoints/best.ckpt", tmp_path / "third"]
     other = Tagger(TinyFlow(features=10), COLUMNS)
     results = compare([*paths, other], files, replicas=2)
     assert [result.name for result in results] == [
-        "ParticleFlow (first/best)",
-        "ParticleFlow (second/best)",
+        "ParticleFlow (first)",
+        "ParticleFlow (second)",
+        "ParticleFlow (third)",
         "TinyFlow",
     ]
     twins = compare([make_tagger(), make_tagger()], files, replicas=2)
@@ -138,7 +140,10 @@ def test_several_pairs_of_several_taggers_get_a_roc_each(tmp_path, monkeypatch):
         "roc_w_against_qcd+top",
         "roc_top_against_qcd+w",
     ]
-    single = write_report(compare(taggers[:1], path, replicas=2), tmp_path)
+    single = compare(taggers[:1], path, replicas=2)
+    with pytest.raises(FileError, match=r"metrics\.json, which exists"):
+        write_report(single, tmp_path)
+    single = write_report(single, tmp_path, overwrite=True)
     assert [p.name for p in single] == ["metrics.json", "roc", "scores", "confusion"]
 
 

@@ -23,6 +23,9 @@ class RunFolder:
 
     path: Path
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+
     @property
     def config(self) -> Path:
         """The options of the run, for ``hepml train --config``."""
@@ -80,7 +83,7 @@ class RunFolder:
                 "or choose another folder",
             )
 
-    def check_same(self, options: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
+    def check_same(self, options: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> None:
         """Refuse to resume a run with other options than it began with.
 
         Raises
@@ -88,7 +91,9 @@ class RunFolder:
         InputError
             If an option on which the result depends differs.
         """
-        different = [k for k in options if k in saved and options[k] != saved[k]]
+        saved = checkpoint["hepml"]["run"]
+        # The folder may have moved since.
+        different = [k for k in options if k != "output" and k in saved and options[k] != saved[k]]
         if different:
             raise InputError(
                 f"run {self.path}",

@@ -17,6 +17,40 @@ from hepml.models import MODELS
 _TRIAL = 4
 
 
+_AT_LEAST = {
+    "epochs": 1,
+    "batch_size": 1,
+    "devices": 1,
+    "max_jets": 1,
+    "max_validation_jets": 1,
+    "workers": 0,
+    "seed": 0,
+    "learning_rate": 0,
+    "weight_decay": 0,
+    "warmup": 0,
+}
+
+
+def check_numbers(options: Mapping[str, Any]) -> None:
+    """Refuse numbers that are too small, or too large for a fraction.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
+    for name, least in _AT_LEAST.items():
+        value = options[name]
+        if value is not None and not value >= least:
+            raise InputError(
+                name, expected=f"at least {least}", got=str(value), fix="give a larger number"
+            )
+    if options["warmup"] >= 1:
+        raise InputError(
+            "warmup", expected="below 1", got=str(options["warmup"]), fix="0.3 is the default"
+        )
+
+
 def choose_columns(
     columns: Columns | Mapping[str, Any] | str | Path | None,
     features: str | Sequence[str],
@@ -142,7 +176,7 @@ def complete_arguments(
 def build_model(
     network: type[nn.Module], arguments: Mapping[str, Any], columns: Columns, files: Sequence[str]
 ) -> nn.Module:
-    """The model, after it has been tried on the first jets of every file.
+    """The model, after it has been tried on the first jets of some files.
 
     Raises
     ------

@@ -1,6 +1,8 @@
 """The learning task: a model, its loss, its optimiser and the figures of its validation."""
 
+import math
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -16,6 +18,22 @@ from hepml.training._checkpoint import CheckpointInfo, header
 
 # How many losses are looked at together: each look makes a GPU wait for the CPU.
 _LOSSES_PER_CHECK = 20
+
+
+def one_cycle(step: int, *, steps: int, warmup: float) -> float:
+    """The learning rate at a step of the run, as a fraction of its maximum.
+
+    As torch's ``OneCycleLR``, which however divides by zero if the rise is a single step.
+    """
+    peak = max(warmup * steps - 1, 0.0)
+    if step < peak:
+        return _along_cosine(1 / 25, 1.0, step / peak)
+    return _along_cosine(1.0, 1 / 25e4, (step - peak) / max(steps - 1 - peak, 1.0))
+
+
+def _along_cosine(start: float, end: float, x: float) -> float:
+    """From start (x = 0) to end (x = 1) along half a period of the cosine."""
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * min(x, 1.0)))
 
 
 class TaggingTask(LightningModule):
@@ -138,11 +156,9 @@ class TaggingTask(LightningModule):
             weight_decay=self.weight_decay,
             fused=True,
         )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser,
-            max_lr=self.learning_rate,
-            total_steps=int(self.trainer.estimated_stepping_batches),
-            pct_start=self.warmup,
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, partial(one_cycle, steps=steps, warmup=self.warmup)
         )
         return {
             "optimizer": optimiser,

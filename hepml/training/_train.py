@@ -1,35 +1,32 @@
 """A training run, from files to a folder with checkpoints."""
 
-import logging
-import signal
 import sys
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning.fabric.utilities.warnings import PossibleUserWarning
-from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 
 from hepml.errors import InputError
 from hepml.io import Columns
-from hepml.training._callbacks import EpochCheckpoints, EpochTable, SafeCheckpointIO, SeedEachEpoch
+from hepml.training._callbacks import EpochCheckpoints, EpochTable, SeedEachEpoch
 from hepml.training._checkpoint import describe_model, read_checkpoint
 from hepml.training._data import ParticleData
 from hepml.training._folder import RunFolder
-from hepml.training._inputs import build_model, choose_columns, choose_model, complete_arguments
+from hepml.training._inputs import (
+    build_model,
+    check_numbers,
+    choose_columns,
+    choose_model,
+    complete_arguments,
+)
 from hepml.training._progress import EpochBar
 from hepml.training._task import TaggingTask
+from hepml.training._trainer import first_rank, interruptible, make_trainer, quiet_lightning
 
 Files = str | Path | Sequence[str | Path]
-Precision = Literal["32", "bf16-mixed", "64"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ def train(
     learning_rate: float = 1e-3,
     weight_decay: float = 0.01,
     warmup: float = 0.3,
-    precision: Precision = "32",
+    precision: Literal["32", "bf16-mixed", "64"] = "32",
     accelerator: str = "auto",
     devices: int = 1,
     workers: int = 0,
@@ -137,24 +134,18 @@ def train(
     Nothing is written before files, columns and network have been tried together. On the CPU, a run
     that was killed and resumed ends with the same weights, bit for bit, as one that was not.
     """
-    _check_at_least(1, epochs=epochs, batch_size=batch_size, devices=devices)
-    _check_at_least(1, max_jets=max_jets, max_validation_jets=max_validation_jets)
-    _check_at_least(0, workers=workers, seed=seed, learning_rate=learning_rate)
-    _check_at_least(0, weight_decay=weight_decay, warmup=warmup)
     if resume and overwrite:
         raise InputError(
             "resume", expected="resume or overwrite", got="both", fix="choose one of them"
         )
     folder = RunFolder(Path(output))
-    if not (resume or overwrite) and _first_rank():
+    if first_rank() and not (resume or overwrite):
         folder.check_free()
-
     paths, validation_paths = _listed(files), _listed(validation)
     layout = choose_columns(columns, "all", paths)
     chosen = choose_columns(layout, features, paths)
     kind = choose_model(network) if isinstance(network, str) else network
-    arguments = complete_arguments(kind, model or {}, chosen)
-    info = describe_model(kind, arguments, chosen)
+    info = describe_model(kind, complete_arguments(kind, model or {}, chosen), chosen)
     options = {
         "network": info.model,
         "model": _lists(model or {}),
@@ -177,8 +168,16 @@ def train(
         "workers": workers,
         "seed": seed,
     }
+    check_numbers(options)
     torch.manual_seed(seed)
-    built = build_model(kind, arguments, chosen, [*paths, *validation_paths])
+    task = TaggingTask(
+        build_model(kind, info.arguments, chosen, [*paths[:1], *validation_paths[:1]]),
+        len(chosen.class_names),
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        warmup=warmup,
+        info=replace(info, run=options),
+    )
     data = ParticleData(
         paths,
         validation_paths or None,
@@ -193,63 +192,27 @@ def train(
     if len(data.train_stream) == 0:
         raise InputError(
             "batch_size",
-            expected="at most the number of jets to learn from",
+            expected=f"at most {data.train_stream.sets}, the number of jets to learn from",
             got=str(batch_size),
             fix="lower it, or give more jets",
         )
-    last = folder.last if resume and folder.last.exists() else None
-    if last is not None:
-        kept = {k: v for k, v in options.items() if k != "output"}
-        folder.check_same(kept, read_checkpoint(last)["hepml"]["run"])
-    if _first_rank():
-        if overwrite:
-            folder.remove()
-        if last is None:
-            folder.write_config(options)
-
-    task = TaggingTask(
-        built.double() if precision == "64" else built,
-        len(chosen.class_names),
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        warmup=warmup,
-        info=replace(info, run=options),
-    )
-    if progress and _first_rank():
-        print(_opening(info.model, built, chosen, data), file=sys.stderr, flush=True)
     checkpoints = EpochCheckpoints(folder.best, folder.last)
     callbacks = [SeedEachEpoch(seed), EpochTable(folder.metrics, show=progress), checkpoints]
     with quiet_lightning():
-        trainer = Trainer(
-            accelerator=accelerator,
-            devices=devices,
-            precision="bf16-mixed" if precision == "bf16-mixed" else "32-true",
-            max_epochs=epochs,
-            logger=_tensorboard(folder),
-            callbacks=[*callbacks, EpochBar()] if progress else callbacks,
-            plugins=[SafeCheckpointIO()],
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-        )
-        with _interruptible(folder):
-            trainer.fit(task, datamodule=data, ckpt_path=last)
+        trainer = make_trainer(options, [*callbacks, *([EpochBar()] if progress else [])])
+        last = folder.last if resume and folder.last.exists() else None
+        if last is not None:
+            folder.check_same(options, read_checkpoint(last))
+        if first_rank():
+            if overwrite:
+                folder.remove()
+            if last is None:
+                folder.write_config(options)
+            if progress:
+                print(_opening(info.model, task.model, chosen, data), file=sys.stderr, flush=True)
+        with interruptible(folder):
+            trainer.fit(task.double() if precision == "64" else task, data, ckpt_path=last)
     return TrainedRun(folder, chosen, task.model, checkpoints.best)
-
-
-def _check_at_least(least: int, **values: float | None) -> None:
-    """Refuse numbers that are too small."""
-    for name, value in values.items():
-        if value is not None and not value >= least:
-            raise InputError(
-                name, expected=f"at least {least}", got=str(value), fix="give a larger number"
-            )
-
-
-def _first_rank() -> bool:
-    """Whether this process is the one that writes: with several devices there are others."""
-    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _listed(files: Files) -> list[str]:
@@ -273,48 +236,3 @@ def _lists(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _lists(entry) for name, entry in value.items()}
     return [_lists(entry) for entry in value] if isinstance(value, list | tuple) else value
-
-
-def _tensorboard(folder: RunFolder) -> TensorBoardLogger | bool:
-    """TensorBoard's log, if it is installed."""
-    if find_spec("tensorboard") is None:
-        return False
-    return TensorBoardLogger(
-        folder.path, name="", version=folder.tensorboard.name, default_hp_metric=False
-    )
-
-
-@contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's notes on devices and its advice off the terminal, not its warnings."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        # Advice on workers and intervals: the category that Lightning made for being filtered.
-        warnings.simplefilter("ignore", PossibleUserWarning)
-        # Lightning 2.6 asks torch 2.13 about trees in a way that torch calls deprecated.
-        warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
-
-
-@contextmanager
-def _interruptible(folder: RunFolder) -> Iterator[None]:
-    """Let Ctrl-C be a KeyboardInterrupt: Lightning turns it into an exit and ignores the next."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as stopped:
-        if not isinstance(stopped.__context__, KeyboardInterrupt):
-            raise
-        signal.signal(signal.SIGINT, handler)
-        kept = folder.last.exists()
-        raise KeyboardInterrupt(
-            f"stopped; `hepml train --config {folder.config} --resume` goes on after the "
-            f"{'last finished epoch' if kept else 'beginning: no epoch was finished'}"
-        ) from None

@@ -4,14 +4,17 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 from sklearn.metrics import roc_auc_score
+from torch import nn
 from torch.nn.functional import cross_entropy
+from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader
 from training.small_jets import TinyFlow, random_sets
 
 from hepml.data import ParticleSet, concatenate
 from hepml.errors import DataError, InputError
 from hepml.training import TaggingTask
-from hepml.training._train import quiet_lightning
+from hepml.training._task import one_cycle
+from hepml.training._trainer import quiet_lightning
 
 
 def fit(task, batches, validation=None, epochs=1, callbacks=()):
@@ -82,17 +85,22 @@ def test_the_learning_rate_rises_and_falls_along_cosines():
     rates = []
     task.on_before_optimizer_step = lambda adamw: rates.append(adamw.param_groups[0]["lr"])
     fit(task, [random_sets(8)] * 21, epochs=2)
-    steps = 42
-    peak = 0.25 * steps - 1  # torch counts the steps of the first phase from zero
 
-    def one_cycle(step):
-        if step <= peak:
-            start, end, x = 0.1 / 25, 0.1, step / peak
-        else:
-            start, end, x = 0.1, 0.1 / 25 / 1e4, (step - peak) / (steps - 1 - peak)
-        return end + (start - end) / 2 * (1 + math.cos(math.pi * x))
+    sgd = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    torchs = OneCycleLR(sgd, 0.1, total_steps=42, pct_start=0.25, cycle_momentum=False)
+    expected = []
+    for _ in range(42):
+        expected += torchs.get_last_lr()
+        sgd.step()
+        torchs.step()
+    assert rates == pytest.approx(expected, rel=1e-12)
 
-    assert rates == pytest.approx([one_cycle(i) for i in range(steps)], rel=1e-9)
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 10])
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.5, 0.99])
+def test_runs_of_few_steps_have_a_learning_rate(steps, warmup):
+    rates = [one_cycle(step, steps=steps, warmup=warmup) for step in range(steps + 1)]
+    assert all(0 < rate <= 1 for rate in rates)
 
 
 class _Breaks(TinyFlow):

@@ -1,0 +1,190 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from training.small_jets import TinyFlow, write_jets
+
+from hepml.cli import main
+from hepml.errors import FileError, InputError
+from hepml.training import train
+from hepml.training._callbacks import SeedEachEpoch
+from hepml.training._checkpoint import read_checkpoint
+
+# Runs the command line and kills the process in the given call of the network's forward.
+DIES = """
+import os, signal, sys
+from hepml.cli import main
+from hepml.models import MODELS
+network, call, *words = sys.argv[1:]
+forward, calls = MODELS[network].forward, 0
+def dying(self, particles):
+    global calls
+    calls += self.training
+    if calls == int(call):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return forward(self, particles)
+MODELS[network].forward = dying
+main(["train", network, *words])
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("jets")
+    return [str(write_jets(folder / f"{i}.root", 100, seed=i)) for i in range(2)]
+
+
+def assert_same(folder, other):
+    """Weights, statistics of batch norm, optimiser, schedule and best epoch agree bit for bit."""
+    here, there = (read_checkpoint(Path(f) / "checkpoints" / "last.ckpt") for f in (folder, other))
+    for name in ("state_dict", "optimizer_states", "lr_schedulers", "callbacks", "epoch"):
+        assert_equal(here[name], there[name], name)
+    best = [read_checkpoint(Path(f) / "checkpoints" / "best.ckpt") for f in (folder, other)]
+    assert_equal(best[0]["state_dict"], best[1]["state_dict"], "best")
+    rows = [
+        [line.split(",")[:-2] for line in (Path(f) / "metrics.csv").read_text().splitlines()]
+        for f in (folder, other)
+    ]
+    assert rows[0] == rows[1]
+
+
+def assert_equal(here, there, name):
+    assert type(here) is type(there), name
+    if isinstance(here, torch.Tensor):
+        assert torch.equal(here, there), name
+    elif isinstance(here, dict):
+        assert here.keys() == there.keys(), name
+        for key in here:
+            assert_equal(here[key], there[key], f"{name}.{key}")
+    elif isinstance(here, list | tuple):
+        assert len(here) == len(there), name
+        for i, pair in enumerate(zip(here, there, strict=True)):
+            assert_equal(*pair, f"{name}.{i}")
+    else:
+        assert here == there, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("network", "arguments"),
+    [
+        ("ParticleFlow", ("--features", "all")),
+        ("LorentzNet", ("--features", "none", "--model.width=8", "--model.blocks=2")),
+    ],
+)
+def test_a_killed_and_resumed_run_ends_with_the_same_weights(files, tmp_path, network, arguments):
+    words = [*files[:1], "--validation", files[1], "--epochs=3", "--batch-size=16", *arguments]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    # 6 batches of 16 in an epoch: the 9th is in the middle of the second.
+    died = subprocess.run(
+        [sys.executable, "-c", DIES, network, "9", *words, "-o", str(killed)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert read_checkpoint(killed / "checkpoints" / "last.ckpt")["epoch"] == 0
+    assert main(["train", "--config", str(killed / "config.yaml"), "--resume"]) == 0
+    assert main(["train", network, *words, "-o", str(whole)]) == 0
+    assert_same(whole, killed)
+
+
+class Stop(Exception):
+    pass
+
+
+class Killed(TinyFlow):
+    """Stops in the middle of the second epoch, once."""
+
+    calls = 0
+
+    def forward(self, particles):
+        type(self).calls += self.training
+        if type(self).calls == 10:
+            type(self).calls += 1
+            raise Stop
+        return super().forward(particles)
+
+
+OPTIONS = {"epochs": 3, "batch_size": 16, "progress": False}
+
+
+@pytest.fixture
+def stopped(files, tmp_path):
+    """A run that was stopped in its second epoch, and its options."""
+    Killed.calls = 0
+    options = OPTIONS | {"validation": files[1], "output": tmp_path / "killed"}
+    with pytest.raises(Stop):
+        train(Killed, files[0], **options)
+    return options
+
+
+@pytest.mark.slow
+def test_the_random_numbers_of_an_epoch_do_not_depend_on_the_epochs_before(
+    files, tmp_path, stopped, monkeypatch
+):
+    train(Killed, files[0], **stopped, resume=True)
+    Killed.calls = 100
+    train(Killed, files[0], **stopped | {"output": tmp_path / "whole"})
+    assert_same(tmp_path / "whole", tmp_path / "killed")
+
+    monkeypatch.setattr(SeedEachEpoch, "on_train_epoch_start", lambda *_: None)
+    Killed.calls = 0
+    unseeded = stopped | {"output": tmp_path / "unseeded"}
+    with pytest.raises(Stop):
+        train(Killed, files[0], **unseeded)
+    train(Killed, files[0], **unseeded, resume=True)
+    with pytest.raises(AssertionError, match="state_dict"):
+        assert_same(tmp_path / "whole", tmp_path / "unseeded")
+
+
+@pytest.mark.slow
+def test_a_run_is_resumed_with_its_own_options_only(files, stopped):
+    with pytest.raises(InputError, match=r"epochs=3, batch_size=16, got epochs=5, batch_size=8"):
+        train(Killed, files[0], **stopped | {"epochs": 5, "batch_size": 8}, resume=True)
+
+
+@pytest.mark.slow
+def test_a_run_without_a_finished_epoch_begins_anew(files, tmp_path):
+    Killed.calls = 5
+    options = OPTIONS | {"output": tmp_path / "killed", "epochs": 1}
+    with pytest.raises(Stop):
+        train(Killed, files[0], **options)
+    assert not (tmp_path / "killed" / "checkpoints").exists()
+    train(Killed, files[0], **options, resume=True)
+    train(Killed, files[0], **options | {"output": tmp_path / "whole"})
+    assert_same(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.slow
+def test_a_finished_run_stays_as_it_is(files, stopped):
+    train(Killed, files[0], **stopped, resume=True)
+    last = stopped["output"] / "checkpoints" / "last.ckpt"
+    before = last.read_bytes()
+    again = train(Killed, files[0], **stopped, resume=True)
+    assert last.read_bytes() == before
+    assert again.figures["epoch"] >= 1
+    assert len((stopped["output"] / "metrics.csv").read_text().splitlines()) == 4
+
+
+class _Mischief:
+    def __init__(self, mark):
+        self.mark = str(mark)
+
+    def __reduce__(self):
+        return os.mkdir, (self.mark,)
+
+
+@pytest.mark.slow
+def test_resuming_executes_nothing_in_the_checkpoint(files, tmp_path, stopped):
+    last = stopped["output"] / "checkpoints" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    content["callbacks"]["more"] = _Mischief(tmp_path / "executed")
+    torch.save(content, last)
+    with pytest.raises(FileError, match=r"last\.ckpt: expected tensors and plain values"):
+        train(Killed, files[0], **stopped, resume=True)
+    assert not (tmp_path / "executed").exists()

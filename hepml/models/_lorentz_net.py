@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from math import sqrt
 
 import torch
 from jaxtyping import Float, Int64
@@ -63,7 +62,7 @@ class LorentzNet(nn.Module):
     torch.Size([2, 2])
     """
 
-    beams: Float[Tensor, "beams 4"]
+    beams: Float[Tensor, "beams 3"]
 
     def __init__(
         self,
@@ -78,8 +77,9 @@ class LorentzNet(nn.Module):
     ) -> None:
         super().__init__()
         self.features = features
-        rows = [[sqrt(2), 0.0, 0.0, 1.0], [sqrt(2), 0.0, 0.0, -1.0]] if beams else []
-        self.register_buffer("beams", torch.tensor(rows).reshape(-1, 4), persistent=False)
+        # Three-momenta, exact in every floating-point type; the mass of a beam is 1 GeV.
+        along_z = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
+        self.register_buffer("beams", along_z if beams else along_z[:0], persistent=False)
         scalars = (2 if beams else 1) + features
         self.embedding = nn.Linear(scalars, width)
         self.blocks = nn.ModuleList(
@@ -109,8 +109,10 @@ class LorentzNet(nn.Module):
         beams, sets = self.beams.shape[0], len(particles)
         if not beams:
             return p4, torch.cat([mass, features], dim=1), offsets
+        momenta = self.beams.to(p4.dtype)
+        beam_p4 = torch.cat([(1 + momenta.square().sum(1, keepdim=True)).sqrt(), momenta], dim=1)
         scalars = torch.cat([mass, torch.zeros_like(mass), features], dim=1)
-        of_beams = nn.functional.pad(_mass_scalar(self.beams), (1, self.features))
+        beam_scalars = nn.functional.pad(_mass_scalar(beam_p4), (1, self.features))
         # Each set grows by the beams, which come first.
         offsets = offsets + beams * torch.arange(sets + 1, device=p4.device)
         at_beams = (offsets[:-1, None] + torch.arange(beams, device=p4.device)).flatten()
@@ -119,9 +121,9 @@ class LorentzNet(nn.Module):
         def insert(rows: Tensor, beam_rows: Tensor) -> Tensor:
             nodes = rows.new_zeros(rows.shape[0] + beams * sets, rows.shape[1])
             nodes = nodes.index_copy(0, at, rows)
-            return nodes.index_copy(0, at_beams, beam_rows.to(rows.dtype).repeat(sets, 1))
+            return nodes.index_copy(0, at_beams, beam_rows.repeat(sets, 1))
 
-        return insert(p4, self.beams), insert(scalars, of_beams), offsets
+        return insert(p4, beam_p4), insert(scalars, beam_scalars), offsets
 
     @classmethod
     def from_published(

@@ -1,8 +1,10 @@
 """Batch normalisation of ragged rows."""
 
+from typing import cast
+
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 
 class RaggedBatchNorm(nn.BatchNorm1d):
@@ -14,8 +16,10 @@ class RaggedBatchNorm(nn.BatchNorm1d):
 
     def forward(self, x: Float[Tensor, "rows channels"]) -> Float[Tensor, "rows channels"]:
         """The normalised rows."""
-        if x.shape[0] > 1:
+        if self.training and x.shape[0] > 1:
             return super().forward(x)
-        return functional.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-        )
+        # By hand: torch's own asks for the number of rows, which a compiler of ragged batches does
+        # not know.
+        mean, variance = cast(Tensor, self.running_mean), cast(Tensor, self.running_var)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return torch.addcmul(self.bias - mean * scale, x, scale)

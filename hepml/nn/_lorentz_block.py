@@ -72,9 +72,9 @@ class LorentzBlock(nn.Module):
         self.phi_e = nn.Sequential(
             nn.Linear(2 * width + 2, width, bias=False),
             RaggedBatchNorm(width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Linear(width, width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
         self.phi_m = nn.Sequential(nn.Linear(width, 1), nn.Sigmoid())
         self.phi_h = nn.Sequential(
@@ -88,7 +88,7 @@ class LorentzBlock(nn.Module):
             step = nn.Linear(width, 1, bias=False)
             # As published: the first steps are small against the momenta.
             nn.init.xavier_uniform_(step.weight, gain=1e-3)
-            self.phi_x = nn.Sequential(nn.Linear(width, width), nn.ReLU(), step)
+            self.phi_x = nn.Sequential(nn.Linear(width, width), nn.ReLU(inplace=True), step)
 
     def forward(
         self,
@@ -120,11 +120,9 @@ class LorentzBlock(nn.Module):
         first, *rest = self.phi_e
         width = h.shape[1]
         weight = cast(Tensor, first.weight)
-        m = (
-            segment_gather(h @ weight[:, :width].T, pairs.offsets, pairs.senders.shape[0])
-            + (h @ weight[:, width : 2 * width].T).index_select(0, pairs.senders)
-            + psi(invariants) @ weight[:, 2 * width :].T
-        )
+        m = segment_gather(h @ weight[:, :width].T, pairs.offsets, pairs.senders.shape[0])
+        m.add_((h @ weight[:, width : 2 * width].T).index_select(0, pairs.senders))
+        m.addmm_(psi(invariants), weight[:, 2 * width :].T)
         for layer in rest:
             m = layer(m)
         return cast(Tensor, self.phi_m(m) * m)

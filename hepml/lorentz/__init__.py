@@ -18,11 +18,11 @@ from hepml.lorentz._coordinates import (
     rapidity,
 )
 from hepml.lorentz._irreps import Irrep, Irreps, MulIrrep
-from hepml.lorentz._metric import mass, mass_squared, minkowski_dot
+from hepml.lorentz._metric import mass, mass_squared, minkowski_dot, pair_mass
 from hepml.lorentz._representations import generators, representation
 from hepml.lorentz._sl2c import lorentz_from_sl2c, sl2c_from_lorentz
 from hepml.lorentz._su2 import su2_clebsch_gordan
-from hepml.lorentz._transformations import boost
+from hepml.lorentz._transformations import boost, random_lorentz, rest_frame, rotation
 
 __all__ = [
     "Irrep",
@@ -44,10 +44,14 @@ __all__ = [
     "p4_from_pt_eta_phi_energy",
     "p4_from_pt_eta_phi_mass",
     "p4_from_pt_rapidity_phi_mass",
+    "pair_mass",
     "phi",
     "pt",
+    "random_lorentz",
     "rapidity",
     "representation",
+    "rest_frame",
+    "rotation",
     "sl2c_from_lorentz",
     "su2_clebsch_gordan",
 ]

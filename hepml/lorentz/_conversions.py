@@ -110,7 +110,7 @@ def p4_from_momentum_mass(
 def _widen(*values: Tensor) -> tuple[torch.dtype, tuple[Tensor, ...]]:
     """The common dtype of the values, and the values in float64 and of one shape."""
     dtype = reduce(torch.promote_types, (value.dtype for value in values))
-    shape = torch.broadcast_shapes(*(value.shape for value in values))
+    shape = torch.broadcast_shapes(*(value.shape for value in values))  # type: ignore[no-untyped-call]
     return dtype, tuple(value.double().expand(shape) for value in values)
 
 

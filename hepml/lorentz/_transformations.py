@@ -1,7 +1,9 @@
 """Elements of the Lorentz group acting on momenta."""
 
+import math
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from hepml.errors import InputError
@@ -42,12 +44,155 @@ def boost(
         )
     # Not 1 - v²: the difference from 1 is exact, so gamma keeps its digits.
     gamma = ((1 - speed) * (1 + speed)).rsqrt()
+    return _push(p4, gamma, gamma * velocity)
+
+
+def rotation(
+    p4: Float[Tensor, "*batch 4"], angles: Float[Tensor, "*#batch 3"]
+) -> Float[Tensor, "*batch 4"]:
+    """Momenta turned about a direction, by the length of its vector in rad, right-handed.
+
+    Parameters
+    ----------
+    p4
+        Four-momenta in GeV.
+    angles
+        Axes of rotation times angles in rad; leading axes broadcast against those of the momenta.
+
+    Examples
+    --------
+    >>> quarter = torch.tensor([0., 0., torch.pi / 2])
+    >>> rotation(torch.tensor([1., 1., 0., 0.]), quarter).round(decimals=6) + 0
+    tensor([1., 0., 1., 0.])
+    """
     energy, momentum = p4[..., :1], p4[..., 1:]
-    along = (velocity * momentum).sum(-1, keepdim=True)
+    angles = angles.expand_as(momentum)
+    square = angles.square().sum(-1, keepdim=True)
+    # sin(a) / a and (1 - cos(a)) / a² are smooth functions of a², also at 0, where a is not: there
+    # in powers of a².
+    small = square < 0.01
+    near, far = torch.where(small, square, 0.0), torch.where(small, 1.0, square).sqrt()
+    sine = torch.where(small, _alternating(near, 1), far.sin() / far)
+    cosine = torch.where(small, _alternating(near, 2), (1 - far.cos()) / far.square())
+    turned = torch.linalg.cross(angles, momentum)
+    momentum = momentum + sine * turned + cosine * torch.linalg.cross(angles, turned)
+    return torch.cat([energy, momentum], dim=-1)
+
+
+def rest_frame(
+    p4: Float[Tensor, "*batch 4"], reference: Float[Tensor, "*#batch 4"]
+) -> Float[Tensor, "*batch 4"]:
+    """Momenta as seen in the rest frame of a reference momentum, reached without a rotation.
+
+    ``E' = P·p / M``, ``p' = p - (E + E') P / (E_P + M)``, with ``E_P`` the energy of P.
+
+    Parameters
+    ----------
+    p4
+        Four-momenta in GeV.
+    reference
+        The momentum P, of mass M, that comes to rest; leading axes broadcast.
+
+    Notes
+    -----
+    Computed in float64 and rounded once, since energies come out of cancelling products: in float32
+    the result is exact for the momenta as they are given.
+
+    A light-like or space-like reference has no rest frame. Below the mass ``sqrt(eps) |P|``, where
+    eps is that of the precision of the momenta (E/m = 2900 in float32), it is taken to have that
+    mass and the same three-momentum; a reference of zero changes nothing. The result is finite
+    and a Lorentz transformation of the momenta always, but does not transform along beyond this
+    limit. A reference of negative energy is taken with the opposite sign.
+
+    If all momenta are transformed, the result only turns (by the Wigner rotation).
+
+    Examples
+    --------
+    >>> p4 = torch.tensor([[5., 0., 3., 4.], [5., 0., -3., 4.]])
+    >>> rest_frame(p4, p4.sum(0))
+    tensor([[ 3.,  0.,  3.,  0.],
+            [ 3.,  0., -3.,  0.]])
+    """
+    wide = reference.double()
+    energy, momentum = wide[..., :1], wide[..., 1:]
+    momentum = torch.where(energy < 0, -momentum, momentum)
+    size = momentum.square().sum(-1, keepdim=True)
+    floor = torch.finfo(p4.dtype).eps * size
+    square = torch.maximum(energy.square() - size, floor)
+    square = torch.where(square > 0, square, 1.0)
+    inverse = square.rsqrt()
+    return _push(p4.double(), (size + square).sqrt() * inverse, -momentum * inverse).to(p4.dtype)
+
+
+def random_lorentz(
+    max_rapidity: float, size: tuple[int, ...] = (), *, generator: torch.Generator | None = None
+) -> Float64[Tensor, "*size 4 4"]:
+    """Random matrices of SO(1,3)+: a rotation, then a boost in a random direction.
+
+    Parameters
+    ----------
+    max_rapidity
+        Rapidities are uniform from 0 to this; 0 leaves the rotations. The Lorentz factor is the
+        hyperbolic cosine.
+    size
+        How many: the leading axes of the result.
+    generator
+        Where the random numbers come from; torch's own by default.
+
+    Returns
+    -------
+    Tensor
+        In float64 on the CPU; they act on momenta by ``p4 @ matrix.mT``.
+
+    Raises
+    ------
+    InputError
+        If the rapidity is negative.
+
+    Notes
+    -----
+    Rotations and directions are uniform: the distribution does not change under rotations from
+    either side. There is none that does not change under boosts, since the group is not compact.
+
+    Examples
+    --------
+    >>> random_lorentz(3., (2,)).shape
+    torch.Size([2, 4, 4])
+    """
+    if not max_rapidity >= 0:
+        raise InputError(
+            "max_rapidity", expected="0 or more", got=str(max_rapidity), fix="take its size"
+        )
+
+    def normal(components: int) -> Float64[Tensor, "*size components"]:
+        return torch.randn(*size, components, dtype=torch.float64, generator=generator)
+
+    # Uniform unit quaternions are uniform rotations.
+    quaternion = normal(4)
+    axis = torch.nn.functional.normalize(quaternion[..., 1:], dim=-1)
+    angle = 2 * torch.atan2(quaternion[..., 1:].norm(dim=-1), quaternion[..., 0])
+    direction = torch.nn.functional.normalize(normal(3), dim=-1)
+    rapidity = max_rapidity * torch.rand(*size, 1, 1, dtype=torch.float64, generator=generator)
+    # Row by row, the images of the unit vectors: the transposed matrix.
+    rows = torch.eye(4, dtype=torch.float64).expand(*size, 4, 4)
+    rows = rotation(rows, (angle[..., None] * axis)[..., None, :])
+    return _push(rows, rapidity.cosh(), rapidity.sinh() * direction[..., None, :]).mT
+
+
+def _alternating(x: Float[Tensor, "*batch"], first: int) -> Float[Tensor, "*batch"]:
+    """``1/n! - x/(n+2)! + x²/(n+4)! - ...`` with n = first, to rounding for x below 0.01."""
+    total = torch.zeros_like(x)
+    for n in range(first + 12, first - 2, -2):
+        total = 1 / math.factorial(n) - x * total
+    return total
+
+
+def _push(
+    p4: Float[Tensor, "*#batch 4"], gamma: Float[Tensor, "*#batch 1"], u: Float[Tensor, "*#batch 3"]
+) -> Float[Tensor, "*#batch 4"]:
+    """The boost that gives a particle at rest the four-velocity (gamma, u)."""
+    energy, momentum = p4[..., :1], p4[..., 1:]
+    along = (u * momentum).sum(-1, keepdim=True)
     return torch.cat(
-        [
-            gamma * (energy + along),
-            momentum + (gamma.square() / (gamma + 1) * along + gamma * energy) * velocity,
-        ],
-        dim=-1,
+        [gamma * energy + along, momentum + (along / (gamma + 1) + energy) * u], dim=-1
     )

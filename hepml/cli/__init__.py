@@ -2,8 +2,10 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
 
 from hepml import __version__
@@ -53,15 +55,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"hepml: no command {name!r}; {hint}", file=sys.stderr)
         return 2
     try:
-        module = import_module(COMMANDS[name][0])
-        parser = module.make_parser()
-        parser.prog = f"hepml {name}"
-        status: int = module.run(parser.parse_args(words[1:]))
+        with warnings.catch_warnings():
+            # The text alone: the line of hepml that warns means nothing to a user.
+            warnings.showwarning = partial(_show_warning, name)
+            module = import_module(COMMANDS[name][0])
+            parser = module.make_parser()
+            parser.prog = f"hepml {name}"
+            status: int = module.run(parser.parse_args(words[1:]))
     except HepmlError as error:
         print(f"hepml {name}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as error:
-        print(f"hepml {name}: {error or 'interrupted'}", file=sys.stderr)
+        print(f"hepml {name}: {str(error) or 'interrupted'}", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
         # `hepml inspect ... | head`: nobody reads any more, and Python would complain once more
@@ -69,6 +74,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     return status
+
+
+def _show_warning(command: str, message: Warning | str, *_: object) -> None:
+    """One line for a warning."""
+    print(f"hepml {command}: warning: {message}", file=sys.stderr)
 
 
 def _help() -> str:

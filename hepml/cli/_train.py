@@ -43,11 +43,11 @@ class _Parser(ArgumentParser):
     ) -> Any:
         """Take the first word for the network, and add the arguments of that network."""
         words = list(sys.argv[1:] if args is None else args)
-        if words and words[0] in MODELS:
-            words = ["--network", *words]
-        network = _network(words)
+        network = words.pop(0) if words and words[0] in MODELS else _network(words)
         if network in MODELS:
             self.add_class_arguments(MODELS[network], "model", skip={"outputs", "features"})
+            # Last, so that no configuration file overrides it.
+            words += ["--network", network]
         return super().parse_args(words, *rest, **more)
 
 

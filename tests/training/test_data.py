@@ -1,0 +1,56 @@
+import pytest
+import torch
+from training.small_jets import write_jets
+
+from hepml.data import concatenate
+from hepml.io import PRESETS, read
+from hepml.training import ParticleData
+from hepml.training._data import EpochLoader
+
+
+@pytest.fixture
+def data(tmp_path):
+    file = write_jets(tmp_path / "jets.root", 50)
+    return ParticleData(str(file), str(file), columns=PRESETS["hepml"], batch_size=8)
+
+
+def first_energies(loader):
+    return [float(batch.p4[0, 0]) for batch in loader]
+
+
+def test_learning_leaves_out_what_fills_no_batch_and_validation_nothing(data):
+    assert [len(batch) for batch in data.train_dataloader()] == [8] * 6
+    assert [len(batch) for batch in data.val_dataloader()] == [8] * 6 + [2]
+    assert (len(data.train_dataloader()), len(data.val_dataloader())) == (6, 7)
+
+
+def test_validation_has_the_order_of_the_file(data, tmp_path):
+    everything = concatenate(list(data.val_dataloader()))
+    expected = read(tmp_path / "jets.root", PRESETS["hepml"])
+    assert torch.equal(everything.p4, expected.p4)
+    assert torch.equal(everything.labels, expected.labels)
+
+
+def test_the_epoch_is_asked_for_with_the_first_batch(data):
+    epoch = 0
+    loader = EpochLoader(data.train_stream, 0, lambda: epoch)
+    early = iter(loader)
+    epoch = 1
+    second = first_energies(early)
+    assert second == first_energies(loader)
+    epoch = 0
+    assert first_energies(loader) != second
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_reading_draws_nothing_from_the_global_random_numbers(data, workers):
+    state = torch.get_rng_state()
+    list(EpochLoader(data.train_stream, workers, lambda: 0))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_without_files_there_is_no_validation(tmp_path):
+    file = write_jets(tmp_path / "jets.root", 20)
+    data = ParticleData(str(file), columns=PRESETS["hepml"], batch_size=8, max_sets=10)
+    assert data.val_dataloader() == []
+    assert data.train_stream.sets == 10

@@ -1,0 +1,39 @@
+import pytest
+import yaml
+
+from hepml.errors import FileError, InputError
+from hepml.training._folder import RunFolder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.write_config({"network": "LorentzNet", "model": {"sizes": (1, 2)}, "epochs": 3})
+    return folder
+
+
+def test_the_configuration_is_yaml_that_says_how_to_use_it(folder):
+    text = folder.config.read_text()
+    assert text.startswith(f"# hepml train --config {folder.config}\n")
+    assert yaml.safe_load(text)["model"] == {"sizes": [1, 2]}
+
+
+def test_a_run_in_the_way_is_named_with_both_ways_out(folder):
+    with pytest.raises(FileError, match=r"holds config\.yaml\. Fix: --resume .*, --overwrite"):
+        folder.check_free()
+
+
+def test_other_files_are_not_in_the_way_and_are_not_removed(folder):
+    (folder.path / "notes.txt").write_text("mine")
+    folder.checkpoints.mkdir()
+    folder.best.write_text("")
+    folder.remove()
+    assert [path.name for path in folder.path.iterdir()] == ["notes.txt"]
+    folder.check_free()
+
+
+def test_options_that_differ_are_listed_and_a_folder_may_move(folder):
+    saved = {"hepml": {"run": {"epochs": 3, "seed": 0, "output": "a"}}}
+    folder.check_same({"epochs": 3, "seed": 0, "output": "b", "new": 1}, saved)
+    with pytest.raises(InputError, match=r"epochs=3, got epochs=4\. Fix: resume with .*--resume"):
+        folder.check_same({"epochs": 4, "seed": 0, "output": "b"}, saved)

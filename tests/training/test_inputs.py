@@ -1,0 +1,88 @@
+import pytest
+import torch
+import yaml
+from training.small_jets import TinyFlow, write_jets
+
+from hepml.errors import FileError, InputError
+from hepml.io import PRESETS
+from hepml.models import LorentzNet
+from hepml.training._inputs import build_model, choose_columns, choose_model, complete_arguments
+
+HEPML = PRESETS["hepml"]
+
+
+@pytest.fixture
+def file(tmp_path):
+    return str(write_jets(tmp_path / "jets.root", 20))
+
+
+def test_columns_by_name_by_file_by_value_and_by_themselves(tmp_path, file):
+    path = tmp_path / "columns.yaml"
+    path.write_text(yaml.safe_dump(HEPML.to_dict()))
+    for columns in (None, "hepml", path, str(path), HEPML.to_dict(), HEPML):
+        assert choose_columns(columns, "all", [file]) == HEPML
+
+
+@pytest.mark.parametrize(
+    ("features", "names"),
+    [
+        ("all", HEPML.feature_names),
+        ("none", ()),
+        ("charge, tanh_d0", ("charge", "tanh_d0")),
+        (["tanh_d0", "charge"], ("charge", "tanh_d0")),
+    ],
+)
+def test_features_are_chosen_by_name(features, names):
+    assert choose_columns("hepml", features, []).feature_names == names
+
+
+def test_columns_that_are_none(tmp_path):
+    with pytest.raises(InputError, match=r"expected a preset .* got 'hepmll'.*did you mean hepml"):
+        choose_columns("hepmll", "all", [])
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [1, 2")
+    with pytest.raises(FileError, match=r"broken\.yaml: expected a YAML file"):
+        choose_columns(broken, "all", [])
+    broken.write_text("just text")
+    with pytest.raises(InputError, match="just text"):
+        choose_columns(broken, "all", [])
+    with pytest.raises(InputError, match="columns: expected a label"):
+        choose_columns(HEPML.without_labels(), "all", [])
+
+
+def test_a_file_of_no_known_layout_asks_for_columns(tmp_path):
+    import uproot
+
+    with uproot.recreate(tmp_path / "other.root") as other:
+        other.mktree("t", {"x": "float32"})
+        other["t"].extend({"x": [1.0, 2.0]})
+    with pytest.raises(FileError, match=r"--columns; `hepml inspect .*other\.root` lists them"):
+        choose_columns(None, "all", [str(tmp_path / "other.root")])
+
+
+def test_sizes_come_from_the_columns_and_may_be_repeated_but_not_contradicted():
+    expected = {"width": 3, "outputs": 2, "features": 10}
+    assert complete_arguments(LorentzNet, {"width": 3}, HEPML) == expected
+    assert complete_arguments(LorentzNet, expected, HEPML) == expected
+    with pytest.raises(InputError, match="outputs of LorentzNet: expected 2, the number of qcd"):
+        complete_arguments(LorentzNet, {"outputs": 3}, HEPML)
+    with pytest.raises(InputError, match="0, the number of no features in the columns, got 1"):
+        complete_arguments(LorentzNet, {"features": 1}, HEPML.with_features(()))
+
+
+def test_a_model_by_name():
+    assert choose_model("LorentzNet") is LorentzNet
+    with pytest.raises(InputError, match=r"one of EnergyFlow.* did you mean LorentzNet"):
+        choose_model("Lorentznet")
+
+
+def test_a_model_is_tried_without_changing_it(file):
+    torch.manual_seed(0)
+    fresh = TinyFlow(features=10)
+    torch.manual_seed(0)
+    built = build_model(TinyFlow, {"features": 10}, HEPML, [file])
+    assert built.training
+    for name, tensor in fresh.state_dict().items():
+        assert torch.equal(tensor, built.state_dict()[name])
+    with pytest.raises(InputError, match=r"arguments of TinyFlow: .*\{'depth': 1\}"):
+        build_model(TinyFlow, {"depth": 1}, HEPML, [file])

@@ -1,5 +1,6 @@
 """ParticleSet from and to awkward arrays, sharing memory where the layout allows."""
 
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,13 +8,16 @@ import awkward as ak
 import numpy as np
 import torch
 import vector
+from torch import Tensor
 
 from hepml.data._particle_set import ParticleSet
 from hepml.errors import InputError
 
 _COMPONENTS = ("E", "px", "py", "pz")
-# The names under which vector accepts each component.
-_STORED = {"E": ("E", "energy", "e", "t"), "px": ("px", "x"), "py": ("py", "y"), "pz": ("pz", "z")}
+# Names of coordinates, in the order in which they are looked for: the first of each that is there.
+_AZIMUTHAL = (("px", "py"), ("pt", "phi"))
+_LONGITUDINAL = (("pz",), ("eta",), ("theta",))
+_TEMPORAL = (("E",), ("energy",), ("e",), ("mass",), ("M",), ("m",))
 
 
 def particle_set_from_awkward(
@@ -29,19 +33,17 @@ def particle_set_from_awkward(
     momenta = ak.Array(momenta, behavior=vector.backends.awkward.behavior)
     _check_jagged(momenta)
     offsets, records = _offsets_and_content(momenta)
-    components = [_field(records, name, momenta) for name in _COMPONENTS]
-    p4 = _interleave(components)
-    columns = [_field(records, name, momenta) for name in features]
-    p4_tensor = torch.from_numpy(p4)
+    p4 = _tensor(_interleave(_components(records)))
     if dtype is not None:
-        p4_tensor = p4_tensor.to(dtype)
+        p4 = p4.to(dtype)
+    columns = [_column(records, name) for name in features]
     return ParticleSet(
-        p4_tensor,
-        torch.from_numpy(offsets),
-        torch.from_numpy(_interleave(columns)).to(p4_tensor.dtype) if columns else None,
-        context=_per_set(context, p4_tensor.dtype),
-        labels=_per_set(labels, None),
-        weights=_per_set(weights, p4_tensor.dtype),
+        p4,
+        _tensor(offsets),
+        _tensor(_interleave(columns)).to(p4.dtype) if columns else None,
+        context=None if context is None else _per_set("context", context).to(p4.dtype),
+        labels=None if labels is None else _classes_or_targets(_per_set("labels", labels)),
+        weights=None if weights is None else _per_set("weights", weights).to(p4.dtype),
     )
 
 
@@ -67,15 +69,23 @@ def awkward_from_particle_set(particles: ParticleSet, features: Sequence[str] | 
         parameters={"__record__": "Momentum4D"},
     )
     offsets = ak.index.Index64(particles.offsets.cpu().numpy())
-    return ak.Array(
-        ak.contents.ListOffsetArray(offsets, records), behavior=vector.backends.awkward.behavior
-    )
+    layout = ak.contents.ListOffsetArray(offsets, records)
+    try:
+        if len(fields) < len(_COMPONENTS) + channels:
+            raise TypeError("the same name twice")
+        return ak.Array(layout, behavior=vector.backends.awkward.behavior)
+    except TypeError as error:
+        raise InputError(
+            "features",
+            expected="different names, none of them a coordinate of a momentum",
+            got=repr(names),
+            fix="rename, for example pt to log_pt or part_pt: the momenta have their own",
+        ) from error
 
 
 def _check_jagged(momenta: Any) -> None:
-    """Refuse anything but ``sets * var * record`` without missing values."""
-    layout = momenta.layout
-    if momenta.ndim != 2 or not momenta.fields or _has_option(layout):
+    """Refuse anything but ``sets * var * record``, with no list or record missing."""
+    if momenta.ndim != 2 or not momenta.fields or _is_optional(momenta.layout):
         raise InputError(
             "momenta",
             expected="an awkward array of type sets * var * {px, py, pz, E, ...} "
@@ -86,13 +96,11 @@ def _check_jagged(momenta: Any) -> None:
         )
 
 
-def _has_option(layout: Any) -> bool:
-    """Whether a list or record of the layout may be missing."""
-    if layout.is_option:
-        return True
-    if layout.is_record:
-        return any(_has_option(content) for content in layout.contents)
-    return (layout.is_list or layout.is_indexed) and _has_option(layout.content)
+def _is_optional(layout: Any) -> bool:
+    """Whether a list or a record of the layout may be missing."""
+    if layout.is_list or layout.is_indexed:
+        return layout.is_option or _is_optional(layout.content)
+    return bool(layout.is_option)
 
 
 def _offsets_and_content(array: Any) -> tuple[Any, Any]:
@@ -109,47 +117,70 @@ def _offsets_and_content(array: Any) -> tuple[Any, Any]:
     return shifted, ak.Array(content, behavior=array.behavior)
 
 
-def _field(records: Any, name: str, momenta: Any) -> Any:
-    """One column as numpy: a stored field, or a coordinate that vector computes."""
-    stored = {
-        "E": ("E", "energy", "e", "t"),
-        "px": ("px", "x"),
-        "py": ("py", "y"),
-        "pz": ("pz", "z"),
-    }
-    for candidate in stored.get(name, (name,)):
-        if candidate in records.fields:
-            return ak.to_numpy(records[candidate])
-    if name in _COMPONENTS:
-        try:
-            if records.layout.parameter("__record__") != "Momentum4D":
-                records = ak.with_name(records, "Momentum4D")
-            return ak.to_numpy(getattr(records, name))
-        except (AttributeError, TypeError) as error:
-            raise _missing(name, momenta) from error
-    raise _missing(name, momenta)
+def _components(records: Any) -> list[Any]:
+    """E, px, py, pz, as they are stored or as vector computes them."""
+    names: list[str] = []
+    for choices in (_AZIMUTHAL, _LONGITUDINAL, _TEMPORAL):
+        names += next((names for names in choices if {*names} <= {*records.fields}), ())
+    # Vector refuses more than one set of coordinates, and takes x and y for the momentum even if
+    # they say where a particle was made. Without the names above, it may know x, y, z, t.
+    coordinates = records[names] if len(names) == 4 else records
+    try:
+        momenta = ak.with_name(coordinates, "Momentum4D")
+        return [_numbers(name, getattr(momenta, name)) for name in _COMPONENTS]
+    except (AttributeError, TypeError) as error:
+        raise InputError(
+            "momenta",
+            expected="coordinates that vector knows: (px, py, pz, E), (pt, eta, phi, mass) or "
+            "(pt, eta, phi, energy)",
+            got=f"records with {', '.join(records.fields)}",
+            fix="rename the fields, or add the one that is missing, such as a mass of 0",
+        ) from error
 
 
-def _missing(name: str, momenta: Any) -> InputError:
-    """The error of a record that lacks a field."""
-    return InputError(
-        f"field {name!r}",
-        expected="momenta in coordinates that vector knows: (px, py, pz, E), (pt, eta, phi, mass) "
-        "or (pt, eta, phi, energy)",
-        got=f"records with {', '.join(momenta.fields)}",
-        fix="rename the fields, or choose features among them",
-    )
+def _column(records: Any, name: str) -> Any:
+    """A field that becomes a feature."""
+    if name not in records.fields:
+        near = difflib.get_close_matches(name, records.fields)
+        raise InputError(
+            f"feature {name!r}",
+            expected=f"one of the fields {', '.join(records.fields)}",
+            got=repr(name),
+            fix=f"did you mean {', '.join(near)}" if near else "choose among the fields",
+        )
+    return _numbers(name, records[name])
+
+
+def _numbers(name: str, values: Any, dimensions: tuple[int, ...] = (1,)) -> Any:
+    """A rectangular array as numpy, sharing memory where it lies so."""
+    try:
+        array = ak.to_numpy(values, allow_missing=False)
+    except ValueError:
+        array = None
+    if array is None or array.ndim not in dimensions or array.dtype.kind not in "biuf":
+        raise InputError(
+            name,
+            expected="numbers, none of them missing, and as many in each row",
+            got=str(getattr(values, "type", type(values).__name__)),
+            fix="fill missing values with ak.fill_none, and make jagged fields rectangular",
+        )
+    return array
 
 
 def _interleave(columns: Sequence[Any]) -> Any:
     """Columns side by side as (rows, columns); a view where they already lie so in memory."""
     first = columns[0]
     step = first.dtype.itemsize
-    if len(first) and all(
-        column.dtype == first.dtype
-        and column.strides == (step * len(columns),)
-        and column.__array_interface__["data"][0] == first.__array_interface__["data"][0] + i * step
-        for i, column in enumerate(columns)
+    if (
+        len(first) > 1
+        and first.dtype.kind == "f"
+        and all(
+            column.dtype == first.dtype
+            and column.strides == (step * len(columns),)
+            and column.__array_interface__["data"][0]
+            == first.__array_interface__["data"][0] + i * step
+            for i, column in enumerate(columns)
+        )
     ):
         return np.lib.stride_tricks.as_strided(
             first, (len(first), len(columns)), (step * len(columns), step)
@@ -161,9 +192,16 @@ def _interleave(columns: Sequence[Any]) -> Any:
     return table
 
 
-def _per_set(values: Any, dtype: torch.dtype | None) -> torch.Tensor | None:
-    """An array with one row for each set as a tensor."""
-    if values is None:
-        return None
-    tensor = torch.from_numpy(np.array(ak.to_numpy(values)))
-    return tensor.to(dtype) if dtype is not None else tensor
+def _tensor(array: Any) -> Tensor:
+    """The array's memory as a tensor; a copy where it must not be written to."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def _per_set(name: str, values: Any) -> Tensor:
+    """A copy of an array with one row for each set."""
+    return torch.tensor(_numbers(name, values, (1, 2)))
+
+
+def _classes_or_targets(labels: Tensor) -> Tensor:
+    """Whole numbers and truth values as int64, which torch's losses take for classes."""
+    return labels if labels.is_floating_point() else labels.long()

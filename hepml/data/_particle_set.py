@@ -1,16 +1,26 @@
 """The ragged batch of particles, the only batch type of the jet side."""
 
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from itertools import accumulate
+from typing import Any, SupportsIndex, cast
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64, Shaped
+from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 from torch.utils.data._utils.collate import default_collate_fn_map
 
-from hepml.data._validation import check_features, check_momenta, check_offsets, check_per_set
+from hepml.data._validation import (
+    check_features,
+    check_momenta,
+    check_offsets,
+    check_per_set,
+    describe,
+)
 from hepml.errors import InputError
+from hepml.ops import segment_index
 
 _PER_PARTICLE = ("p4", "features")
 _PER_SET = ("context", "labels", "weights")
@@ -135,30 +145,28 @@ class ParticleSet:
     @property
     def set_index(self) -> Int64[Tensor, " particles"]:
         """The set that each particle belongs to."""
-        sets = torch.arange(len(self), device=self.device)
-        # output_size: without it, a GPU would have to report the sum of the counts first.
-        return torch.repeat_interleave(sets, self.counts, output_size=self.p4.shape[0])
+        return segment_index(self.offsets, self.p4.shape[0])
 
-    def __getitem__(self, index: int | slice | Sequence[int] | Tensor) -> "ParticleSet":
+    def __getitem__(
+        self,
+        index: SupportsIndex | slice | Sequence[int] | Shaped[np.ndarray, " chosen"] | Tensor,
+    ) -> "ParticleSet":
         """Choose sets: one, a slice, a list or tensor of numbers, or a mask, in the order given.
 
         A slice of step one shares the memory of the particles; everything else copies.
         """
-        if isinstance(index, int):
-            if not -len(self) <= index < len(self):
+        if isinstance(index, int | np.integer) or (isinstance(index, Tensor) and index.dim() == 0):
+            number = operator.index(index)
+            if not -len(self) <= number < len(self):
                 # IndexError, not ours: iteration and DataLoader samplers rely on it.
-                raise IndexError(f"set {index} of a batch of {len(self)}")
-            start = index % len(self)
+                raise IndexError(f"set {number} of a batch of {len(self)}")
+            start = number % len(self)
             return self._slice(start, start + 1)
         if isinstance(index, slice):
             start, stop, step = index.indices(len(self))
             if step == 1:
                 return self._slice(start, max(start, stop))
-            index = (
-                torch.arange(start, stop, step)
-                if step > 0
-                else torch.tensor(range(start, stop, step), dtype=torch.int64)
-            )
+            index = np.arange(start, stop, step)
         return self._take(torch.as_tensor(index, device=self.device))
 
     def __getitems__(self, indices: Sequence[int]) -> "ParticleSet":
@@ -176,9 +184,10 @@ class ParticleSet:
             *(_map(getattr(self, name), lambda t: t[start:stop]) for name in _PER_SET),
         )
 
-    def _take(self, index: Bool[Tensor, " sets"] | Shaped[Tensor, " chosen"]) -> "ParticleSet":
+    def _take(self, index: Tensor) -> "ParticleSet":
         """The sets of the given numbers or mask."""
         if index.numel() == 0 and index.dtype != torch.bool:
+            # An empty list has no type of its own.
             index = index.long()
         if index.dtype == torch.bool:
             if index.shape != (len(self),):
@@ -196,8 +205,10 @@ class ParticleSet:
                 got=f"{index.dtype} of shape {tuple(index.shape)}",
                 fix="index with numbers of sets or a mask",
             )
-        if index.numel() and not bool(((index >= -len(self)) & (index < len(self))).all()):
-            raise IndexError(f"sets {index.tolist()} of a batch of {len(self)}")
+        index = index.long()
+        outside = index[(index < -len(self)) | (index >= len(self))]
+        if outside.numel():
+            raise IndexError(f"sets {outside[:8].tolist()} of a batch of {len(self)}")
         index = index % max(len(self), 1)
         counts = self.counts[index]
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
@@ -215,7 +226,7 @@ class ParticleSet:
 
     def to(
         self,
-        device: torch.device | str | None = None,
+        device: torch.device | torch.dtype | str | None = None,
         dtype: torch.dtype | None = None,
         *,
         non_blocking: bool = False,
@@ -230,9 +241,9 @@ class ParticleSet:
 
         return self._apply(move)
 
-    def pin_memory(self, device: torch.device | str | None = None) -> "ParticleSet":
+    def pin_memory(self) -> "ParticleSet":
         """Copy to page-locked memory, from which a GPU reads asynchronously."""
-        return self._apply(lambda tensor: tensor.pin_memory(device))
+        return self._apply(torch.Tensor.pin_memory)
 
     def detach(self) -> "ParticleSet":
         """The same batch outside the graph of gradients."""
@@ -250,14 +261,14 @@ class ParticleSet:
         Raises
         ------
         InputError
-            If the shape differs from that of the present momenta.
+            If the shape, dtype or device differs from that of the present momenta.
         """
-        if p4.shape != self.p4.shape:
+        if (p4.shape, p4.dtype, p4.device) != (self.p4.shape, self.dtype, self.device):
             raise InputError(
                 "p4",
-                expected=f"shape {tuple(self.p4.shape)}",
-                got=f"shape {tuple(p4.shape)}",
-                fix="give one momentum for each particle of the batch",
+                expected=describe(self.p4),
+                got=describe(p4),
+                fix="give one momentum for each particle; change dtype and device with .to()",
             )
         return self._trusted(
             p4, self.offsets, self.features, self.context, self.labels, self.weights
@@ -283,19 +294,23 @@ class ParticleSet:
         features
             Names of the fields that become features, in this order.
         context, labels, weights
-            Arrays with one row for each set.
+            Arrays with one row for each set. Labels that are whole numbers become int64.
         dtype
             The floating-point type; by default that of the momenta.
 
         Raises
         ------
         InputError
-            If the array is not jagged once, has missing values, or lacks a field.
+            If the array is not jagged once, has missing values, or lacks a field; also all that the
+            constructor refuses.
 
         Notes
         -----
         Nothing is copied where energy, px, py, pz lie interleaved in memory, as in an array that
-        :meth:`to_awkward` made; offsets are shared where they are int64 and start at 0.
+        :meth:`to_awkward` made; offsets are shared where they are int64 and start at 0. Memory that
+        must not be written to is copied.
+
+        Of several sets of coordinates the cartesian is taken.
         """
         from hepml.data._awkward import particle_set_from_awkward
 
@@ -315,7 +330,7 @@ class ParticleSet:
         Raises
         ------
         InputError
-            If the number of names is not the number of features.
+            If there is not one name for each feature, or if a name is one of the momentum's.
 
         Examples
         --------
@@ -357,10 +372,9 @@ def concatenate(batches: Sequence[ParticleSet]) -> ParticleSet:
         )
     if len(batches) == 1:
         return batches[0]
-    sizes = [batch.p4.shape[0] for batch in batches]
-    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    starts = accumulate((batch.p4.shape[0] for batch in batches), initial=0)
     offsets = [batches[0].offsets[:1]]
-    offsets += [batch.offsets[1:] + start for batch, start in zip(batches, starts, strict=True)]
+    offsets += [batch.offsets[1:] + start for batch, start in zip(batches, starts, strict=False)]
 
     def join(name: str) -> Tensor | None:
         values = [getattr(batch, name) for batch in batches]
@@ -386,9 +400,13 @@ def _map(tensor: Tensor | None, function: Any) -> Tensor | None:
     return None if tensor is None else cast(Tensor, function(tensor))
 
 
-def _collate(batch: Sequence[ParticleSet], *, collate_fn_map: Any = None) -> ParticleSet:  # noqa: ARG001
-    """What ``DataLoader`` does with a list of batches."""
-    return concatenate(batch)
+def _collate(
+    batch: ParticleSet | Sequence[ParticleSet],
+    *,
+    collate_fn_map: Any = None,  # noqa: ARG001
+) -> ParticleSet:
+    """What ``DataLoader`` does with a list of sets, or with the batch of ``__getitems__``."""
+    return batch if isinstance(batch, ParticleSet) else concatenate(batch)
 
 
 # The documented way to teach torch's default_collate a type: with it, DataLoader(particles) works

@@ -12,7 +12,7 @@ def check_momenta(p4: Tensor) -> None:
         raise InputError(
             "p4",
             expected="a tensor of shape (particles, 4) with rows (E, px, py, pz) in GeV",
-            got=_describe(p4),
+            got=describe(p4),
             fix="stack energy, px, py, pz along the last axis, without padding",
         )
     if not p4.is_floating_point():
@@ -27,7 +27,7 @@ def check_offsets(offsets: Tensor, p4: Tensor) -> None:
     fix = "pass the running sum of the numbers of particles, starting with 0"
     if not isinstance(offsets, Tensor) or offsets.dim() != 1 or offsets.dtype != torch.int64:
         raise InputError(
-            "offsets", expected="int64 of shape (sets + 1,)", got=_describe(offsets), fix=fix
+            "offsets", expected="int64 of shape (sets + 1,)", got=describe(offsets), fix=fix
         )
     if offsets.device != p4.device:
         raise InputError(
@@ -43,7 +43,7 @@ def check_offsets(offsets: Tensor, p4: Tensor) -> None:
             "offsets",
             expected=f"bounds that start at 0, never fall and end at {p4.shape[0]}, "
             "the number of particles",
-            got=_describe(offsets) + f" {offsets[:8].tolist()}",
+            got=describe(offsets) + f" {offsets[:8].tolist()}",
             fix=fix,
         )
 
@@ -60,7 +60,7 @@ def check_features(features: Tensor, p4: Tensor) -> None:
         raise InputError(
             "features",
             expected=f"{p4.dtype} of shape ({p4.shape[0]}, channels) on {p4.device}",
-            got=_describe(features),
+            got=describe(features),
             fix="give one row for each particle, with the dtype and device of p4",
         )
     _check_finite("features", features)
@@ -70,20 +70,21 @@ def check_per_set(name: str, tensor: Tensor | None, dimensions: int, sets: int, 
     """Refuse an optional field whose first axis is not the sets."""
     if tensor is None:
         return
-    floating = name != "labels"
+    # Context goes into the network beside the momenta; weights only into the loss.
+    kind = {"context": str(p4.dtype), "weights": "floating point"}.get(name, "a tensor")
     if (
         not isinstance(tensor, Tensor)
         or tensor.dim() != dimensions
         or tensor.shape[0] != sets
         or tensor.device != p4.device
-        or (floating and not tensor.is_floating_point())
+        or (name == "context" and tensor.dtype != p4.dtype)
+        or (name == "weights" and not tensor.is_floating_point())
     ):
         shape = f"({sets},)" if dimensions == 1 else f"({sets}, channels)"
         raise InputError(
             name,
-            expected=f"{'floating point' if floating else 'a tensor'} of shape {shape} "
-            f"on {p4.device}",
-            got=_describe(tensor),
+            expected=f"{kind} of shape {shape} on {p4.device}",
+            got=describe(tensor),
             fix="give one row for each set of the batch",
         )
     if tensor.is_floating_point():
@@ -107,7 +108,7 @@ def _check_finite(name: str, tensor: Tensor) -> None:
         )
 
 
-def _describe(value: object) -> str:
+def describe(value: object) -> str:
     """A value's type, shape, dtype and device in few words."""
     if isinstance(value, Tensor):
         return f"{value.dtype} of shape {tuple(value.shape)} on {value.device}"

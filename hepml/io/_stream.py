@@ -165,13 +165,11 @@ class ParticleStream(IterableDataset[ParticleSet]):
         """The batches between bounds in the epoch's order of all sets."""
         sizes = [stop - start for start, stop in pairwise(bounds)]
         held: list[ParticleSet] = []
-        for pool, present in self._pools(bounds[0], bounds[-1]):
-            used = 0
-            while len(present):
-                taken, present = present[: sizes[0]], present[sizes[0] :]
-                count = int(taken.sum())
-                held.append(pool[used : used + count])
-                used += count
+        for pool, order in self._pools(bounds[0], bounds[-1]):
+            while len(order):
+                taken, order = order[: sizes[0]], order[sizes[0] :]
+                # Batch by batch: a batch stays in the cache, a copy of the pool would not.
+                held.append(_chosen(pool, taken[taken >= 0]))
                 sizes[0] -= len(taken)
                 if sizes[0] == 0:
                     batch = concatenate(held)
@@ -183,8 +181,8 @@ class ParticleStream(IterableDataset[ParticleSet]):
     def _pools(self, first: int, last: int) -> Iterator[tuple[ParticleSet, Any]]:
         """The sets between two places of the epoch's order, a few chunks at a time.
 
-        Beside them, for each place, whether its set is there: one that was dropped as bad keeps
-        its place, so that everybody knows in advance which batches belong to whom.
+        Beside them the row of the set at each place: one that was dropped as bad keeps its place,
+        as the row -1, so that everybody knows in advance which batches belong to whom.
         """
         epoch = int(self._epoch[0])
         self.dropped = {}
@@ -206,9 +204,7 @@ class ParticleStream(IterableDataset[ParticleSet]):
                 for reason, count in chunk.dropped.items():
                     self.dropped[reason] = self.dropped.get(reason, 0) + count
             order = np.concatenate(rows)
-            if self.shuffle:
-                order = random.permutation(order)
-            yield _in_order(concatenate(pool), order[order >= 0]), order >= 0
+            yield concatenate(pool), random.permutation(order) if self.shuffle else order
 
     def _order(self, epoch: int) -> Any:
         """The order of the chunks in an epoch."""
@@ -253,8 +249,8 @@ class _Reader:
         return chunk, row_of
 
 
-def _in_order(pool: ParticleSet, rows: Any) -> ParticleSet:
-    """Some sets of the pool in a given order, without a copy where that is its own order."""
+def _chosen(pool: ParticleSet, rows: Any) -> ParticleSet:
+    """Some sets of the pool in the order given, without a copy where they follow each other."""
     if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
         return pool[int(rows[0]) : int(rows[0]) + len(rows)]
     offsets = pool.offsets.numpy()

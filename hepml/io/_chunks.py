@@ -161,7 +161,7 @@ def _add_unequal(
     faults.add(
         rows,
         "unequal lengths",
-        name,
+        repr(name),
         f"as many values as {reference!r} has",
         [f"{own[e]} values against {other[e]}" for e in entry],
     )

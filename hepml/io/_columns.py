@@ -176,7 +176,7 @@ class Columns:
             "classes": _texts(classes, "Columns.classes")
             if isinstance(classes, Mapping)
             else tuple(classes),
-            "class_files": _texts(class_files or {}, "Columns.class_files"),
+            "class_files": dict(class_files or {}),
             "weights": weights,
             "context": _texts(context or {}, "Columns.context"),
         }
@@ -244,14 +244,14 @@ class Columns:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Columns":
-        """The inverse of :meth:`to_dict`.
+        """The inverse of :meth:`to_dict`; a number, as in ``mass: 0``, is an expression.
 
         Raises
         ------
         InputError
             If a key is unknown or a value makes no sense.
         """
-        values = dict(_known_keys(cls, plain))
+        values = dict(_known_keys(cls, _numbers_as_text(plain)))
         parts = values.get("collections")
         if isinstance(parts, Mapping):
             parts = [parts]
@@ -281,6 +281,16 @@ def _collection(plain: Mapping[str, Any]) -> Collection:
     return Collection(**values)
 
 
+def _numbers_as_text(value: Any) -> Any:
+    """What YAML reads as numbers was meant as expressions."""
+    if isinstance(value, Mapping):
+        return {name: _numbers_as_text(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_numbers_as_text(each) for each in value]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return repr(value) if number else value
+
+
 def _known_keys(kind: type[Any], plain: Any) -> Mapping[str, Any]:
     """The mapping itself, if all of its keys are parameters."""
     names = [f.name for f in fields(kind)]
@@ -307,7 +317,7 @@ def _plain(value: Any) -> Any:
 
 
 def _texts(mapping: Mapping[str, str], what: str) -> dict[str, str]:
-    """A copy of a mapping from names to expressions; numbers count as expressions."""
+    """A copy of a mapping from names to expressions."""
     if not isinstance(mapping, Mapping):
         raise InputError(
             what,
@@ -315,12 +325,9 @@ def _texts(mapping: Mapping[str, str], what: str) -> dict[str, str]:
             got=repr(mapping),
             fix="write {'name': 'expression'}",
         )
-    texts = {}
     for name, text in mapping.items():
-        number = isinstance(text, int | float) and not isinstance(text, bool)
-        texts[str(name)] = repr(text) if number else text
-        check_text(texts[str(name)], f"{what}[{name!r}]")
-    return texts
+        check_text(text, f"{what}[{name!r}]")
+    return dict(mapping)
 
 
 def _check(columns: Columns) -> None:

@@ -38,7 +38,7 @@ class Expression(NamedTuple):
     code: CodeType
 
 
-def check_text(text: str, what: str) -> None:
+def check_text(text: object, what: str) -> None:
     """Refuse at once what could be neither a column nor an expression, whatever the file holds."""
     if not isinstance(text, str) or not text.strip():
         raise InputError(

@@ -132,7 +132,7 @@ class RootTable:
         if isinstance(layout, ak.contents.RegularArray):
             if isinstance(layout.content, ak.contents.NumpyArray):
                 return Column(np.asarray(layout.to_packed().content.data).reshape(-1, layout.size))
-        elif layout.is_list:
+        elif layout.is_list and layout.parameter("__array__") is None:
             return self._jagged(layout, name)
         elif layout.is_numpy and layout.data.ndim <= 2:
             return Column(np.asarray(layout.data))

@@ -127,7 +127,7 @@ def _indexed(
     faults.add(
         np.concatenate([np.zeros(0, np.int64), *spoilt]),
         "index out of range",
-        part.index.jet,
+        repr(part.index.jet),
         "the number of a jet of the event",
         np.repeat(jet[outside], [len(rows) for rows in spoilt]) if spoilt else jet[:0],
     )
@@ -140,7 +140,7 @@ def _indexed(
         faults.add(
             jets_before[entry[wrong]] + jet[wrong],
             "index out of range",
-            part.index.particle,
+            repr(part.index.particle),
             "the number of a particle of the event",
             number[wrong],
         )

@@ -1,0 +1,166 @@
+"""Columns: what makes sense is kept, and plain values carry it; the rest is refused at once."""
+
+import json
+from collections import OrderedDict
+
+import pytest
+import yaml
+
+from hepml.errors import InputError
+from hepml.io import PRESETS, Collection, Columns, JetIndex
+
+CARTESIAN = {"E": "e", "px": "x", "py": "y", "pz": "z"}
+POLAR = {"pt": "a", "eta": "b", "phi": "c", "mass": "0.14"}
+FULL = Columns(
+    [
+        Collection(CARTESIAN, {"charge": "q", "log_e": "log(e)"}, kind="is_track", cut="e > 1"),
+        Collection(POLAR, {"log_e": "log(a * cosh(b))", "depth": "d"}, kind="is_tower"),
+    ],
+    unit="MeV",
+    tree="folder/tree",
+    cut="jet_pt > 20",
+    classes={"b": "flavour == 5", "light": "flavour == 0"},
+    weights="w * 2",
+    context={"rho": "rho", "jet_pt": "jet_pt"},
+)
+INDEXED = Columns(
+    Collection(CARTESIAN, index=JetIndex("jet_pt", "link_jet", "link_particle")),
+    label="flavour",
+    classes=("a", "b", "c"),
+)
+BY_FILE = Columns(Collection(CARTESIAN), class_files={"qcd": "*qcd*", "top": "*top*"})
+
+
+@pytest.mark.parametrize(
+    "columns", [FULL, INDEXED, BY_FILE, *PRESETS.values()], ids=lambda c: str(c.tree)
+)
+def test_plain_values_bring_the_columns_back(columns):
+    plain = columns.to_dict()
+    assert Columns.from_dict(plain) == columns
+    assert Columns.from_dict(json.loads(json.dumps(plain))) == columns
+    assert Columns.from_dict(yaml.safe_load(yaml.safe_dump(plain))) == columns
+    assert Columns.from_dict(yaml.safe_load(yaml.safe_dump(plain, sort_keys=False))).to_dict() == (
+        plain
+    )
+
+
+def test_plain_values_are_plain():
+    def check(value):
+        if type(value) is dict:
+            assert all(type(key) is str for key in value)
+            return all(map(check, value.values()))
+        if type(value) is list:
+            return all(map(check, value))
+        return type(value) in (str, int, float)
+
+    assert check(FULL.to_dict())
+    assert check(INDEXED.to_dict())
+
+
+def test_names_of_features_are_a_union_and_kinds_come_last():
+    assert FULL.feature_names == ("charge", "log_e", "depth", "is_track", "is_tower")
+    assert FULL.class_names == ("b", "light")
+    assert INDEXED.class_names == ("a", "b", "c")
+    assert BY_FILE.class_names == ("qcd", "top")
+    assert FULL.context_names == ("rho", "jet_pt")
+
+
+def test_with_features_keeps_some_in_their_order():
+    kept = FULL.with_features(["is_tower", "log_e"])
+    assert kept.feature_names == ("log_e", "is_tower")
+    assert kept.collections[0].cut == "e > 1"
+    assert FULL.with_features(()).feature_names == ()
+    assert FULL.with_features(FULL.feature_names) == FULL
+    with pytest.raises(InputError, match=r"names among charge, .*got \['chrage'\]"):
+        FULL.with_features(["chrage", "log_e"])
+
+
+def test_without_labels_keeps_the_rest():
+    data = FULL.without_labels()
+    assert data.class_names == ()
+    assert data.weights is None
+    assert data.cut == FULL.cut
+    assert BY_FILE.without_labels().class_names == ()
+
+
+def test_energy_is_another_name_for_e():
+    both = [
+        Collection({name: "b", "px": "x", "py": "y", "pz": "z"}).momentum
+        for name in ("E", "energy")
+    ]
+    assert both[0] == both[1]
+
+
+def test_numbers_in_yaml_are_expressions():
+    plain = yaml.safe_load(
+        "{collections: {momentum: {pt: a, eta: b, phi: c, mass: 0.5}}, weights: 2}"
+    )
+    columns = Columns.from_dict(plain)
+    assert columns.collections[0].momentum["mass"] == "0.5"
+    assert columns.weights == "2"
+
+
+def test_columns_are_values():
+    assert PRESETS["hepml"].replace() == PRESETS["hepml"]
+    assert PRESETS["hepml"] != PRESETS["hepml"].with_features(())
+    with pytest.raises(AttributeError):
+        PRESETS["hepml"].unit = "MeV"
+    mutable = OrderedDict(CARTESIAN)
+    part = Collection(mutable)
+    mutable["E"] = "other"
+    assert part.momentum["E"] == "e"
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Collection({"px": "x"}), r"\(E, px, py, pz\), or \(pt, eta, phi, mass\)"),
+        (lambda: Collection(CARTESIAN | {"mass": "m"}), "expected the names"),
+        (lambda: Collection({"pt": "a", "eta": "b", "phi": "c", "E": "e"}), "expected the names"),
+        (lambda: Collection(CARTESIAN | {"E": "log("}), r"expression 'log\('"),
+        (lambda: Collection(CARTESIAN, {"q": ""}), r"Collection.features\['q'\]"),
+        (lambda: Collection(CARTESIAN, {"q": "c"}, kind="q"), "a name that no feature"),
+        (lambda: Collection(CARTESIAN, cut="a and b"), "expression 'a and b'"),
+        (lambda: JetIndex("", "b"), r"JetIndex\.jets"),
+        (lambda: Columns([]), "one Collection or more"),
+        (lambda: Columns(Collection(CARTESIAN), unit="TeV"), "'GeV' or 'MeV', got 'TeV'"),
+        (lambda: Columns(Collection(CARTESIAN), label="y"), "keep one of the three ways"),
+        (lambda: Columns(Collection(CARTESIAN), classes=("a", "b")), "keep one of the three ways"),
+        (
+            lambda: Columns(Collection(CARTESIAN), label="y", classes={"a": "b"}),
+            "keep one of the three ways",
+        ),
+        (
+            lambda: Columns(Collection(CARTESIAN), label="y", classes="ab", class_files={"a": "b"}),
+            "keep one of the three ways",
+        ),
+        (lambda: Columns(Collection(CARTESIAN), label="y", classes=("a", "a")), "different names"),
+        (lambda: Columns(Collection(CARTESIAN), weights="w +"), "expression 'w \\+'"),
+        (lambda: Columns(Collection(CARTESIAN), context={"c": "{}"}), "expression .\\{\\}."),
+        (
+            lambda: Columns(
+                [Collection(CARTESIAN, index=JetIndex("a", "b")), Collection(CARTESIAN)]
+            ),
+            "divided into the same jets",
+        ),
+        (lambda: Columns.from_dict({"unit": "GeV"}), "a list with one collection"),
+        (lambda: Columns.from_dict({"collection": []}), "keys among collections, unit"),
+        (lambda: Columns.from_dict({"collections": [{"kind": "a"}]}), "expected a momentum"),
+        (lambda: Columns.from_dict({"collections": ["a"]}), "a mapping with keys among momentum"),
+        (
+            lambda: Columns.from_dict(
+                {"collections": [{"momentum": CARTESIAN, "index": {"j": 1}}]}
+            ),
+            "keys among jets, jet, particle",
+        ),
+        (
+            lambda: Columns.from_dict({"collections": [{"momentum": "part_px"}]}),
+            "a mapping from names to expressions",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("unchecked_types")
+def test_what_makes_no_sense_is_refused_at_once(build, message):
+    with pytest.raises(InputError, match=message) as refused:
+        build()
+    assert "Fix: " in str(refused.value)

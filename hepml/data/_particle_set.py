@@ -166,7 +166,7 @@ class ParticleSet:
             start, stop, step = index.indices(len(self))
             if step == 1:
                 return self._slice(start, max(start, stop))
-            index = np.arange(start, stop, step)
+            index = np.array(range(start, stop, step), np.int64)
         return self._take(torch.as_tensor(index, device=self.device))
 
     def __getitems__(self, indices: Sequence[int]) -> "ParticleSet":

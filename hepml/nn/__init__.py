@@ -1,6 +1,11 @@
 """Layers: they take tensors and drop into anybody's code."""
 
 from hepml.nn._deep_sets import DeepSets
+from hepml.nn._irreps_gate import IrrepsGate
+from hepml.nn._irreps_harmonics import IrrepsHarmonics
+from hepml.nn._irreps_linear import IrrepsLinear
+from hepml.nn._irreps_norm import IrrepsNorm
+from hepml.nn._irreps_tensor_product import IrrepsTensorProduct
 from hepml.nn._jet_kinematics import JetKinematics
 from hepml.nn._learned_adjacency import LearnedAdjacency
 from hepml.nn._lorentz_block import LorentzBlock, psi
@@ -10,6 +15,11 @@ from hepml.nn._pairs import Pairs, all_pairs, nearest_pairs
 __all__ = [
     "MLP",
     "DeepSets",
+    "IrrepsGate",
+    "IrrepsHarmonics",
+    "IrrepsLinear",
+    "IrrepsNorm",
+    "IrrepsTensorProduct",
     "JetKinematics",
     "LearnedAdjacency",
     "LorentzBlock",

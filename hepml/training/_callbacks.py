@@ -73,7 +73,7 @@ class EpochCheckpoints(Checkpoint):
 
     def __init__(self, best: Path, last: Path) -> None:
         self.best_path, self.last_path = best, last
-        self.best: dict[str, float] = {}
+        self.best: dict[str, int | float] = {}
 
     def state_dict(self) -> dict[str, Any]:
         """The figures of the best epoch."""

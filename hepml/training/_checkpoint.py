@@ -54,7 +54,7 @@ class CheckpointInfo:
     arguments: Mapping[str, Any]
     columns: Mapping[str, Any] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
-    figures: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, int | float] = field(default_factory=dict)
     version: str = __version__
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
 """The data of a run: shuffled batches to learn from, ordered ones to validate with."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -78,38 +78,46 @@ class ParticleData(LightningDataModule):
 
     def train_dataloader(self) -> "EpochLoader":
         """The batches of an epoch, in the order that belongs to it."""
-        return EpochLoader(self.train_stream, self.workers, self._epoch)
+        return self._loader(self.train_stream)
 
     def val_dataloader(self) -> "EpochLoader | list[Any]":
         """The validation batches, always in the same order."""
-        if self.validation_stream is None:
-            return []
-        return EpochLoader(self.validation_stream, self.workers, self._epoch)
+        return [] if self.validation_stream is None else self._loader(self.validation_stream)
 
-    def _epoch(self) -> int:
-        """The epoch of the trainer."""
-        return 0 if self.trainer is None else int(self.trainer.current_epoch)
-
-
-class EpochLoader:
-    """A loader that tells its stream the epoch when the first batch is asked for."""
-
-    def __init__(self, stream: ParticleStream, workers: int, epoch: Callable[[], int]) -> None:
-        self._stream, self._epoch = stream, epoch
+    def _loader(self, stream: Any) -> "EpochLoader":
+        """What reads a stream, with workers if there are any."""
         # A generator of its own: else the workers' seeds are drawn from the global one, and what a
         # model draws (dropout) depends on how often an iteration was begun.
-        self._loader = DataLoader(
+        loader = DataLoader(
             stream,
             batch_size=None,
-            num_workers=workers,
+            num_workers=self.workers,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator().manual_seed(0),
         )
+        return EpochLoader(
+            loader, lambda: 0 if self.trainer is None else self.trainer.current_epoch
+        )
+
+
+class EpochLoader:
+    """A loader that tells its stream the epoch when the first batch is asked for.
+
+    Parameters
+    ----------
+    loader
+        Over a :class:`~hepml.io.ParticleStream`.
+    epoch
+        Says which epoch it is.
+    """
+
+    def __init__(self, loader: DataLoader[ParticleSet], epoch: Callable[[], int]) -> None:
+        self._loader, self._epoch = loader, epoch
 
     def __len__(self) -> int:
-        return len(self._stream)
+        return len(cast(ParticleStream, self._loader.dataset))
 
     def __iter__(self) -> Iterator[ParticleSet]:
         # A generator function: Lightning calls iter() before a resumed trainer knows its epoch.
-        self._stream.set_epoch(self._epoch())
+        cast(ParticleStream, self._loader.dataset).set_epoch(self._epoch())
         yield from self._loader

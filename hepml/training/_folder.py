@@ -23,9 +23,6 @@ class RunFolder:
 
     path: Path
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "path", Path(self.path))
-
     @property
     def config(self) -> Path:
         """The options of the run, for ``hepml train --config``."""

@@ -121,13 +121,20 @@ def _columns_named(name: str) -> Columns:
             fix=f"did you mean {near[0]}?" if near else "check the name",
         ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise FileError(
-            f"columns {name}",
-            expected="a YAML file",
-            got=" ".join(str(error).split()),
-            fix="write it as hepml.io.Columns.to_dict() gives it",
-        ) from error
+        raise _no_columns(name, " ".join(str(error).split())) from error
+    if not isinstance(plain, Mapping):
+        raise _no_columns(name, type(plain).__name__)
     return Columns.from_dict(plain)
+
+
+def _no_columns(name: str, got: str) -> FileError:
+    """What to say of a file that holds no columns."""
+    return FileError(
+        f"columns {name}",
+        expected="a YAML file with collections, label, classes, ...",
+        got=got,
+        fix="`hepml inspect --columns FILE` writes one to start from",
+    )
 
 
 def choose_model(name: str) -> type[nn.Module]:

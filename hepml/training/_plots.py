@@ -161,7 +161,7 @@ def scores_figure(
         raise InputError("pairs", expected="one or more", got="none", fix="name a pair of classes")
     names = list(class_names)
     shown = pairs[:MOST_CURVES]
-    columns = min(math.ceil(math.sqrt(len(shown))), 3)
+    columns = 2 if len(shown) == 4 else min(len(shown), 3)
     weights = np.ones(len(labels)) if weights is None else weights
     with _style():
         figure, panels = _figure(columns, math.ceil(len(shown) / columns), width=8.5, height=7.5)

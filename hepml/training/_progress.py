@@ -67,7 +67,7 @@ class EpochBar(Callback):
         """Remove the bar before an error is printed."""
         self._close()
 
-    def _open(self, trainer: Trainer, what: str, total: float) -> None:
+    def _open(self, trainer: Trainer, what: str, total: int | float) -> None:
         """Replace the bar."""
         self._close()
         if trainer.is_global_zero:

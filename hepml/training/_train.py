@@ -48,7 +48,7 @@ class TrainedRun:
     folder: RunFolder
     columns: Columns
     model: nn.Module
-    figures: Mapping[str, float]
+    figures: Mapping[str, int | float]
 
 
 def train(

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -43,7 +44,7 @@ def make_trainer(options: Mapping[str, Any], callbacks: Sequence[Callback]) -> T
             devices=options["devices"],
             precision=_PRECISIONS[options["precision"]],
             max_epochs=options["epochs"],
-            logger=_tensorboard(RunFolder(options["output"])),
+            logger=_tensorboard(RunFolder(Path(options["output"]))),
             callbacks=list(callbacks),
             plugins=[SafeCheckpointIO()],
             limit_val_batches=1.0 if options["validation"] else 0,

@@ -1,17 +1,22 @@
 import csv
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
-from training.small_jets import random_sets
+from lightning.pytorch import Trainer
+from training.small_jets import TinyFlow, random_sets
 
+from hepml.training import TaggingTask
 from hepml.training._callbacks import EpochCheckpoints, EpochTable, SafeCheckpointIO, SeedEachEpoch
+
+TASK = TaggingTask(TinyFlow())
 
 
 def trainer(epoch, **metrics):
     """What the callbacks ask of a trainer."""
     saved = []
-    return SimpleNamespace(
+    return Mock(
+        spec=Trainer,
         current_epoch=epoch,
         max_epochs=3,
         global_rank=0,
@@ -26,7 +31,7 @@ def trainer(epoch, **metrics):
 def drawn(seed, epoch, rank=0):
     state = trainer(epoch)
     state.global_rank = rank
-    SeedEachEpoch(seed).on_train_epoch_start(state, None)
+    SeedEachEpoch(seed).on_train_epoch_start(state, TASK)
     return float(torch.rand(()))
 
 
@@ -41,7 +46,7 @@ def test_the_best_epoch_has_the_highest_auc(tmp_path):
     written = []
     for epoch, auc in enumerate([0.8, 0.9, 0.9, 0.7]):
         state = trainer(epoch, val_auc=auc, val_loss=1 - auc)
-        callback.on_train_epoch_end(state, None)
+        callback.on_train_epoch_end(state, TASK)
         written.append(state.saved)
     best, last = ("best.ckpt", True), ("last.ckpt", False)
     assert written == [[best, last], [best, last], [last], [last]]
@@ -50,7 +55,7 @@ def test_the_best_epoch_has_the_highest_auc(tmp_path):
     resumed = EpochCheckpoints(tmp_path / "best.ckpt", tmp_path / "last.ckpt")
     resumed.load_state_dict(callback.state_dict())
     state = trainer(4, val_auc=0.85)
-    resumed.on_train_epoch_end(state, None)
+    resumed.on_train_epoch_end(state, TASK)
     assert state.saved == [last]
 
 
@@ -58,17 +63,17 @@ def test_without_validation_the_last_epoch_is_the_best(tmp_path):
     callback = EpochCheckpoints(tmp_path / "best.ckpt", tmp_path / "last.ckpt")
     for epoch in range(2):
         state = trainer(epoch, train_loss=0.5 + epoch)
-        callback.on_train_epoch_end(state, None)
+        callback.on_train_epoch_end(state, TASK)
         assert len(state.saved) == 2
     assert callback.best == {"epoch": 2, "train_loss": 1.5}
 
 
 def run_epoch(table, epoch, **metrics):
     state = trainer(epoch, **metrics)
-    table.on_train_epoch_start(state, None)
+    table.on_train_epoch_start(state, TASK)
     for i in range(2):
-        table.on_train_batch_end(state, None, None, random_sets(10), i)
-    table.on_train_epoch_end(state, None)
+        table.on_train_batch_end(state, TASK, None, random_sets(10), i)
+    table.on_train_epoch_end(state, TASK)
 
 
 def rows(path):
@@ -78,7 +83,7 @@ def rows(path):
 
 def test_each_epoch_is_a_row_and_a_line(tmp_path, capsys):
     table = EpochTable(tmp_path / "metrics.csv")
-    table.on_train_start(trainer(0), None)
+    table.on_train_start(trainer(0), TASK)
     run_epoch(table, 0, train_loss=0.5, val_auc=0.75, ignored=1.0)
     run_epoch(table, 1, train_loss=0.25, val_auc=0.875)
     (first, second) = rows(tmp_path / "metrics.csv")
@@ -96,7 +101,7 @@ def test_a_resumed_table_keeps_the_epochs_of_the_checkpoint_only(tmp_path):
     for epoch in range(3):
         run_epoch(table, epoch, train_loss=epoch + 0.5)
     again = EpochTable(path, show=False)
-    again.on_train_start(trainer(1), None)
+    again.on_train_start(trainer(1), TASK)
     run_epoch(again, 1, train_loss=9.0)
     assert [(row["epoch"], row["train_loss"]) for row in rows(path)] == [("1", "0.5"), ("2", "9.0")]
 

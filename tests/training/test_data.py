@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from training.small_jets import write_jets
@@ -5,7 +7,6 @@ from training.small_jets import write_jets
 from hepml.data import concatenate
 from hepml.io import PRESETS, read
 from hepml.training import ParticleData
-from hepml.training._data import EpochLoader
 
 
 @pytest.fixture
@@ -32,20 +33,22 @@ def test_validation_has_the_order_of_the_file(data, tmp_path):
 
 
 def test_the_epoch_is_asked_for_with_the_first_batch(data):
-    epoch = 0
-    loader = EpochLoader(data.train_stream, 0, lambda: epoch)
+    data.trainer = SimpleNamespace(current_epoch=0)
+    loader = data.train_dataloader()
     early = iter(loader)
-    epoch = 1
+    data.trainer.current_epoch = 1
     second = first_energies(early)
     assert second == first_energies(loader)
-    epoch = 0
+    data.trainer.current_epoch = 0
     assert first_energies(loader) != second
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_reading_draws_nothing_from_the_global_random_numbers(data, workers):
+    data.workers = workers
     state = torch.get_rng_state()
-    list(EpochLoader(data.train_stream, workers, lambda: 0))
+    list(data.train_dataloader())
     assert torch.equal(torch.get_rng_state(), state)
 
 

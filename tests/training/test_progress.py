@@ -1,11 +1,13 @@
 import io
 import sys
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
-from training.small_jets import random_sets
+from lightning.pytorch import Trainer
+from training.small_jets import TinyFlow, random_sets
 
+from hepml.training import TaggingTask
 from hepml.training._progress import EpochBar
 
 
@@ -18,7 +20,8 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def trainer():
-    return SimpleNamespace(
+    return Mock(
+        spec=Trainer,
         current_epoch=1,
         max_epochs=4,
         world_size=1,
@@ -32,7 +35,8 @@ def trainer():
 def play(trainer, stream, monkeypatch):
     monkeypatch.setattr(sys, "stderr", stream)
     bar = EpochBar()
-    module = SimpleNamespace(recent_loss=0.25)
+    module = TaggingTask(TinyFlow())
+    module.recent_loss = 0.25
     bar.on_train_epoch_start(trainer, module)
     bar._bar.mininterval = 0
     for i in range(3):
@@ -62,12 +66,12 @@ def test_a_log_file_gets_none(trainer, monkeypatch):
 
 def test_other_ranks_and_errors_leave_no_bar(trainer, monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
-    bar = EpochBar()
-    bar.on_train_epoch_start(trainer, None)
+    bar, module = EpochBar(), TaggingTask(TinyFlow())
+    bar.on_train_epoch_start(trainer, module)
     assert bar._bar is not None
     bar.on_exception()
     trainer.is_global_zero = False
-    bar.on_train_epoch_start(trainer, None)
-    bar.on_train_batch_end(trainer, None, None, random_sets(10), 0)
+    bar.on_train_epoch_start(trainer, module)
+    bar.on_train_batch_end(trainer, module, None, random_sets(10), 0)
     bar.on_validation_batch_end()
     assert bar._bar is None

@@ -135,8 +135,6 @@ def write_nothing(folder):
         ({"warmup": 1.5}, InputError, "warmup"),
         ({"batch_size": 1000}, InputError, "batch_size: expected at most 300"),
         ({"resume": True, "overwrite": True}, InputError, "resume or overwrite, got both"),
-        ({"bad": "ignore"}, InputError, "bad"),
-        ({"precision": "16"}, InputError, "precision"),
         ({"accelerator": "abacus"}, InputError, "accelerator"),
     ],
 )

@@ -1,0 +1,67 @@
+"""Each example runs, shortened, and is short."""
+
+import os
+import runpy
+from pathlib import Path
+
+import pytest
+from training.small_jets import write_jets
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def run(name, *words):
+    """What ``python examples/name.py words`` does."""
+    runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"](list(map(str, words)))
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Stands for data/: the three files of an easier problem."""
+    for seed, name in enumerate(("train", "val", "test")):
+        write_jets(tmp_path / f"{name}.root", 300, seed)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_top_tagging(data, capsys):
+    out = data / "run"
+    run("top_tagging", "--data", data, "--jets", 256, "--epochs", 1, "--output", out)
+    printed = capsys.readouterr().out
+    assert "ParticleFlow" in printed
+    assert "scores.root: 300 entries" in printed
+    assert {path.name for path in (out / "evaluation").iterdir()} >= {"metrics.json", "roc.pdf"}
+
+
+@pytest.mark.slow
+def test_in_an_analysis(data, capsys):
+    out = data / "run"
+    run("in_an_analysis", "--data", data, "--jets", 256, "--epochs", 1, "--output", out)
+    first = capsys.readouterr().out
+    assert "events have a jet among the fifth most like a top" in first
+    # The tagger that was trained, given by name: the same scores.
+    run("in_an_analysis", out, "--data", data, "--jets", 256)
+    assert capsys.readouterr().out == first
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("HEPML_TEST_DATA" not in os.environ, reason="HEPML_TEST_DATA is not set")
+def test_flavour_tagging_deepjet(tmp_path, capsys):
+    file = Path(os.environ["HEPML_TEST_DATA"]) / "deepjet-ttbar" / "ntuple_ttbar.root"
+    words = ["--jets", 256, "--epochs", 1, "--output", tmp_path / "run"]
+    run("flavour_tagging_deepjet", file, *words)
+    printed = capsys.readouterr().out
+    for pair in ("b against uds+g", "b against c", "c against uds+g"):
+        assert pair in printed
+
+
+@pytest.mark.slow
+def test_momentum_precision(capsys):
+    runpy.run_path(str(EXAMPLES / "momentum_precision.py"))["main"]()
+    assert "minkowski_dot in float32" in capsys.readouterr().out
+
+
+def test_every_example_is_tested_and_under_a_hundred_lines():
+    names = {path.stem: len(path.read_text().splitlines()) for path in EXAMPLES.glob("*.py")}
+    assert {f"test_{name}" for name in names} <= set(globals())
+    assert max(names.values()) < 100

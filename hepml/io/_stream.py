@@ -70,11 +70,11 @@ class ParticleStream(IterableDataset[ParticleSet]):
     -----
     Use it as ``DataLoader(stream, batch_size=None, num_workers=...)``: the stream makes the batches
     itself. Each set comes exactly once in an epoch, whatever the numbers of workers and of
-    ranks. All ranks have equally many batches, as gradient synchronisation needs: the sets are
-    shared out evenly, nothing is dropped or repeated, and where a rank has one set fewer its last
-    batch is smaller, or, if that batch would be empty, the one before it gives it one. With
-    `drop_last`, each rank drops what does not fill a batch. Sets that are dropped as bad make
-    their batch smaller, and a batch of which nothing remains is left out.
+    ranks. All ranks have equally many batches, as the synchronisation of gradients needs: the sets
+    are shared out evenly, nothing is dropped or repeated, and where a rank has one set fewer its
+    last batch is smaller, or takes one set from the batch before it. With `drop_last`, or a
+    `batch_size` of one, each rank drops what does not fill a batch. Sets that are dropped as bad
+    make their batch smaller; a batch of which nothing remains is left out.
 
     With a cut, or with several jets in an entry, the columns that decide how many sets there are
     are read once at construction.
@@ -136,27 +136,16 @@ class ParticleStream(IterableDataset[ParticleSet]):
 
     def __len__(self) -> int:
         """The number of batches of this rank, over all of its workers."""
-        return len(self._batch_bounds()) - 1
+        return len(self._bounds()) - 1
 
-    def _batch_bounds(self) -> list[int]:
+    def _bounds(self) -> list[int]:
         """The bounds of this rank's batches in the epoch's order of all sets."""
-        rank, ranks = self.world
-        first, last = (self.sets * r // ranks for r in (rank, rank + 1))
-        mine, size = last - first, self.batch_size
-        if self.drop_last or size == 1:
-            batches = (self.sets // ranks) // size
-            return [first + i * size for i in range(batches + 1)]
-        most = math.ceil(self.sets / ranks)
-        batches = math.ceil(most / size)
-        bounds = [first + min(i * size, mine) for i in range(batches + 1)]
-        if batches > 1 and bounds[-2] == bounds[-1]:
-            bounds[-2] -= 1
-        return bounds
+        return batch_bounds(self.sets, self.batch_size, *self.world, drop_last=self.drop_last)
 
     def __iter__(self) -> Iterator[ParticleSet]:
         worker = get_worker_info()
         number, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        bounds = self._batch_bounds()
+        bounds = self._bounds()
         batches = len(bounds) - 1
         first, last = (batches * w // workers for w in (number, number + 1))
         return self._batches(bounds[first : last + 1]) if first < last else iter(())
@@ -221,6 +210,22 @@ class ParticleStream(IterableDataset[ParticleSet]):
             at = random.permutation(len(numbers)) + random.random(len(numbers))
             place[numbers] = at / len(numbers)
         return np.argsort(place)
+
+
+def batch_bounds(sets: int, size: int, rank: int, ranks: int, *, drop_last: bool) -> list[int]:
+    """The bounds of the batches of one rank in an order of all sets.
+
+    Each rank has a range of the sets, even to within one, and all have equally many batches.
+    """
+    first, last = (sets * r // ranks for r in (rank, rank + 1))
+    if drop_last or size == 1:
+        return [first + i * size for i in range(sets // ranks // size + 1)]
+    batches = math.ceil(math.ceil(sets / ranks) / size)
+    bounds = [min(first + i * size, last) for i in range(batches + 1)]
+    if batches > 1 and bounds[-2] == bounds[-1]:
+        # One set fewer than the others: the last batch takes one from the batch before it.
+        bounds[-2] -= 1
+    return bounds
 
 
 class _Reader:

@@ -192,10 +192,16 @@ _DELPHES = Columns(
     tree="Delphes",
 )
 
+# Of a charged candidate, Eta is where its track ends; its momentum has the angle of CtgTheta.
 _PF = "ParticleFlowCandidate"
 _DELPHES_PF = Columns(
     Collection(
-        {"pt": f"{_PF}.PT", "eta": f"{_PF}.Eta", "phi": f"{_PF}.Phi", "mass": f"{_PF}.Mass"},
+        {
+            "pt": f"{_PF}.PT",
+            "eta": f"where({_PF}.Charge != 0, arcsinh({_PF}.CtgTheta), {_PF}.Eta)",
+            "phi": f"{_PF}.Phi",
+            "mass": f"{_PF}.Mass",
+        },
         {
             "charge": f"{_PF}.Charge",
             "is_charged_hadron": f"({_PF}.Charge != 0) & (abs({_PF}.PID) != 11) "

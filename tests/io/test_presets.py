@@ -107,7 +107,7 @@ def test_counts_of_classes(sets):
 
 
 def test_constituents_of_jetclass2_add_up_to_the_jet(sets, data):
-    """The polar angle of its jets is that before the vertex is known: pt and phi tell."""
+    """Its particles have the Eta of Delphes, which is where a track ends: pt and phi tell."""
     jets = jets_of(sets("jetclass2"))
     own = arrays(data, "jetclass2", ["jet_pt", "jet_phi", "jet_energy", "jet_label"])
     np.testing.assert_allclose(jets.pt, own.jet_pt, rtol=1e-6)

@@ -132,8 +132,7 @@ def hepml_and_uproot(
     trees = [source(path, columns) for path in files]
     names = branches(plain)
 
-    def arrays(threads: int) -> int:
-        how = {"decompression_executor": uproot.ThreadPoolExecutor(threads)} if threads else {}
+    def arrays(**how: Any) -> int:
         return sum(map(len, uproot.iterate(trees, names, **how)))
 
     def batches(columns: Columns, workers: int = 0, shuffle: bool = False) -> int:
@@ -141,8 +140,8 @@ def hepml_and_uproot(
         return sum(map(len, DataLoader(stream, batch_size=None, num_workers=workers)))
 
     return {
-        UPROOT: partial(arrays, 0),
-        UPROOT_THREADS: partial(arrays, 2),
+        UPROOT: arrays,
+        UPROOT_THREADS: partial(arrays, decompression_executor=uproot.ThreadPoolExecutor(2)),
         READ: lambda: len(read(files, plain)),
         STREAM: partial(batches, plain),
         SHUFFLED: partial(batches, plain, shuffle=True),

@@ -17,7 +17,7 @@ from jsonargparse import ArgumentParser, Namespace
 from hepml.errors import ColumnError, HepmlError, InputError
 from hepml.io import Columns, iterate, recognise
 from hepml.io._files import Location, locate
-from hepml.io._hdf5 import Hdf5Table, open_file, open_hdf5, tables
+from hepml.io._hdf5 import Hdf5Table, open_file, open_hdf5, reading, tables
 from hepml.io._open import READERS
 from hepml.io._root import RootTable, open_directory, tree_names
 
@@ -188,7 +188,7 @@ def _contents_of_root(location: Location) -> tuple[list[Tree], Any]:
 
 def _contents_of_hdf5(location: Location) -> tuple[list[Tree], Any]:
     """The tables of pandas in an HDF5 file, and all other datasets."""
-    with open_file(location.path) as file:
+    with reading(location.path), open_file(location.path) as file:
         keys = tables(file)
         found = []
         for key in keys:

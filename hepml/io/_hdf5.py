@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hepml.errors import ColumnError, DataError, FileError, MissingDependencyError
+from hepml.errors import ColumnError, DataError, FileError, HepmlError, MissingDependencyError
 from hepml.io._files import Location
 from hepml.io._table import Column
 
@@ -49,7 +49,8 @@ def open_hdf5(location: Location, wanted: str | None = None) -> "Hdf5Table":
     """
     file = open_file(location.path)
     try:
-        return Hdf5Table(file, location.path, _choose(file, location, wanted))
+        with reading(location.path):
+            return Hdf5Table(file, location.path, _choose(file, location, wanted))
     except BaseException:
         file.close()
         raise
@@ -73,7 +74,7 @@ def open_file(path: str) -> Any:
             got="a remote one",
             fix="copy the file here",
         )
-    with _reading(path):
+    with reading(path):
         return h5py.File(path, "r")
 
 
@@ -112,7 +113,7 @@ class Hdf5Table:
     def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
         wanted = {name: self._columns[name] for name in names}
         fields = list(dict.fromkeys(place.field for place in wanted.values()))
-        with _reading(f"{self.source}, entries {start} to {stop}"):
+        with reading(f"{self.source}, entries {start} to {stop}"):
             rows = self._table.fields(fields)[start:stop]
         return {name: Column(place.take(rows[place.field])) for name, place in wanted.items()}
 
@@ -175,11 +176,14 @@ def names_from_pickle(data: bytes) -> list[str]:
 
 
 @contextmanager
-def _reading(what: str) -> Iterator[None]:
+def reading(what: str) -> Iterator[None]:
     """Turn what h5py says about a bad file into one clear error."""
     try:
         yield
-    except OSError as error:
+    except HepmlError:
+        raise
+    except Exception as error:
+        # Damaged metadata come as RuntimeError, KeyError, UnicodeDecodeError, ...
         said = re.sub(r"\s+", " ", str(error))
         got, fix = said, "copy the file again; it is damaged"
         if "truncated file" in said:

@@ -274,6 +274,15 @@ def test_damaged_chunk(frame, tmp_path):
         read(str(path), COLUMNS)
 
 
+@pytest.mark.parametrize("signature", [b"TREE", b"HEAP", b"SNOD"])
+def test_damaged_directory(file, signature):
+    data = Path(file).read_bytes()
+    assert signature in data
+    Path(file).write_bytes(data.replace(signature, b"\x84xyz"))
+    with pytest.raises(FileError, match=r"jets\.h5.*copy the file again"):
+        read(file, COLUMNS)
+
+
 def test_remote():
     with pytest.raises(FileError, match=r"remote file 'https://.*copy the file here"):
         open_hdf5(Location("https://example.org/train.h5"))

@@ -13,6 +13,7 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ig
 from hepml.errors import InputError
 from hepml.models import MODELS
 from hepml.training import TrainedRun, train
+from hepml.training._trainer import first_rank
 
 # Every option of `train` but the network, its arguments and the files: type and help.
 _OPTIONS: dict[str, tuple[Any, str]] = {
@@ -86,7 +87,8 @@ def run(config: Namespace) -> int:
         _refuse_network(network, options["files"])
     output = options.pop("output") or str(Path("runs") / network.lower())
     trained = train(network, options.pop("files"), output=output, **options)
-    print(_summary(network, trained, options["validation"]))
+    if first_rank():
+        print(_summary(network, trained, options["validation"]))
     return 0
 
 

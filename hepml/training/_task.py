@@ -3,14 +3,14 @@
 import math
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torchmetrics import AUROC, Accuracy, MeanMetric
+from torchmetrics import AUROC, MeanMetric, StatScores
 
 from hepml.data import ParticleSet
 from hepml.errors import DataError, InputError
@@ -89,10 +89,9 @@ class TaggingTask(LightningModule):
         self.info = info
         task: Any = "binary" if classes == 2 else "multiclass"
         self.val_loss = MeanMetric()
-        self.val_accuracy = Accuracy(task="multiclass", num_classes=classes, average="micro")
+        self.val_counts = StatScores(task="multiclass", num_classes=classes, average=None)
         self.val_auc = AUROC(task=task, num_classes=classes)
         self.recent_loss = float("nan")
-        self._validated = torch.zeros(classes)
         self._losses: list[Tensor] = []
 
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets classes"]:
@@ -103,7 +102,14 @@ class TaggingTask(LightningModule):
     def training_step(self, batch: ParticleSet, batch_idx: int) -> Tensor:  # noqa: ARG002
         """The loss of a batch."""
         loss, _ = self.loss(batch)
-        self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch))
+        self.log(
+            "train_loss",
+            loss.detach(),
+            on_step=False,
+            on_epoch=True,
+            batch_size=len(batch),
+            sync_dist=True,
+        )
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: ParticleSet, batch_idx: int) -> None:  # noqa: ARG002
@@ -125,17 +131,15 @@ class TaggingTask(LightningModule):
         loss, logits = self.loss(batch)
         assert batch.labels is not None
         weight = float(len(batch)) if batch.weights is None else batch.weights.sum()
-        self._validated += batch.labels.bincount(minlength=self.classes).cpu()
         self.val_loss.update(loss, weight)
-        self.val_accuracy.update(logits, batch.labels)
+        self.val_counts.update(logits, batch.labels)
         scores = logits.float().softmax(dim=1)
         self.val_auc.update(scores[:, 1] if self.classes == 2 else scores, batch.labels)
 
     def on_validation_epoch_end(self) -> None:
         """Give the figures of the epoch; refuse a sample on which no AUC is defined."""
-        counts = cast(Tensor, self.all_gather(self._validated)).reshape(-1, self.classes)
-        present = counts.sum(dim=0).nonzero()
-        self._validated.zero_()
+        right, _, _, _, jets = self.val_counts.compute().T
+        present = jets.nonzero()
         if len(present) < 2:
             raise DataError(
                 "validation",
@@ -143,9 +147,10 @@ class TaggingTask(LightningModule):
                 got=f"only class {present.flatten().tolist()}",
                 fix="validate with files that hold all classes",
             )
-        for name in ("val_loss", "val_accuracy", "val_auc"):
-            metric = getattr(self, name)
-            self.log(name, metric.compute())
+        self.log("val_loss", self.val_loss.compute())
+        self.log("val_accuracy", right.sum() / jets.sum())
+        self.log("val_auc", self.val_auc.compute())
+        for metric in (self.val_loss, self.val_counts, self.val_auc):
             metric.reset()
 
     def configure_optimizers(self) -> Any:

@@ -1,7 +1,8 @@
 """Files to particles: the only place that converts units, order of components and dtype."""
 
 from hepml.io._chunks import Chunk
-from hepml.io._columns import Collection, Columns, JetIndex
+from hepml.io._collection import Collection, JetIndex
+from hepml.io._columns import Columns
 from hepml.io._files import Location, locate
 from hepml.io._open import open_table
 from hepml.io._presets import PRESETS

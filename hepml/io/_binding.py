@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hepml.errors import DataError
-from hepml.io._columns import Collection, Columns, JetIndex
+from hepml.io._collection import Collection, JetIndex
+from hepml.io._columns import Columns
 from hepml.io._expressions import Expression, parse
 from hepml.io._table import Table, missing_column
 

@@ -5,93 +5,12 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from hepml.errors import InputError
-from hepml.io._expressions import check_text
+from hepml.io._collection import Collection, JetIndex
+from hepml.io._expressions import check_text, check_texts
+from hepml.io._plain import known_keys, numbers_as_text, plain_of
 
-_MOMENTA = (
-    ("E", "px", "py", "pz"),
-    ("pt", "eta", "phi", "mass"),
-    ("pt", "eta", "phi", "energy"),
-)
+# The units of energy in GeV.
 UNITS = {"GeV": 1.0, "MeV": 1e-3}
-
-
-@dataclass(frozen=True)
-class JetIndex:
-    """Which jet each row of a flat collection belongs to, in files with several jets an event.
-
-    Parameters
-    ----------
-    jets
-        A column with one value for each jet of the event, such as ``FatJet_pt``.
-    jet
-        The column that holds, for each row, the number of its jet within the event; rows with a
-        negative number belong to none.
-    particle
-        The column that holds, for each row, the number of its particle in the common table of the
-        event; None if the rows are the particles.
-    """
-
-    jets: str
-    jet: str
-    particle: str | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("jets", "jet", "particle"):
-            if name != "particle" or self.particle is not None:
-                check_text(getattr(self, name), f"JetIndex.{name}")
-
-
-@dataclass(frozen=True)
-class Collection:
-    """One kind of particle: the columns of its momenta and features.
-
-    Parameters
-    ----------
-    momentum
-        Four expressions under the names (E, px, py, pz), (pt, eta, phi, mass) or
-        (pt, eta, phi, energy); ``energy`` may stand for ``E``. A negative mass means a space-like
-        momentum, as in :mod:`vector`.
-    features
-        Name of each feature and its expression. Columns with one value for each set may be mixed
-        in: ``log(part_pt / jet_pt)``.
-    kind
-        The name of a further feature that is 1 for the particles of this collection and 0 for
-        those of the others that are merged with it.
-    index
-        How a flat collection is divided into jets; None if the column is jagged, one list for each
-        set, or a fixed array padded with zeros.
-    cut
-        An expression that is true for the particles to keep.
-    """
-
-    momentum: Mapping[str, str]
-    features: Mapping[str, str] = field(default_factory=dict)
-    kind: str | None = None
-    index: JetIndex | None = None
-    cut: str | None = None
-
-    def __post_init__(self) -> None:
-        momentum = _texts(self.momentum, "Collection.momentum")
-        if "energy" in momentum and "px" in momentum:
-            momentum["E"] = momentum.pop("energy")
-        if not any(set(momentum) == set(names) for names in _MOMENTA):
-            raise InputError(
-                "Collection.momentum",
-                expected="the names " + ", or ".join(f"({', '.join(m)})" for m in _MOMENTA),
-                got=repr(tuple(self.momentum)),
-                fix="give one expression for each of the four, and no other",
-            )
-        object.__setattr__(self, "momentum", momentum)
-        object.__setattr__(self, "features", _texts(self.features, "Collection.features"))
-        if self.kind is not None and self.kind in self.features:
-            raise InputError(
-                "Collection.kind",
-                expected="a name that no feature of the collection has",
-                got=repr(self.kind),
-                fix="rename the kind or the feature",
-            )
-        if self.cut is not None:
-            check_text(self.cut, "Collection.cut")
 
 
 @dataclass(frozen=True, init=False)
@@ -173,12 +92,12 @@ class Columns:
             "tree": tree,
             "cut": cut,
             "label": label,
-            "classes": _texts(classes, "Columns.classes")
+            "classes": check_texts(classes, "Columns.classes")
             if isinstance(classes, Mapping)
             else tuple(classes),
             "class_files": dict(class_files or {}),
             "weights": weights,
-            "context": _texts(context or {}, "Columns.context"),
+            "context": check_texts(context or {}, "Columns.context"),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -238,8 +157,7 @@ class Columns:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and text, for checkpoints and YAML; defaults are left out."""
-        plain: dict[str, Any] = {"collections": [_plain(part) for part in self.collections]}
-        plain |= {k: v for k, v in _plain(self).items() if k != "collections"}
+        plain: dict[str, Any] = plain_of(self)
         return plain
 
     @classmethod
@@ -251,7 +169,7 @@ class Columns:
         InputError
             If a key is unknown or a value makes no sense.
         """
-        values = dict(_known_keys(cls, _numbers_as_text(plain)))
+        values = dict(known_keys(cls, numbers_as_text(plain)))
         parts = values.get("collections")
         if isinstance(parts, Mapping):
             parts = [parts]
@@ -268,7 +186,7 @@ class Columns:
 
 def _collection(plain: Mapping[str, Any]) -> Collection:
     """A collection from plain values."""
-    values = dict(_known_keys(Collection, plain))
+    values = dict(known_keys(Collection, plain))
     if "momentum" not in values:
         raise InputError(
             "Collection",
@@ -277,57 +195,8 @@ def _collection(plain: Mapping[str, Any]) -> Collection:
             fix="add momentum: {E: ..., px: ..., py: ..., pz: ...}",
         )
     if values.get("index") is not None:
-        values["index"] = JetIndex(**_known_keys(JetIndex, values["index"]))
+        values["index"] = JetIndex(**known_keys(JetIndex, values["index"]))
     return Collection(**values)
-
-
-def _numbers_as_text(value: Any) -> Any:
-    """What YAML reads as numbers was meant as expressions."""
-    if isinstance(value, Mapping):
-        return {name: _numbers_as_text(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_numbers_as_text(each) for each in value]
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return repr(value) if number else value
-
-
-def _known_keys(kind: type[Any], plain: Any) -> Mapping[str, Any]:
-    """The mapping itself, if all of its keys are parameters."""
-    names = [f.name for f in fields(kind)]
-    if not isinstance(plain, Mapping) or not set(plain) <= set(names):
-        raise InputError(
-            kind.__name__,
-            expected=f"a mapping with keys among {', '.join(names)}",
-            got=repr(list(plain)) if isinstance(plain, Mapping) else repr(plain),
-            fix="remove or rename the other keys",
-        )
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses and mappings as dictionaries without empty entries, tuples as lists."""
-    if isinstance(value, Columns | Collection | JetIndex):
-        entries = {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-        return {k: v for k, v in entries.items() if v not in (None, {}, [])}
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(v) for v in value]
-    return value
-
-
-def _texts(mapping: Mapping[str, str], what: str) -> dict[str, str]:
-    """A copy of a mapping from names to expressions."""
-    if not isinstance(mapping, Mapping):
-        raise InputError(
-            what,
-            expected="a mapping from names to expressions",
-            got=repr(mapping),
-            fix="write {'name': 'expression'}",
-        )
-    for name, text in mapping.items():
-        check_text(text, f"{what}[{name!r}]")
-    return dict(mapping)
 
 
 def _check(columns: Columns) -> None:

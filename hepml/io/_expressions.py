@@ -51,6 +51,20 @@ def check_text(text: object, what: str) -> None:
         parse(text, ())
 
 
+def check_texts(mapping: Mapping[str, str], what: str) -> dict[str, str]:
+    """A copy of a mapping from names to expressions, each of them checked."""
+    if not isinstance(mapping, Mapping):
+        raise InputError(
+            what,
+            expected="a mapping from names to expressions",
+            got=repr(mapping),
+            fix="write {'name': 'expression'}",
+        )
+    for name, text in mapping.items():
+        check_text(text, f"{what}[{name!r}]")
+    return dict(mapping)
+
+
 def parse(text: str, known: Collection[str]) -> Expression:
     """Parse an expression over the known names of columns.
 

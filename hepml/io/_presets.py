@@ -6,7 +6,8 @@ on one file reads another: ``charge``, ``is_charged_hadron``, ``is_neutral_hadro
 Li, Qian, arXiv:2202.03772): the hyperbolic tangent of the value in mm, the error in mm up to 1.
 """
 
-from hepml.io._columns import Collection, Columns, JetIndex
+from hepml.io._collection import Collection, JetIndex
+from hepml.io._columns import Columns
 from hepml.io._jetclass2 import JETCLASS2_CLASSES
 
 # GeV

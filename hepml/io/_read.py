@@ -54,10 +54,6 @@ def read(
         If a tree has no entries, or a set is bad.
     InputError
         If the layout is not recognised.
-
-    Examples
-    --------
-    >>> particles = read("jets_*.root", "hepml", max_sets=1000)  # doctest: +SKIP
     """
     locations = locate(files)
     columns = resolve(columns, locations[0])

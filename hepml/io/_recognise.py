@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hepml.errors import ColumnError
-from hepml.io._columns import Collection, Columns
+from hepml.io._collection import Collection
+from hepml.io._columns import Columns
 from hepml.io._expressions import parse
 from hepml.io._files import Location, locate
 from hepml.io._open import open_table

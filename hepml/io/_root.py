@@ -178,5 +178,7 @@ def _unreadable(what: str, expected: str, error: Exception) -> FileError:
         what,
         expected=expected,
         got=f"{type(error).__name__}: {reason[0] if reason else 'no reason given'}",
-        fix="check that it is a ROOT file and complete; copy it again if it was cut off",
+        fix="check the address and the network, or copy the file here"
+        if "://" in what
+        else "check that it is a ROOT file and complete; copy it again if it was cut off",
     )

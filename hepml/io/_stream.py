@@ -1,12 +1,10 @@
 """A shuffling stream of batches over many files, shared out among workers and ranks."""
 
-import math
-import sys
 from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,26 +15,17 @@ from hepml.data import ParticleSet, concatenate
 from hepml.errors import InputError
 from hepml.io._ahead import ahead
 from hepml.io._binding import Bound
-from hepml.io._chunks import Bad, Chunk, count_passing, read_chunk
+from hepml.io._chunks import Bad, Chunk, read_chunk
 from hepml.io._columns import Columns
 from hepml.io._files import Files, Location, locate
 from hepml.io._read import (
     STEP,
     check_options,
-    chunk_ranges,
     open_bound,
     resolve,
     warn_of_dropped,
 )
-
-
-class Span(NamedTuple):
-    """A range of entries of one file and how many of its sets, from the first, are used."""
-
-    file: int
-    start: int
-    stop: int
-    sets: int
+from hepml.io._spans import Span, batch_bounds, pieces_between, shuffled, spans_of
 
 
 class ParticleStream(IterableDataset[ParticleSet]):
@@ -102,7 +91,7 @@ class ParticleStream(IterableDataset[ParticleSet]):
         self.columns = resolve(columns, self._locations[0])
         self.batch_size, self.shuffle, self.seed, self.bad = batch_size, shuffle, seed, bad
         self.drop_last, self.buffer = drop_last, buffer
-        self._spans, self._file_labels = _spans(self._locations, self.columns, step, max_sets)
+        self._spans, self._file_labels = spans_of(self._locations, self.columns, step, max_sets)
         self.sets = sum(span.sets for span in self._spans)
         self._world: tuple[int, int] | None = None
         # Shared memory: workers that persist from epoch to epoch must see the new number.
@@ -175,7 +164,7 @@ class ParticleStream(IterableDataset[ParticleSet]):
         """
         epoch = int(self._epoch[0])
         self.dropped = {}
-        pieces = list(_pieces(self._spans, self._order(epoch), first, last))
+        pieces = list(pieces_between(self._spans, self._order(epoch), first, last))
         reader = _Reader(self._locations, self.columns, self.bad)
         chunks = ahead(partial(reader.read, self._spans[number]) for number, _, _ in pieces)
         size = self.buffer if self.shuffle else 1
@@ -199,33 +188,8 @@ class ParticleStream(IterableDataset[ParticleSet]):
         """The order of the chunks in an epoch."""
         if not self.shuffle:
             return np.arange(len(self._spans))
-        random = np.random.default_rng([self.seed, epoch])
-        # Where files hold one class each, spread the chunks of each class evenly over the epoch:
-        # a few chunks at random would often be of one class only.
-        strata: dict[int | None, list[int]] = {}
-        for number, span in enumerate(self._spans):
-            strata.setdefault(self._file_labels[span.file], []).append(number)
-        place = np.empty(len(self._spans))
-        for numbers in strata.values():
-            at = random.permutation(len(numbers)) + random.random(len(numbers))
-            place[numbers] = at / len(numbers)
-        return np.argsort(place)
-
-
-def batch_bounds(sets: int, size: int, rank: int, ranks: int, *, drop_last: bool) -> list[int]:
-    """The bounds of the batches of one rank in an order of all sets.
-
-    Each rank has a range of the sets, even to within one, and all have equally many batches.
-    """
-    first, last = (sets * r // ranks for r in (rank, rank + 1))
-    if drop_last or size == 1:
-        return [first + i * size for i in range(sets // ranks // size + 1)]
-    batches = math.ceil(math.ceil(sets / ranks) / size)
-    bounds = [min(first + i * size, last) for i in range(batches + 1)]
-    if batches > 1 and bounds[-2] == bounds[-1]:
-        # One set fewer than the others: the last batch takes one from the batch before it.
-        bounds[-2] -= 1
-    return bounds
+        labels = [self._file_labels[span.file] for span in self._spans]
+        return shuffled(labels, np.random.default_rng([self.seed, epoch]))
 
 
 class _Reader:
@@ -273,33 +237,3 @@ def _chosen(pool: ParticleSet, rows: Any) -> ParticleSet:
         take(pool.features, particles),
         *(take(each, rows) for each in (pool.context, pool.labels, pool.weights)),
     )
-
-
-def _pieces(spans: list[Span], order: Any, first: int, last: int) -> Iterator[tuple[int, int, int]]:
-    """The parts of spans that lie between two places in the epoch's order of all sets."""
-    place = 0
-    for number in order:
-        sets = spans[number].sets
-        start, stop = max(first - place, 0), min(last - place, sets)
-        if start < stop:
-            yield int(number), start, stop
-        place += sets
-
-
-def _spans(
-    locations: list[Location], columns: Columns, step: int, max_sets: int | None
-) -> tuple[list[Span], list[int | None]]:
-    """The chunks of all files up to a number of sets, and the label of each file if it has one."""
-    spans, labels = [], []
-    left = sys.maxsize if max_sets is None else max_sets
-    for file, location in enumerate(locations):
-        bound = open_bound(location, columns)
-        labels.append(bound.file_label)
-        for start, stop in chunk_ranges(bound, step):
-            sets = min(count_passing(bound, start, stop), left)
-            left -= sets
-            if sets:
-                spans.append(Span(file, start, stop, sets))
-            if not left:
-                return spans, labels
-    return spans, labels

@@ -1,11 +1,14 @@
 """Names of files: patterns, lists, trees, and clear errors for what is no file."""
 
+import asyncio
+import threading
 from pathlib import Path
 
 import pytest
+import torch
 
 from hepml.errors import FileError
-from hepml.io import Location, locate
+from hepml.io import Location, locate, read
 
 
 @pytest.fixture
@@ -99,6 +102,37 @@ def test_what_is_no_file_is_one_clear_error(tmp_path, monkeypatch, name, message
     with pytest.raises(FileError, match=message) as refused:
         locate(name)
     assert "\n" not in str(refused.value)
+
+
+def test_a_file_over_http(tmp_path, write, jets):
+    web = pytest.importorskip("aiohttp.web", reason="needs aiohttp")
+    path = write(tmp_path / "jets.root", jets([3, 0, 2]))
+    started, stopped = threading.Event(), threading.Event()
+    port = []
+
+    async def serve():
+        application = web.Application()
+        application.router.add_static("/", tmp_path)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port.append(runner.addresses[0][1])
+        started.set()
+        while not stopped.is_set():
+            await asyncio.sleep(0.01)
+        await runner.cleanup()
+
+    server = threading.Thread(target=asyncio.run, args=(serve(),))
+    server.start()
+    try:
+        assert started.wait(10)
+        particles = read(f"http://127.0.0.1:{port[0]}/jets.root:tree", "hepml")
+        assert torch.equal(particles.p4, read(path, "hepml").p4)
+        with pytest.raises(FileError, match=r"check the address and the network"):
+            read(f"http://127.0.0.1:{port[0]}/missing.root", "hepml")
+    finally:
+        stopped.set()
+        server.join()
 
 
 def test_remote_patterns_are_refused(monkeypatch):

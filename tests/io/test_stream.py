@@ -8,15 +8,12 @@ import awkward as ak
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 import hepml.io._stream as stream_module
 from hepml.errors import ColumnError, DataError, InputError
 from hepml.io import PRESETS, ParticleStream, read
 from hepml.io._ahead import THREADS
-from hepml.io._stream import batch_bounds
 
 COLUMNS = PRESETS["hepml"].replace(context={"number": "number"})
 JETS = 103
@@ -101,23 +98,6 @@ def test_each_set_comes_once_over_all_ranks_and_workers(
         assert mine == len(stream)
     batches_of = Counter(rank for (rank, _), batches in found.items() for _ in batches)
     assert len(set(batches_of.values())) == 1
-
-
-@given(st.integers(1, 300), st.integers(1, 40), st.integers(1, 7), st.booleans())
-def test_ranks_have_equally_many_batches_and_share_all_sets(sets, size, ranks, drop_last):
-    if sets < ranks:
-        return
-    bounds = [batch_bounds(sets, size, r, ranks, drop_last=drop_last) for r in range(ranks)]
-    sizes = [np.diff(b) for b in bounds]
-    assert len({len(s) for s in sizes}) == 1
-    assert all((s > 0).all() and (s <= size).all() for s in sizes)
-    places = [p for b in bounds for p in range(b[0], b[-1])]
-    assert len(places) == len(set(places))
-    if drop_last or size == 1:
-        assert all((s == size).all() for s in sizes)
-        assert sets - len(places) < ranks * size
-    else:
-        assert sorted(places) == list(range(sets))
 
 
 def test_drop_last(files):

@@ -1,0 +1,42 @@
+"""Dataclasses to and from plain values, for checkpoints and YAML."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from hepml.errors import InputError
+
+
+def plain_of(value: Any) -> Any:
+    """Dataclasses and mappings as dictionaries, tuples as lists; what is empty is left out."""
+    if is_dataclass(value):
+        entries = {f.name: plain_of(getattr(value, f.name)) for f in fields(value)}
+        return {name: each for name, each in entries.items() if each not in (None, {}, [])}
+    if isinstance(value, Mapping):
+        return {name: plain_of(each) for name, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain_of(each) for each in value]
+    return value
+
+
+def numbers_as_text(value: Any) -> Any:
+    """What YAML reads as numbers was meant as expressions."""
+    if isinstance(value, Mapping):
+        return {name: numbers_as_text(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [numbers_as_text(each) for each in value]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return repr(value) if number else value
+
+
+def known_keys(kind: type[Any], plain: Any) -> Mapping[str, Any]:
+    """The mapping itself, if all of its keys are parameters."""
+    names = [f.name for f in fields(kind)]
+    if not isinstance(plain, Mapping) or not set(plain) <= set(names):
+        raise InputError(
+            kind.__name__,
+            expected=f"a mapping with keys among {', '.join(names)}",
+            got=repr(list(plain)) if isinstance(plain, Mapping) else repr(plain),
+            fix="remove or rename the other keys",
+        )
+    return plain

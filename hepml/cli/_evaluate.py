@@ -99,9 +99,10 @@ def run(config: Namespace) -> int:
     )
     print(comparison_table(results))
     written = write_report(results, config.output, files, overwrite=config.overwrite)
-    absent = {str(pair) for result in results for pair in result.evaluation.absent}
+    absent = dict.fromkeys(p.title for result in results for p in result.evaluation.absent)
     if absent:
-        print(f"without signal or background in these files: {', '.join(sorted(absent))}")
+        names = ", ".join(absent) if len(absent) <= 5 else f"{len(absent)} further pairs"
+        print(f"without signal or background in these files: {names}")
     plots = dict.fromkeys(path.stem for path in written if path.suffix == ".png")
     print(f"wrote {written[0]} and, beside it as .png and .pdf, {', '.join(plots)}")
     return 0

@@ -195,7 +195,7 @@ def evaluate_probabilities(
     return Evaluation(
         tuple(class_names),
         len(labels),
-        Estimate(accuracy(probabilities, labels, weights), float(np.std(accuracies, ddof=1))),
+        Estimate(accuracy(probabilities, labels, weights), _spread(np.array(accuracies))),
         tuple(
             _discrimination(pair, ranking, np.stack(replica))
             for (pair, _, ranking), replica in zip(rankings, curves, strict=True)
@@ -226,12 +226,12 @@ def _discrimination(
 ) -> Discrimination:
     """The numbers of the sample with the spread of (area, background efficiencies) around them."""
     curve = ranking.curve()
-    spread = np.std(replicas, axis=0, ddof=1)
     rejections = {}
-    for efficiency, sigma in zip(EFFICIENCIES, spread[1:], strict=False):
+    for column, efficiency in enumerate(EFFICIENCIES, start=1):
+        sigma = _spread(replicas[:, column])
         passing = float(curve.background_at(np.array([efficiency]))[0])
         if passing > 0:
-            rejections[efficiency] = Estimate(1 / passing, float(sigma) / passing**2)
+            rejections[efficiency] = Estimate(1 / passing, sigma / passing**2)
         else:
             effective = ranking.background.sum() ** 2 / (ranking.background**2).sum()
             limit = float(effective) / _EVENTS_AT_95_PERCENT
@@ -241,13 +241,19 @@ def _discrimination(
     return Discrimination(
         pair,
         (int((ranking.signal > 0).sum()), int((ranking.background > 0).sum())),
-        Estimate(curve.area, float(spread[0])),
+        Estimate(curve.area, _spread(replicas[:, 0])),
         rejections,
         _GRID,
         curve.background_at(_GRID),
         low,
         high,
     )
+
+
+def _spread(values: Float[np.ndarray, " replicas"]) -> float:
+    """The standard deviation; zero where the values differ by rounding alone."""
+    sigma = float(np.std(values, ddof=1))
+    return sigma if sigma > 1e-12 * float(np.abs(values).max()) else 0.0
 
 
 def _check_table(

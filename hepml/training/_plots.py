@@ -148,7 +148,7 @@ def scores_figure(
     class_names
         The names of the classes.
     pairs
-        One panel for each; without any class of theirs among the jets, an empty one.
+        One panel for each; of many, for those with most signal jets.
     weights
         The weight of each jet.
 
@@ -160,7 +160,9 @@ def scores_figure(
     if not pairs:
         raise InputError("pairs", expected="one or more", got="none", fix="name a pair of classes")
     names = list(class_names)
-    shown = pairs[:MOST_CURVES]
+    signal = {pair: int(pair.is_signal(labels, names)[0].sum()) for pair in pairs}
+    largest = sorted(pairs, key=lambda pair: -signal[pair])[:MOST_CURVES]
+    shown = [pair for pair in pairs if pair in largest]
     columns = 2 if len(shown) == 4 else min(len(shown), 3)
     weights = np.ones(len(labels)) if weights is None else weights
     with _style():

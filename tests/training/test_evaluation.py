@@ -138,6 +138,14 @@ def test_each_class_against_the_rest_agrees_with_scikit_learn(weighted):
     ]
 
 
+def test_what_no_replica_changes_has_no_uncertainty():
+    labels = np.arange(41) % 2
+    probabilities = np.full((41, 2), (0.7, 0.3))
+    found = evaluate_probabilities(probabilities, labels, ["qcd", "top"], weights=np.full(41, 0.1))
+    assert found.accuracy.uncertainty == 0.0
+    assert found.discriminations[0].auc.uncertainty == 0.0
+
+
 def test_jets_without_weight_do_not_count():
     probabilities, labels = two_classes(400)
     weights = (np.arange(400) % 2).astype(float)

@@ -112,6 +112,15 @@ def test_many_pairs_are_reduced_to_the_largest_and_said_so():
     assert all(curve.sets[0] <= smallest for name, curve in all_curves.items() if name not in shown)
 
 
+def test_of_many_score_panels_those_with_most_signal_are_drawn():
+    probabilities, labels, names = sample(12)
+    labels = np.where(labels < 4, 11, labels)
+    figure = scores_figure(probabilities, labels, names, default_pairs(names))
+    titles = [axes.get_xlabel() for axes in figure.axes if axes.axison]
+    assert titles == [f"Score: class_{i} against 11 others" for i in range(4, 12)]
+    assert figure.get_supxlabel() == "4 further pairs are not shown"
+
+
 def test_scores_are_normalised_to_area_one_with_weights_and_the_upper_edge():
     probabilities = np.array([[0.0, 1.0], [0.25, 0.75], [1.0, 0.0]])
     figure = scores_figure(

@@ -174,8 +174,9 @@ def labels_of(bound: Bound, sets: Rows, faults: Faults) -> Any:
         ", ".join(name for name, one in zip(names, row, strict=True) if one) or "none is true"
         for row in true[bad]
     ]
+    column = " or ".join(repr(expression.text) for expression in list(bound.classes.values())[:6])
     expected = f"one true expression among the classes {_listed(names)}"
-    faults.add(bad, "label outside the classes", "of the classes", expected, examples)
+    faults.add(bad, "label outside the classes", column, expected, examples)
     return true.argmax(axis=1).astype(np.int64)
 
 

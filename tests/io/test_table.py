@@ -10,15 +10,21 @@ from hepml.io._table import Column, missing_column, take_entries
 
 
 class Names:
-    """As much of a table as the error needs."""
+    """A table that holds nothing but the names of its columns."""
 
-    source = "file.root:tree"
+    file, tree, source, entries = "file.root", "tree", "file.root:tree", 0
 
     def __init__(self, *names):
         self._names = names
 
     def names(self):
         return list(self._names)
+
+    def read(self, names, start, stop):
+        raise NotImplementedError
+
+    def bounds(self):
+        return [0]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=8))

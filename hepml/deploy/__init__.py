@@ -1,9 +1,27 @@
-"""Deployment: taggers inside an analysis, over files, and beside each other."""
+"""Deployment: taggers inside an analysis, over files, and beside each other.
 
-from hepml.deploy._compare import Result, compare
-from hepml.deploy._predict import Prediction, predict
-from hepml.deploy._report import comparison_table, write_report
-from hepml.deploy._tagger import Tagger
+The names are imported when they are first used: a tagger inside an analysis does not wait for the
+plots.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hepml.deploy._compare import Result, compare
+    from hepml.deploy._predict import Prediction, predict
+    from hepml.deploy._report import comparison_table, write_report
+    from hepml.deploy._tagger import Tagger
+
+_MODULES = {
+    "Prediction": "_predict",
+    "Result": "_compare",
+    "Tagger": "_tagger",
+    "compare": "_compare",
+    "comparison_table": "_report",
+    "predict": "_predict",
+    "write_report": "_report",
+}
 
 __all__ = [
     "Prediction",
@@ -14,3 +32,11 @@ __all__ = [
     "predict",
     "write_report",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,5 +1,8 @@
 """Scores inside an analysis: values against numpy, structure against awkward."""
 
+import subprocess
+import sys
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -200,3 +203,10 @@ def test_load_without_columns_uses_the_names_of_to_awkward(tmp_path):
     assert tagger(sets_of(particles([2, 1])).to_awkward()).fields == ["0", "1", "2"]
     with pytest.raises(FileError, match="no such file"):
         Tagger.load(tmp_path / "charge.ckpt")
+
+
+@pytest.mark.slow
+def test_a_tagger_needs_neither_plots_nor_training_engine():
+    code = "import sys; from hepml.deploy import Tagger; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"matplotlib", "lightning"}.isdisjoint(done.stdout.split())

@@ -19,8 +19,8 @@ def make_parser() -> ArgumentParser:
         usage="hepml evaluate CHECKPOINT [CHECKPOINT ...] FILE [FILE ...] [options]",
         description="Accuracy, AUC and background rejection of taggers, with bootstrap "
         "uncertainties: a table on standard output; metrics.json, ROC curves, score histograms and "
-        "confusion matrices (PNG and PDF) in a folder. jets/s is the rate from file to score: reading "
-        "and network together.",
+        "confusion matrices (PNG and PDF) in a folder. jets/s is the rate from file to score: "
+        "reading and network together.",
     )
     parser.add_argument(
         "paths",

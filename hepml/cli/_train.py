@@ -13,7 +13,7 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ig
 from hepml.errors import InputError
 from hepml.models import MODELS
 from hepml.training import TrainedRun, train
-from hepml.training._trainer import first_rank
+from hepml.training._folder import first_rank
 
 # Every option of `train` but the network, its arguments and the files: type and help.
 _OPTIONS: dict[str, tuple[Any, str]] = {
@@ -116,7 +116,7 @@ def _refuse_network(network: str | None, files: Sequence[str]) -> NoReturn:
         "network",
         expected=f"one of {', '.join(MODELS)}",
         got=repr(given) if given else "none",
-        fix=f"did you mean {near[0]}?" if near else "name it first: hepml train NETWORK FILE ...",
+        fix=f"did you mean {near[0]}?" if near else "name it first, as in `hepml train LorentzNet FILES`",
     )
 
 

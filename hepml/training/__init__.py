@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
     from hepml.training._data import ParticleData
     from hepml.training._evaluation import Discrimination, Evaluation, evaluate_probabilities
+    from hepml.training._folder import RunFolder
     from hepml.training._metrics import Estimate, RocCurve, accuracy, confusion_matrix, roc_curve
     from hepml.training._pairs import Pair, default_pairs
     from hepml.training._plots import confusion_figure, roc_figure, save_figure, scores_figure
@@ -31,6 +32,7 @@ _MODULES = {
     "Pair": "_pairs",
     "ParticleData": "_data",
     "RocCurve": "_metrics",
+    "RunFolder": "_folder",
     "TaggingTask": "_task",
     "TrainedRun": "_train",
     "accuracy": "_metrics",
@@ -56,6 +58,7 @@ __all__ = [
     "Pair",
     "ParticleData",
     "RocCurve",
+    "RunFolder",
     "TaggingTask",
     "TrainedRun",
     "accuracy",

@@ -1,5 +1,6 @@
 """The folder of a run: what it holds, and that nothing of another run is lost."""
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,15 @@ from typing import Any
 import yaml
 
 from hepml.errors import FileError, InputError
+
+
+def first_rank() -> bool:
+    """Whether this process is the one that writes: with several devices there are others."""
+    # In the order in which Lightning asks for them.
+    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK"):
+        if name in os.environ:
+            return int(os.environ[name]) == 0
+    return True
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import yaml
 from torch import nn
 
 from hepml.errors import FileError, InputError
-from hepml.io import PRESETS, Columns, read, recognise
+from hepml.io import PRESETS, Columns, iterate, recognise
 from hepml.models import MODELS
 
 # Enough jets to see that files, columns and model fit together.
-_TRIAL = 4
+_TRIAL = 8
 
 
 _AT_LEAST = {
@@ -180,20 +180,16 @@ def complete_arguments(
     return {**arguments, **sizes}
 
 
-def build_model(
-    network: type[nn.Module], arguments: Mapping[str, Any], columns: Columns, files: Sequence[str]
-) -> nn.Module:
-    """The model, after it has been tried on the first jets of some files.
+def build_model(network: type[nn.Module], arguments: Mapping[str, Any]) -> nn.Module:
+    """The model.
 
     Raises
     ------
     InputError
-        If the model does not take its arguments.
-    HepmlError
-        If a file cannot be read with the columns.
+        If it does not take these arguments.
     """
     try:
-        model = network(**arguments)
+        return network(**arguments)
     except TypeError as error:
         raise InputError(
             f"arguments of {network.__name__}",
@@ -201,8 +197,18 @@ def build_model(
             got=f"{dict(arguments)} ({error})",
             fix=f"see `hepml train {network.__name__} --help`",
         ) from error
+
+
+def try_model(model: nn.Module, file: str, columns: Columns, bad: Literal["error", "drop"]) -> None:
+    """See that file, columns and model fit together, without changing the model.
+
+    Raises
+    ------
+    HepmlError
+        If the file cannot be read with the columns, or the model does not take what they give.
+    """
+    chunk = next(iterate(file, columns, step=_TRIAL, bad=bad))
     model.eval()
     with torch.no_grad():
-        for file in files:
-            model(read(file, columns, max_sets=_TRIAL))
-    return model.train()
+        model(chunk.particles[:_TRIAL])
+    model.train()

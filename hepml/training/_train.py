@@ -1,6 +1,5 @@
 """A training run, from files to a folder with checkpoints."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,20 +10,16 @@ from torch import nn
 
 from hepml.errors import InputError
 from hepml.io import Columns
-from hepml.training._callbacks import EpochCheckpoints, EpochTable, SeedEachEpoch
-from hepml.training._checkpoint import describe_model, read_checkpoint
-from hepml.training._data import ParticleData
-from hepml.training._folder import RunFolder
+from hepml.training._checkpoint import describe_model
+from hepml.training._folder import RunFolder, first_rank
 from hepml.training._inputs import (
     build_model,
     check_numbers,
     choose_columns,
     choose_model,
     complete_arguments,
+    try_model,
 )
-from hepml.training._progress import EpochBar
-from hepml.training._task import TaggingTask
-from hepml.training._trainer import first_rank, interruptible, make_trainer, quiet_lightning
 
 Files = str | Path | Sequence[str | Path]
 
@@ -170,65 +165,28 @@ def train(
     }
     check_numbers(options)
     torch.manual_seed(seed)
-    task = TaggingTask(
-        build_model(kind, info.arguments, chosen, [*paths[:1], *validation_paths[:1]]),
-        len(chosen.class_names),
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        warmup=warmup,
-        info=replace(info, run=options),
+    built = build_model(kind, info.arguments)
+    for path in [*paths[:1], *validation_paths[:1]]:
+        try_model(built, path, chosen, bad)
+
+    # Lightning takes longer to import than a mistyped name to be found.
+    from hepml.training._fit import fit
+
+    figures = fit(
+        built,
+        replace(info, run=options),
+        chosen,
+        folder,
+        resume=resume,
+        overwrite=overwrite,
+        progress=progress,
     )
-    data = ParticleData(
-        paths,
-        validation_paths or None,
-        columns=chosen,
-        batch_size=batch_size,
-        max_sets=max_jets,
-        max_validation_sets=max_validation_jets,
-        bad=bad,
-        workers=workers,
-        seed=seed,
-    )
-    if len(data.train_stream) == 0:
-        raise InputError(
-            "batch_size",
-            expected=f"at most {data.train_stream.sets}, the number of jets to learn from",
-            got=str(batch_size),
-            fix="lower it, or give more jets",
-        )
-    checkpoints = EpochCheckpoints(folder.best, folder.last)
-    callbacks = [SeedEachEpoch(seed), EpochTable(folder.metrics, show=progress), checkpoints]
-    with quiet_lightning():
-        trainer = make_trainer(options, [*callbacks, *([EpochBar()] if progress else [])])
-        last = folder.last if resume and folder.last.exists() else None
-        if last is not None:
-            folder.check_same(options, read_checkpoint(last))
-        if first_rank():
-            if overwrite:
-                folder.remove()
-            if last is None:
-                folder.write_config(options)
-            if progress:
-                print(_opening(info.model, task.model, chosen, data), file=sys.stderr, flush=True)
-        with interruptible(folder):
-            trainer.fit(task.double() if precision == "64" else task, data, ckpt_path=last)
-    return TrainedRun(folder, chosen, task.model, checkpoints.best)
+    return TrainedRun(folder, chosen, built, figures)
 
 
 def _listed(files: Files) -> list[str]:
     """One name or several as a list of text."""
     return [str(f) for f in ([files] if isinstance(files, str | Path) else files)]
-
-
-def _opening(name: str, network: nn.Module, columns: Columns, data: ParticleData) -> str:
-    """What is going to be trained on what."""
-    validated = data.validation_stream.sets if data.validation_stream is not None else 0
-    return (
-        f"{name} with {sum(p.numel() for p in network.parameters()):,} parameters; "
-        f"{data.train_stream.sets:,} jets to learn from, {validated:,} to validate with; "
-        f"classes {', '.join(columns.class_names)}; "
-        f"features {', '.join(columns.feature_names) or 'none'}"
-    )
 
 
 def _lists(value: Any) -> Any:

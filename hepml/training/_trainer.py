@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -69,11 +68,6 @@ def _tensorboard(folder: RunFolder) -> TensorBoardLogger | bool:
     return TensorBoardLogger(
         folder.path, name="", version=folder.tensorboard.name, default_hp_metric=False
     )
-
-
-def first_rank() -> bool:
-    """Whether this process is the one that writes: with several devices there are others."""
-    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 @contextmanager

@@ -1,11 +1,17 @@
+import csv
+import subprocess
+import sys
 from inspect import signature
 
 import pytest
+import torch
 import yaml
+from sklearn.metrics import roc_auc_score
 from training.small_jets import write_jets
 
 from hepml.cli import main
 from hepml.cli._train import make_parser
+from hepml.io import read
 from hepml.models import MODELS
 from hepml.training import load_checkpoint, train
 
@@ -62,6 +68,29 @@ def test_from_files_to_a_checkpoint(files, folder, capsys):
 
 
 @pytest.mark.slow
+def test_two_processes_learn_one_model_and_speak_with_one_voice(files, folder):
+    words = ["EnergyFlow", files[0], "--validation", files[1], *SMALL[:2], "--batch-size", "20"]
+    words += ["--features", "none", "--devices", "2", "--accelerator", "cpu", "-o", "run"]
+    done = subprocess.run(
+        [sys.executable, "-m", "hepml.cli", "train", *words],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("best epoch 1") == 1
+    assert done.stderr.count("\n") == 2, done.stderr
+    model, columns, info = load_checkpoint("run/checkpoints/best.ckpt")
+    particles = read(files[1], columns)
+    with torch.no_grad():
+        scores = model(particles).softmax(1)[:, 1]
+    auc = roc_auc_score(particles.labels, scores)
+    assert info.figures["val_auc"] == pytest.approx(auc, abs=1e-6)
+    with open(folder / "run" / "metrics.csv") as file:
+        assert next(csv.DictReader(file))["jets"] == "200"
+
+
+@pytest.mark.slow
 def test_the_default_folder_is_named_after_the_network(files, folder):
     assert main(["train", "EnergyFlow", files[0], *SMALL[:4], "--features", "none"]) == 0
     assert (folder / "runs" / "energyflow" / "checkpoints" / "best.ckpt").exists()
@@ -107,10 +136,7 @@ def test_the_network_is_the_first_word_an_option_or_in_the_configuration(folder)
     ("words", "message"),
     [
         (["LorenzNet", "a.root"], "got 'LorenzNet'. Fix: did you mean LorentzNet?"),
-        (
-            ["a.root"],
-            "expected one of EnergyFlow, LorentzNet, MessagePassing, ParticleFlow, got none",
-        ),
+        (["a.root"], f"expected one of {', '.join(MODELS)}, got none. Fix: name it first"),
         (["LorentzNet", "tarin.root"], "file 'tarin.root': expected a file, got no such file"),
     ],
 )

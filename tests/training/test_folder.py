@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from hepml.errors import FileError, InputError
-from hepml.training._folder import RunFolder
+from hepml.training._folder import RunFolder, first_rank
 
 
 @pytest.fixture
@@ -37,3 +37,20 @@ def test_options_that_differ_are_listed_and_a_folder_may_move(folder):
     folder.check_same({"epochs": 3, "seed": 0, "output": "b", "new": 1}, saved)
     with pytest.raises(InputError, match=r"epochs=3, got epochs=4\. Fix: resume with .*--resume"):
         folder.check_same({"epochs": 4, "seed": 0, "output": "b"}, saved)
+
+
+@pytest.mark.parametrize(
+    ("environment", "first"),
+    [
+        ({}, True),
+        ({"LOCAL_RANK": "0"}, True),
+        ({"LOCAL_RANK": "1"}, False),
+        ({"RANK": "2", "LOCAL_RANK": "0"}, False),
+    ],
+)
+def test_one_process_of_many_writes(environment, first, monkeypatch):
+    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert first_rank() is first

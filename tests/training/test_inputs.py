@@ -1,12 +1,19 @@
+import numpy as np
 import pytest
 import torch
 import yaml
 from training.small_jets import TinyFlow, write_jets
 
-from hepml.errors import FileError, InputError
+from hepml.errors import DataError, FileError, InputError
 from hepml.io import PRESETS
 from hepml.models import LorentzNet
-from hepml.training._inputs import build_model, choose_columns, choose_model, complete_arguments
+from hepml.training._inputs import (
+    build_model,
+    choose_columns,
+    choose_model,
+    complete_arguments,
+    try_model,
+)
 
 HEPML = PRESETS["hepml"]
 
@@ -76,13 +83,23 @@ def test_a_model_by_name():
         choose_model("Lorentznet")
 
 
-def test_a_model_is_tried_without_changing_it(file):
-    torch.manual_seed(0)
-    fresh = TinyFlow(features=10)
-    torch.manual_seed(0)
-    built = build_model(TinyFlow, {"features": 10}, HEPML, [file])
-    assert built.training
-    for name, tensor in fresh.state_dict().items():
-        assert torch.equal(tensor, built.state_dict()[name])
+def test_a_model_that_does_not_take_its_arguments():
     with pytest.raises(InputError, match=r"arguments of TinyFlow: .*\{'depth': 1\}"):
-        build_model(TinyFlow, {"depth": 1}, HEPML, [file])
+        build_model(TinyFlow, {"depth": 1})
+
+
+def test_a_model_is_tried_without_changing_it(file):
+    model = build_model(TinyFlow, {"features": 10})
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    try_model(model, file, HEPML, "error")
+    assert model.training
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+def test_bad_jets_are_no_error_in_a_trial_that_drops_them(tmp_path):
+    broken = write_jets(tmp_path / "broken.root", 20, label=np.array([2, 0] * 10, np.int8))
+    model = TinyFlow(features=10)
+    with pytest.raises(DataError, match="label"):
+        try_model(model, str(broken), HEPML, "error")
+    try_model(model, str(broken), HEPML, "drop")

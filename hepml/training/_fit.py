@@ -1,0 +1,103 @@
+"""The part of a run that needs Lightning: from a model and its options to checkpoints."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from hepml.errors import InputError
+from hepml.io import Columns
+from hepml.training._callbacks import EpochCheckpoints, EpochTable, SeedEachEpoch
+from hepml.training._checkpoint import CheckpointInfo, read_checkpoint
+from hepml.training._data import ParticleData
+from hepml.training._folder import RunFolder, first_rank
+from hepml.training._progress import EpochBar
+from hepml.training._task import TaggingTask
+from hepml.training._trainer import interruptible, make_trainer, quiet_lightning
+
+
+def fit(
+    model: nn.Module,
+    info: CheckpointInfo,
+    columns: Columns,
+    folder: RunFolder,
+    *,
+    resume: bool,
+    overwrite: bool,
+    progress: bool,
+) -> Mapping[str, int | float]:
+    """Train a model with the options in `info.run`, and give the figures of the best epoch."""
+    options = info.run
+    data = _data(options, columns)
+    task = TaggingTask(
+        model.double() if options["precision"] == "64" else model,
+        len(columns.class_names),
+        learning_rate=options["learning_rate"],
+        weight_decay=options["weight_decay"],
+        warmup=options["warmup"],
+        info=info,
+    )
+    checkpoints = EpochCheckpoints(folder.best, folder.last)
+    callbacks = [
+        SeedEachEpoch(options["seed"]),
+        EpochTable(folder.metrics, show=progress),
+        checkpoints,
+        *([EpochBar()] if progress else []),
+    ]
+    with quiet_lightning():
+        trainer = make_trainer(options, callbacks)
+        last = folder.last if resume and folder.last.exists() else None
+        finished = 0 if last is None else _finished_epochs(folder, options)
+        if first_rank():
+            if overwrite:
+                folder.remove()
+            if last is None:
+                folder.write_config(options)
+            if progress:
+                print(_opening(task, columns, data, finished), file=sys.stderr, flush=True)
+        with interruptible(folder):
+            trainer.fit(task, data, ckpt_path=last)
+    return checkpoints.best
+
+
+def _data(options: Mapping[str, Any], columns: Columns) -> ParticleData:
+    """The files, all of which are opened here."""
+    data = ParticleData(
+        options["files"],
+        options["validation"] or None,
+        columns=columns,
+        batch_size=options["batch_size"],
+        max_sets=options["max_jets"],
+        max_validation_sets=options["max_validation_jets"],
+        bad=options["bad"],
+        workers=options["workers"],
+        seed=options["seed"],
+    )
+    if len(data.train_stream) == 0:
+        raise InputError(
+            "batch_size",
+            expected=f"at most {data.train_stream.sets}, the number of jets to learn from",
+            got=str(options["batch_size"]),
+            fix="lower it, or give more jets",
+        )
+    return data
+
+
+def _finished_epochs(folder: RunFolder, options: Mapping[str, Any]) -> int:
+    """How far the run in the folder went, which must have had the same options."""
+    content = read_checkpoint(folder.last)
+    folder.check_same(options, content)
+    return int(content["epoch"]) + 1
+
+
+def _opening(task: TaggingTask, columns: Columns, data: ParticleData, finished: int) -> str:
+    """What is going to be trained on what."""
+    validated = data.validation_stream.sets if data.validation_stream is not None else 0
+    return (
+        f"{type(task.model).__name__} with {sum(p.numel() for p in task.parameters()):,} "
+        f"parameters; {data.train_stream.sets:,} jets to learn from, {validated:,} to validate "
+        f"with; classes {', '.join(columns.class_names)}; "
+        f"features {', '.join(columns.feature_names) or 'none'}"
+        + (f"; resumed after epoch {finished}" if finished else "")
+    )

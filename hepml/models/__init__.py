@@ -3,6 +3,7 @@
 from torch import nn
 
 from hepml.models._energy_flow import EnergyFlow
+from hepml.models._lorentz_cg import LorentzCG
 from hepml.models._lorentz_net import LorentzNet
 from hepml.models._message_passing import MessagePassing
 from hepml.models._particle_flow import ParticleFlow
@@ -10,9 +11,10 @@ from hepml.models._particle_flow import ParticleFlow
 # The names by which the command line and checkpoints call them.
 MODELS: dict[str, type[nn.Module]] = {
     "EnergyFlow": EnergyFlow,
+    "LorentzCG": LorentzCG,
     "LorentzNet": LorentzNet,
     "MessagePassing": MessagePassing,
     "ParticleFlow": ParticleFlow,
 }
 
-__all__ = ["MODELS", "EnergyFlow", "LorentzNet", "MessagePassing", "ParticleFlow"]
+__all__ = ["MODELS", "EnergyFlow", "LorentzCG", "LorentzNet", "MessagePassing", "ParticleFlow"]

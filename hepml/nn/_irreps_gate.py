@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.lorentz import Irreps
-from hepml.nn._irreps_fields import SCALAR, field_counts, join_fields, real_irreps, split_fields
+from hepml.nn._irreps_fields import SCALAR, Fields
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -59,27 +59,25 @@ class IrrepsGate(nn.Module):
         gate: Activation = torch.sigmoid,
     ) -> None:
         super().__init__()
-        self.irreps_out = real_irreps("irreps", irreps)
-        self.gated = {
-            irrep: copies
-            for irrep, copies in field_counts(self.irreps_out).items()
-            if irrep != SCALAR
-        }
-        self.irreps_in = Irreps([(sum(self.gated.values()), SCALAR)]) + self.irreps_out
+        self._fields = Fields("irreps", irreps)
+        self.irreps_out = self._fields.irreps
+        copies = self._fields.copies
+        # (0,0) is the first of the irreps.
+        self._scalars = SCALAR in copies
+        self._gates = [mul for irrep, mul in copies.items() if irrep != SCALAR]
+        self.irreps_in = Irreps([(sum(self._gates), SCALAR)]) + self.irreps_out
         self.activation, self.gate = activation, gate
         self.scales = (_inverse_root_mean_square(activation), _inverse_root_mean_square(gate))
 
     def forward(self, x: Float[Tensor, "*batch dim_in"]) -> Float[Tensor, "*batch dim_out"]:
         """The activated scalars and the gated copies."""
-        first = self.irreps_in[0].mul
-        fields = split_fields(x[..., first:], self.irreps_out)
-        gates = self.scales[1] * self.gate(x[..., :first])
-        parts = torch.split(gates, list(self.gated.values()), -1) if self.gated else ()
-        for irrep, part in zip(self.gated, parts, strict=True):
-            fields[irrep] = part[..., None] * fields[irrep]
-        if SCALAR in fields:
-            fields[SCALAR] = self.scales[0] * self.activation(fields[SCALAR])
-        return join_fields(fields, self.irreps_out)
+        gates, x = x[..., : sum(self._gates)], x[..., sum(self._gates) :]
+        scalars, others = [], self._fields.split(x)
+        if self._scalars:
+            scalars, others = [self.scales[0] * self.activation(others[0])], others[1:]
+        factors = torch.split(self.scales[1] * self.gate(gates), self._gates, -1)
+        gated = [factor[..., None] * field for factor, field in zip(factors, others, strict=True)]
+        return self._fields.join([*scalars, *gated])
 
 
 def _inverse_root_mean_square(function: Activation) -> float:

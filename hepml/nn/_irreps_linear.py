@@ -5,14 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.lorentz import Irreps
-from hepml.nn._irreps_fields import (
-    SCALAR,
-    field_counts,
-    field_dim,
-    join_fields,
-    real_irreps,
-    split_fields,
-)
+from hepml.nn._irreps_fields import SCALAR, Fields, field_dim
 
 
 class IrrepsLinear(nn.Module):
@@ -52,32 +45,38 @@ class IrrepsLinear(nn.Module):
         self, irreps_in: Irreps | str, irreps_out: Irreps | str, *, bias: bool = True
     ) -> None:
         super().__init__()
-        self.irreps_in = real_irreps("irreps_in", irreps_in)
-        self.irreps_out = real_irreps("irreps_out", irreps_out)
-        available = field_counts(self.irreps_in)
+        self._in, self._out = Fields("irreps_in", irreps_in), Fields("irreps_out", irreps_out)
+        self.irreps_in, self.irreps_out = self._in.irreps, self._out.irreps
+        incoming = list(self._in.copies)
+        # Of each field that goes out: where it comes in, its weights, copies and components.
+        self._plan: list[tuple[int | None, str, int, int]] = []
         self.weights = nn.ParameterDict()
-        for irrep, copies in field_counts(self.irreps_out).items():
+        for irrep, copies in self._out.copies.items():
+            source = incoming.index(irrep) if irrep in incoming else None
+            self._plan.append((source, str(irrep), copies, field_dim(irrep)))
             # The real parts of the weights, and then the imaginary parts where they are complex.
-            inputs = available.get(irrep, 0) * (1 if irrep.is_real else 2)
+            inputs = self._in.copies.get(irrep, 0) * (1 if irrep.is_real else 2)
             if inputs:
                 weight = nn.init.normal_(torch.empty(copies, inputs), std=inputs**-0.5)
                 self.weights[str(irrep)] = nn.Parameter(weight)
-        scalars = self.irreps_out.count("(0,0)")
+        scalars = self._out.copies.get(SCALAR, 0)
         self.bias = nn.Parameter(torch.zeros(scalars)) if bias and scalars else None
 
     def forward(self, x: Float[Tensor, "*batch dim_in"]) -> Float[Tensor, "*batch dim_out"]:
         """The mixed copies."""
-        fields = split_fields(x, self.irreps_in)
-        mixed = {}
-        for irrep, copies in field_counts(self.irreps_out).items():
-            if irrep not in fields:
-                mixed[irrep] = x.new_zeros(*x.shape[:-1], copies, field_dim(irrep))
+        fields = self._in.split(x)
+        mixed = []
+        for source, name, copies, components in self._plan:
+            if source is None:
+                mixed.append(x.new_zeros(*x.shape[:-1], copies, components))
                 continue
-            z = fields[irrep]
-            if not irrep.is_real:
+            z, weight = fields[source], self.weights[name]
+            if weight.shape[1] != z.shape[-2]:
                 # i z, for the imaginary parts of the weights.
-                z = torch.cat([z, torch.cat([-z[..., irrep.dim :], z[..., : irrep.dim]], -1)], -2)
-            mixed[irrep] = nn.functional.linear(z.mT, self.weights[str(irrep)]).mT
+                real, imag = z.chunk(2, -1)
+                z = torch.cat([z, torch.cat([-imag, real], -1)], -2)
+            mixed.append(nn.functional.linear(z.mT, weight).mT)
         if self.bias is not None:
-            mixed[SCALAR] = mixed[SCALAR] + self.bias[:, None]
-        return join_fields(mixed, self.irreps_out)
+            # (0,0) is the first of the irreps.
+            mixed[0] = mixed[0] + self.bias[:, None]
+        return self._out.join(mixed)

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.lorentz import Irreps, clebsch_gordan
-from hepml.nn._irreps_fields import SCALAR, field_counts, real_irreps, split_fields
+from hepml.nn._irreps_fields import SCALAR, Fields
 
 
 class IrrepsNorm(nn.Module):
@@ -43,26 +43,26 @@ class IrrepsNorm(nn.Module):
 
     def __init__(self, irreps: Irreps | str) -> None:
         super().__init__()
-        self.irreps_in = real_irreps("irreps", irreps)
-        self.fields = {
-            irrep: copies
-            for irrep, copies in field_counts(self.irreps_in).items()
-            if not irrep.is_spinor
-        }
-        number = sum(n if irrep.is_real else 2 * n for irrep, n in self.fields.items())
-        self.irreps_out = Irreps([(number, SCALAR)])
-        for irrep in self.fields:
+        self._fields = Fields("irreps", irreps)
+        self.irreps_in, number = self._fields.irreps, 0
+        for i, (irrep, copies) in enumerate(self._fields.copies.items()):
+            if irrep.is_spinor:
+                continue
+            number += copies if irrep.is_real else 2 * copies
             # Diagonal, since each spin occurs once in an irrep, with real harmonics.
             signs = clebsch_gordan(irrep, irrep, SCALAR)[..., 0].diagonal().real.sign()
-            self.register_buffer(f"signs {irrep}", signs.float(), persistent=False)
+            self.register_buffer(f"signs_{i}", signs.float(), persistent=False)
+        self.irreps_out = Irreps([(number, SCALAR)])
 
     def forward(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch scalars"]:
         """The squares."""
-        fields, squares = split_fields(x, self.irreps_in), []
-        for irrep in self.fields:
-            signs = self.get_buffer(f"signs {irrep}")
-            real, imag = fields[irrep][..., : irrep.dim], fields[irrep][..., irrep.dim :]
-            if irrep.is_real:
+        squares = []
+        for i, field in enumerate(self._fields.split(x)):
+            signs = getattr(self, f"signs_{i}", None)
+            if signs is None:
+                continue
+            real, imag = field[..., : signs.shape[0]], field[..., signs.shape[0] :]
+            if imag.shape[-1] == 0:
                 squares.append((signs * real.square()).sum(-1))
             else:
                 squares.append((signs * (real - imag) * (real + imag)).sum(-1))

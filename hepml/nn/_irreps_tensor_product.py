@@ -1,25 +1,18 @@
 """The tensor product of irreps of the Lorentz group."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import accumulate, pairwise, product
-from typing import NamedTuple
+from operator import attrgetter
+from typing import cast
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.errors import InputError
-from hepml.lorentz import Irrep, Irreps, clebsch_gordan
-from hepml.nn._irreps_fields import (
-    field_counts,
-    field_dim,
-    irreps_of,
-    join_fields,
-    real_irreps,
-    split_fields,
-)
-
-Path = tuple[Irrep | str, Irrep | str, Irrep | str]
+from hepml.lorentz import Irrep, Irreps
+from hepml.nn._irreps_couplings import Coupling, Path, Triple, normal_path, real_couplings
+from hepml.nn._irreps_fields import Fields, field_dim, field_of, irreps_of
 
 
 class IrrepsTensorProduct(nn.Module):
@@ -80,25 +73,32 @@ class IrrepsTensorProduct(nn.Module):
         shared_weights: bool = False,
     ) -> None:
         super().__init__()
-        self.irreps1 = real_irreps("irreps1", irreps1)
-        self.irreps2 = real_irreps("irreps2", irreps2)
-        chosen = None if paths is None else {_normal(path) for path in paths}
-        kept = None if only is None else set(field_counts(Irreps(only)))
-        self.groups = nn.ModuleList()
+        self._fields1, self._fields2 = Fields("irreps1", irreps1), Fields("irreps2", irreps2)
+        self.irreps1, self.irreps2 = self._fields1.irreps, self._fields2.irreps
+        chosen = None if paths is None else {normal_path(path) for path in paths}
+        kept = None if only is None else {field_of(irrep) for _, irrep in Irreps(only)}
+        groups: list[_Group] = []
         found: set[Triple] = set()
-        for copies1, fields1 in _by_copies(self.irreps1).items():
-            for copies2, fields2 in _by_copies(self.irreps2).items():
+        for copies1, fields1 in _by_copies(self._fields1).items():
+            for copies2, fields2 in _by_copies(self._fields2).items():
                 couplings = [
                     coupling
                     for irrep1, irrep2 in product(fields1, fields2)
-                    for coupling in _couplings(irrep1, irrep2)
+                    for coupling in real_couplings(irrep1, irrep2)
                     if (kept is None or coupling.irrep in kept)
                     and (chosen is None or coupling.path in chosen)
                 ]
                 found.update(coupling.path for coupling in couplings)
                 if couplings:
                     _check_copies(copies1, copies2, fields1, fields2)
-                    self.groups.append(_Group(fields1, fields2, max(copies1, copies2), couplings))
+                    groups.append(
+                        _Group(
+                            _Factor(self._fields1, fields1),
+                            _Factor(self._fields2, fields2),
+                            max(copies1, copies2),
+                            couplings,
+                        )
+                    )
         if chosen is not None and chosen - found:
             raise _no_such_path(min(chosen - found), self.irreps1, self.irreps2)
         if not found:
@@ -108,13 +108,24 @@ class IrrepsTensorProduct(nn.Module):
                 got=f"only={only}, paths={paths}",
                 fix=f"keep some of {self.irreps1 * self.irreps2}",
             )
-        counts: dict[Irrep, int] = {}
-        for group in self._groups():
-            for irrep, number in group.numbers.items():
-                counts[irrep] = counts.get(irrep, 0) + number * group.copies
-        self.irreps_out = irreps_of(counts)
-        self._counts = field_counts(self.irreps_out)
-        self.weights = sum(counts.values())
+        numbers: dict[Irrep, int] = {}
+        for group in groups:
+            for irrep, copies in group.copies.items():
+                numbers[irrep] = numbers.get(irrep, 0) + copies
+        self._out = Fields("irreps_out", irreps_of(numbers))
+        self.irreps_out = self._out.irreps
+        self._weights_of_fields = list(self._out.copies.values())
+        # Of each field that comes out: the groups that give it, and where it is in them.
+        self._sources = [
+            [
+                (i, list(group.copies).index(irrep))
+                for i, group in enumerate(groups)
+                if irrep in group.copies
+            ]
+            for irrep in self._out.copies
+        ]
+        self.groups = nn.ModuleList(groups)
+        self.weights = sum(self._weights_of_fields)
         self.weight = nn.Parameter(torch.ones(self.weights)) if shared_weights else None
 
     def forward(
@@ -124,35 +135,57 @@ class IrrepsTensorProduct(nn.Module):
         weights: Float[Tensor, "*#batch weights"] | None = None,
     ) -> Float[Tensor, "*batch dim_out"]:
         """The product, with weights of its own for each item if they are given."""
-        fields1, fields2 = split_fields(x, self.irreps1), split_fields(y, self.irreps2)
-        products: dict[Irrep, list[Tensor]] = {irrep: [] for irrep in self._counts}
-        for group in self._groups():
-            for irrep, copies in group(fields1, fields2).items():
-                products[irrep].append(copies)
-        fields = {irrep: torch.cat(parts, -2) for irrep, parts in products.items()}
+        return self.couple(self.products(x, y), weights)
+
+    def products(
+        self, x: Float[Tensor, "*#batch dim1"], y: Float[Tensor, "*#batch dim2"]
+    ) -> list[Float[Tensor, "*batch _ _"]]:
+        """All products of components that paths need, channel by channel.
+
+        :meth:`couple` is linear in them: where products are summed, as over neighbours, summing
+        these first saves the larger part of the work.
+        """
+        fields1, fields2 = self._fields1.split(x), self._fields2.split(y)
+        return [cast(_Group, group).products(fields1, fields2) for group in self.groups]
+
+    def couple(
+        self,
+        products: list[Float[Tensor, "*batch _ _"]],
+        weights: Float[Tensor, "*#batch weights"] | None = None,
+    ) -> Float[Tensor, "*batch dim_out"]:
+        """The irreps of products of components."""
+        groups = [
+            cast(_Group, group).couple(together)
+            for group, together in zip(self.groups, products, strict=True)
+        ]
+        fields = [torch.cat([groups[i][j] for i, j in parts], -2) for parts in self._sources]
         for weight in (self.weight, weights):
             if weight is not None:
-                scales = torch.split(weight, list(self._counts.values()), -1)
-                fields = {
-                    irrep: scale[..., None] * fields[irrep]
-                    for irrep, scale in zip(self._counts, scales, strict=True)
-                }
-        return join_fields(fields, self.irreps_out)
-
-    def _groups(self) -> "Iterator[_Group]":
-        """The parts of the product, with their type."""
-        return (group for group in self.groups if isinstance(group, _Group))
+                scales = torch.split(weight, self._weights_of_fields, -1)
+                fields = [
+                    scale[..., None] * field for scale, field in zip(scales, fields, strict=True)
+                ]
+        return self._out.join(fields)
 
 
-Triple = tuple[Irrep, Irrep, Irrep]
+class _Factor:
+    """Those fields of a factor that have the same number of copies, side by side."""
 
+    def __init__(self, fields: Fields, irreps: list[Irrep]) -> None:
+        self.irreps = irreps
+        self._index = [list(fields.copies).index(irrep) for irrep in irreps]
+        bounds = [0, *accumulate(map(field_dim, irreps))]
+        self.size = bounds[-1]
+        # Where the components of each field are among those of all.
+        self.columns = {
+            irrep: slice(*pair) for irrep, pair in zip(irreps, pairwise(bounds), strict=True)
+        }
 
-class _Coupling(NamedTuple):
-    """A path, the field that it gives, and the real coefficients of its copies."""
-
-    path: Triple
-    irrep: Irrep
-    tensors: tuple[Float64[Tensor, "components1 components2 components"], ...]
+    def components(
+        self, fields: list[Float[Tensor, "*batch _ _"]]
+    ) -> Float[Tensor, "*batch copies components"]:
+        """The components of these fields."""
+        return torch.cat([fields[index] for index in self._index], -1)
 
 
 class _Group(nn.Module):
@@ -161,113 +194,57 @@ class _Group(nn.Module):
     matrix: Float[Tensor, "products components"]
 
     def __init__(
-        self,
-        fields1: list[Irrep],
-        fields2: list[Irrep],
-        copies: int,
-        couplings: list[_Coupling],
+        self, factor1: _Factor, factor2: _Factor, copies: int, couplings: list[Coupling]
     ) -> None:
         super().__init__()
-        self.fields1, self.fields2, self.copies = fields1, fields2, copies
-        columns1, columns2 = _columns(fields1), _columns(fields2)
-        size1, size2 = columns1[fields1[-1]].stop, columns2[fields2[-1]].stop
-        # How many couplings give each irrep; their columns are in the order of irreps.
-        self.numbers: dict[Irrep, int] = {}
+        self._factors = (factor1, factor2)
+        # Copies of each irrep; the columns are in the order of irreps.
+        self.copies: dict[Irrep, int] = {}
         blocks = []
-        for coupling in sorted(couplings, key=lambda coupling: coupling.irrep):
-            irrep1, irrep2 = (_field(irrep) for irrep in coupling.path[:2])
+        for coupling in sorted(couplings, key=attrgetter("irrep")):
+            irrep1, irrep2 = (field_of(irrep) for irrep in coupling.path[:2])
             for tensor in coupling.tensors:
-                block = torch.zeros(size1, size2, tensor.shape[-1], dtype=torch.float64)
-                block[columns1[irrep1], columns2[irrep2]] = tensor
+                block = torch.zeros(
+                    factor1.size, factor2.size, tensor.shape[-1], dtype=torch.float64
+                )
+                block[factor1.columns[irrep1], factor2.columns[irrep2]] = tensor
                 blocks.append(block)
-            self.numbers[coupling.irrep] = self.numbers.get(coupling.irrep, 0) + len(
-                coupling.tensors
-            )
+                self.copies[coupling.irrep] = self.copies.get(coupling.irrep, 0) + copies
+        self._shapes = [(number, field_dim(irrep)) for irrep, number in self.copies.items()]
+        self._sizes = [number // copies * dim for number, dim in self._shapes]
         # Kept in float64, whatever the precision of the weights: rounded coefficients would break
         # the symmetry in a network that is converted later.
         self.register_buffer("matrix", torch.cat(blocks, -1).flatten(0, 1), persistent=False)
 
-    def forward(
-        self, fields1: dict[Irrep, Tensor], fields2: dict[Irrep, Tensor]
-    ) -> dict[Irrep, Float[Tensor, "*batch copies components"]]:
+    def products(
+        self,
+        fields1: list[Float[Tensor, "*batch1 _ _"]],
+        fields2: list[Float[Tensor, "*batch2 _ _"]],
+    ) -> Float[Tensor, "*batch copies products"]:
+        """All products of a component of one factor and one of the other."""
+        x, y = (
+            factor.components(fields)
+            for factor, fields in zip(self._factors, (fields1, fields2), strict=True)
+        )
+        return (x[..., :, None] * y[..., None, :]).flatten(-2)
+
+    def couple(
+        self, products: Float[Tensor, "*batch channels products"]
+    ) -> list[Float[Tensor, "*batch _ _"]]:
         """The copies of each irrep: for each channel, those of all paths."""
-        x = torch.cat([fields1[irrep] for irrep in self.fields1], -1)
-        y = torch.cat([fields2[irrep] for irrep in self.fields2], -1)
-        together = (x[..., :, None] * y[..., None, :]).flatten(-2) @ self.matrix.to(x.dtype)
-        sizes = [number * field_dim(irrep) for irrep, number in self.numbers.items()]
-        return {
-            irrep: part.reshape(*part.shape[:-2], self.copies * number, field_dim(irrep))
-            for (irrep, number), part in zip(
-                self.numbers.items(), torch.split(together, sizes, -1), strict=True
-            )
-        }
+        together = torch.split(products @ self.matrix.to(products.dtype), self._sizes, -1)
+        return [
+            part.reshape(*part.shape[:-2], *shape)
+            for part, shape in zip(together, self._shapes, strict=True)
+        ]
 
 
-def _couplings(irrep1: Irrep, irrep2: Irrep) -> Iterator[_Coupling]:
-    """All real couplings of two fields, each path once."""
-    seen: set[Triple] = set()
-    parts1, parts2 = (dict.fromkeys((irrep, irrep.conjugate)) for irrep in (irrep1, irrep2))
-    for part1, part2 in product(parts1, parts2):
-        for _, irrep in part1 * part2:
-            path = _normal((part1, part2, irrep))
-            if path in seen:
-                continue
-            seen.add(path)
-            part1_, part2_, irrep_ = path
-            tensor = torch.einsum(
-                "pqk,pi,qj->ijk",
-                clebsch_gordan(*path).to(torch.complex128),
-                _complex_components(part1_),
-                _complex_components(part2_),
-            )
-            if not irrep_.is_real:
-                tensors: tuple[Tensor, ...] = (torch.cat([tensor.real, tensor.imag], -1),)
-            elif part1_.is_real and part2_.is_real:
-                tensors = (tensor.real,)
-            else:
-                tensors = (tensor.real, tensor.imag)
-            # Unit variance of the components, on average, for factors of unit variance.
-            yield _Coupling(
-                path,
-                irrep_,
-                tuple(each * (each.shape[-1] / each.square().sum()).sqrt() for each in tensors),
-            )
-
-
-def _complex_components(irrep: Irrep) -> Tensor:
-    """The components of (a,b) from the real ones of its field: ``x + iy``, ``x - iy`` for a < b."""
-    eye = torch.eye(irrep.dim, dtype=torch.complex128)
-    if irrep.is_real:
-        return eye
-    return torch.cat([eye, 1j * eye if irrep.j1 > irrep.j2 else -1j * eye], -1)
-
-
-def _field(irrep: Irrep) -> Irrep:
-    """(a,b), a >= b, for itself and its conjugate."""
-    return irrep if irrep.j1 >= irrep.j2 else irrep.conjugate
-
-
-def _normal(path: Path) -> Triple:
-    """Of a path and that of the conjugates the one that leads to (a,b), a > b, or is smaller."""
-    irrep1, irrep2, irrep = (Irrep(each) if isinstance(each, str) else each for each in path)
-    conjugate = (irrep1.conjugate, irrep2.conjugate, irrep.conjugate)
-    if irrep.is_real:
-        return min((irrep1, irrep2, irrep), conjugate)
-    return (irrep1, irrep2, irrep) if irrep.j1 > irrep.j2 else conjugate
-
-
-def _by_copies(irreps: Irreps) -> dict[int, list[Irrep]]:
+def _by_copies(fields: Fields) -> dict[int, list[Irrep]]:
     """The fields with each number of copies."""
     groups: dict[int, list[Irrep]] = {}
-    for irrep, copies in field_counts(irreps).items():
+    for irrep, copies in fields.copies.items():
         groups.setdefault(copies, []).append(irrep)
     return groups
-
-
-def _columns(fields: list[Irrep]) -> dict[Irrep, slice]:
-    """Where the components of each field are among those of all."""
-    bounds = [0, *accumulate(map(field_dim, fields))]
-    return {irrep: slice(*pair) for irrep, pair in zip(fields, pairwise(bounds), strict=True)}
 
 
 def _check_copies(copies1: int, copies2: int, fields1: list[Irrep], fields2: list[Irrep]) -> None:

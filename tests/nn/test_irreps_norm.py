@@ -18,7 +18,7 @@ def test_squares_are_invariant() -> None:
 
 def test_the_check_sees_a_euclidean_square() -> None:
     norm = IrrepsNorm(IRREPS).double()
-    norm.get_buffer("signs (1/2,1/2)").abs_()
+    norm.get_buffer("signs_2").abs_()
     assert equivariance_error(norm, [IRREPS], norm.irreps_out) > 0.1
 
 

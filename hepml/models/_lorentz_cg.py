@@ -1,0 +1,205 @@
+"""The Lorentz Group Network."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from hepml.data import ParticleSet
+from hepml.lorentz import Irrep, Irreps, mass_squared, rest_frame
+from hepml.models._inputs import checked_features
+from hepml.nn import IrrepsLinear, IrrepsTensorProduct, Pairs, all_pairs, psi
+from hepml.ops import segment_gather, segment_mean, segment_sum
+
+# About the number of particles in a jet, so that what is summed over them stays of order one.
+_PARTICLES = 32.0
+
+
+class LorentzCG(nn.Module):
+    """The Lorentz Group Network (LGN): tensors of irreps of the Lorentz group on every particle.
+
+    A particle starts with scalars: its mass squared and its features. Each level mixes, with a
+    :class:`hepml.nn.IrrepsLinear`, three things: what the particle has, ``x_i``; the tensor product
+    of that with itself, ``x_i x_i``; and the mean of what the others send,
+    ``mean_j f(p_ij²) (1, p_ij) x_j`` with ``p_ij = p_i - p_j`` and learned functions f. A
+    perceptron then takes the scalars among the results. The logits are linear in the sum over
+    particles of the scalars of all levels.
+
+    Parameters
+    ----------
+    outputs
+        Number of classes, or of other outputs.
+    features
+        Number of features of each particle; they must be Lorentz scalars, such as charge and type,
+        for the symmetry to hold.
+    channels
+        Copies of each irrep at the start and after each level.
+    max_spin
+        The largest j1 and j2 that are kept: 1, as published, keeps (0,0), (1/2,1/2),
+        (1,0) + (0,1) and (1,1).
+    bells
+        Number of bell curves ``a + b / (1 + c² s²)`` that make up the functions f of
+        ``s = psi(p_ij²)``.
+    scale
+        Unit of momenta, in GeV.
+    beams
+        Whether two beams (sqrt 2, 0, 0, ±1) GeV are particles of every set, marked by a scalar.
+        With them the network is invariant under those transformations that keep both, and under
+        all others if they transform along; without them, under the proper Lorentz group.
+
+    Notes
+    -----
+    The tensors are real, (n,n) and pairs (a,b) + (b,a), where the published network has complex
+    ones of each irrep, twice as many numbers. Without a restriction of the weights of pairs it is
+    not symmetric under reflections; neither is the published network.
+
+    The network computes in the rest frame of each set. Being invariant, it gives the same there as
+    everywhere; but tensors of spin n grow as the n-th power of a boost, and their invariants lose
+    twice as many digits to it.
+
+    Unlike the published network, the mean, not the sum, is taken over j.
+
+    References
+    ----------
+    A. Bogatskiy et al., Lorentz Group Equivariant Neural Network for Particle Physics, ICML 2020,
+    arXiv:2006.04780; the defaults have the size of its section 6.
+
+    Examples
+    --------
+    >>> p4 = torch.tensor([[5., 3., 4., 0.], [5., 4., 3., 0.], [1., 0., 0., 1.]])
+    >>> LorentzCG(outputs=2)(ParticleSet(p4, torch.tensor([0, 2, 3]))).shape
+    torch.Size([2, 2])
+    """
+
+    beams: Float[Tensor, "beams 3"]
+
+    def __init__(
+        self,
+        *,
+        outputs: int = 2,
+        features: int = 0,
+        channels: Sequence[int] = (4, 5, 5, 5),
+        max_spin: float = 1.0,
+        bells: int = 10,
+        scale: float = 200.0,
+        beams: bool = True,
+    ) -> None:
+        super().__init__()
+        self.features, self.scale = features, scale
+        # Rows (px, py, pz), exact in every floating-point type; the mass of a beam is 1 GeV.
+        along_z = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
+        self.register_buffer("beams", along_z if beams else along_z[:0], persistent=False)
+        self.embedding = nn.Linear(2 + features, channels[0])
+        twice = int(2 * Fraction(max_spin))
+        kept = Irreps(
+            (1, Irrep(Fraction(a, 2), Fraction(b, 2)))
+            for a in range(twice + 1)
+            for b in range(twice + 1)
+            if (a + b) % 2 == 0
+        )
+        irreps = Irreps([(channels[0], "(0,0)")])
+        self.levels = nn.ModuleList()
+        for width in channels[1:]:
+            level = _Level(irreps, width, kept, bells)
+            self.levels.append(level)
+            irreps = level.irreps_out
+        self.readout = nn.Linear(sum(channels), outputs)
+
+    def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
+        """The logits of each set."""
+        p4, s, offsets = self._nodes(particles)
+        pairs = all_pairs(offsets, p4.shape[0])
+        p_ij = segment_gather(p4, pairs.offsets, pairs.senders.shape[0]) - p4[pairs.senders]
+        x = self.embedding(s)
+        scalars = [x]
+        for level in self.levels:
+            x, invariant = level(x, p_ij, pairs)
+            scalars.append(invariant)
+        logits: Tensor = self.readout(segment_sum(torch.cat(scalars, 1), offsets) / _PARTICLES)
+        return logits
+
+    def _nodes(
+        self, particles: ParticleSet
+    ) -> tuple[Float[Tensor, "nodes 4"], Float[Tensor, "nodes scalars"], Int64[Tensor, " bounds"]]:
+        """Momenta in the rest frame of the set, scalars and offsets of beams and particles."""
+        p4, offsets = particles.p4, particles.offsets
+        # Mass squared, whether it is a beam, features.
+        s = torch.cat(
+            [
+                psi(mass_squared(p4) / self.scale**2)[:, None],
+                p4.new_zeros(p4.shape[0], 1),
+                checked_features(particles, self.features),
+            ],
+            dim=1,
+        )
+        total = segment_sum(p4, offsets)
+        p4 = rest_frame(p4, segment_gather(total, offsets, p4.shape[0]))
+        beams, sets = self.beams.shape[0], len(particles)
+        if beams:
+            momenta = self.beams.to(p4.dtype)
+            beam_p4 = torch.cat([(1 + momenta.square().sum(1, keepdim=True)).sqrt(), momenta], 1)
+            beam_p4 = rest_frame(beam_p4.repeat(sets, 1), total.repeat_interleave(beams, 0))
+            beam_s = nn.functional.pad(s.new_ones(beams * sets, 1), (1, self.features))
+            # The beams come after the particles of their set.
+            of_beams = torch.arange(sets, device=p4.device).repeat_interleave(beams)
+            order = torch.cat([particles.set_index, of_beams]).argsort(stable=True)
+            p4 = torch.cat([p4, beam_p4])[order]
+            s = torch.cat([s, beam_s])[order]
+            offsets = offsets + beams * torch.arange(sets + 1, device=p4.device)
+        return p4 / self.scale, s, offsets
+
+
+class _Level(nn.Module):
+    """One level: the tensor products, their mixing, and the perceptron on scalars."""
+
+    def __init__(self, irreps: Irreps, width: int, kept: Irreps, bells: int) -> None:
+        super().__init__()
+        self.width, copies = width, irreps[0].mul
+        self.radial = _Bells(bells, 2 * copies)
+        self.message = IrrepsTensorProduct(
+            Irreps([(copies, "(0,0)"), (copies, "(1/2,1/2)")]), irreps, only=kept
+        )
+        self.square = IrrepsTensorProduct(irreps, irreps, only=kept)
+        self.irreps_out = width * kept.sorted()
+        self.mix = IrrepsLinear(
+            irreps + self.square.irreps_out + self.message.irreps_out, self.irreps_out
+        )
+        layers: list[nn.Module] = []
+        for inputs in (width, 2 * width, 2 * width):
+            layers += [nn.Linear(inputs, 2 * width), nn.LeakyReLU()]
+        self.perceptron = nn.Sequential(*layers, nn.Linear(2 * width, width))
+
+    def forward(
+        self,
+        x: Float[Tensor, "nodes dim"],
+        p_ij: Float[Tensor, "pairs 4"],
+        pairs: Pairs,
+    ) -> tuple[Float[Tensor, "nodes dim_out"], Float[Tensor, "nodes width"]]:
+        """The tensors of the nodes, and the scalars among them."""
+        f_scalar, f_vector = self.radial(psi(mass_squared(p_ij))).chunk(2, -1)
+        edge = torch.cat([f_scalar, (f_vector[:, :, None] * p_ij[:, None]).flatten(1)], 1)
+        # Summed over senders before they are split into irreps.
+        products = self.message.products(edge, x[pairs.senders])
+        received = self.message.couple([segment_mean(each, pairs.offsets) for each in products])
+        x = self.mix(torch.cat([x, self.square(x, x), received], 1))
+        scalars = self.perceptron(x[:, : self.width])
+        return torch.cat([scalars, x[:, self.width :]], 1), scalars
+
+
+class _Bells(nn.Module):
+    """Functions of one invariant, linear in the bell curves ``a + b / (1 + c² s²)``."""
+
+    def __init__(self, bells: int, functions: int) -> None:
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.randn(bells)), nn.Parameter(torch.randn(bells))
+        # Widths of all sizes that invariants of particles in a jet have.
+        self.c = nn.Parameter(torch.logspace(0, 4, bells))
+        self.mix = nn.Linear(bells, functions)
+
+    def forward(self, s: Float[Tensor, " pairs"]) -> Float[Tensor, "pairs functions"]:
+        """The functions of each invariant."""
+        bells = self.a + self.b / (1 + (self.c * s[:, None]).square())
+        functions: Tensor = self.mix(bells)
+        return functions

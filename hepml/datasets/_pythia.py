@@ -221,12 +221,16 @@ def _veto_hooks() -> Callable[[Veto], Any]:
         def early(self, event: Any) -> float:
             """The pt that is looked at first."""
             if self._veto.particle is None:
-                return self.late(event)
+                return self._leading_jet(event)
             final = (event[i] for i in range(event.size()) if event[i].isFinal())
             chosen = (p.pT() for p in final if abs(p.id()) == self._veto.particle)
             return float(max(chosen, default=0.0))
 
         def late(self, event: Any) -> float:
+            """The pt that is looked at when the shower has ended."""
+            return self._leading_jet(event)
+
+        def _leading_jet(self, event: Any) -> float:
             """The pt of the leading jet of partons."""
             self._jets.analyze(event)
             return float(self._jets.pT(0)) if self._jets.sizeJet() else 0.0

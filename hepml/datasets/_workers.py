@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from hepml.errors import HepmlError
 
@@ -37,32 +37,35 @@ def in_order(
     -----
     The processes are spawned: a script that calls this needs ``if __name__ == "__main__":``.
     """
-    running: dict[Connection, BaseProcess] = {}
+    processes: list[BaseProcess] = []
+    busy: dict[Connection, BaseProcess] = {}
+    todo = iter(enumerate(tasks))
     try:
         for _ in range(min(workers, len(tasks))):
             connection, process = _start(function)
-            running[connection] = process
-        todo = iter(enumerate(tasks))
-        for connection in running:
+            processes.append(process)
+            busy[connection] = process
             connection.send(next(todo))
         early: dict[int, Result] = {}
         for index in range(len(tasks)):
             while index not in early:
-                for ready in wait(list(running)):
-                    # wait() returns what it was given, but its type says less.
-                    connection = next(key for key in running if key is ready)
-                    message = _received(connection, running[connection])
+                # wait() returns what it was given, but its type says less.
+                for connection in cast(list[Connection], wait(list(busy))):
+                    message = _received(connection, busy[connection])
                     if isinstance(message, int):
                         progress(message)
-                    else:
-                        place, early_result = message
-                        early[place] = early_result
-                        connection.send(next(todo, None))
+                        continue
+                    early[message[0]] = message[1]
+                    following = next(todo, None)
+                    connection.send(following)
+                    if following is None:
+                        # It ends now, and an ended pipe would look like a dead worker.
+                        del busy[connection]
             yield early.pop(index)
     finally:
-        for process in running.values():
+        for process in processes:
             process.terminate()
-        for process in running.values():
+        for process in processes:
             process.join()
 
 

@@ -38,7 +38,7 @@ def followed(vertex, momentum, charge, field, path):
 def test_the_perigee_lies_on_the_track_where_it_is_closest_to_the_axis(charge, field):
     rng = np.random.default_rng(5)
     for _ in range(4):
-        vertex, momentum = rng.normal(0, 3, 3), rng.normal(0, 1, 3) + [0.5, 0.2, 0]
+        vertex, momentum = rng.normal(0, 3, 3), rng.normal([0.5, 0.2, 0], 1)
         (d0,), (z0,), (phi0,) = perigee(vertex[None], momentum[None], np.array([charge]), field)
         pt = np.hypot(*momentum[:2])
         turned = (phi0 - np.arctan2(momentum[1], momentum[0]) + np.pi) % (2 * np.pi) - np.pi

@@ -116,7 +116,7 @@ def _refuse_network(network: str | None, files: Sequence[str]) -> NoReturn:
         "network",
         expected=f"one of {', '.join(MODELS)}",
         got=repr(given) if given else "none",
-        fix=f"did you mean {near[0]}?" if near else "name it first, as in `hepml train LorentzNet FILES`",
+        fix=f"try {near[0]}" if near else "name it first, as in `hepml train LorentzNet FILES`",
     )
 
 

@@ -118,7 +118,7 @@ def _columns_named(name: str) -> Columns:
             "columns",
             expected=f"a preset ({', '.join(PRESETS)}) or a YAML file",
             got=repr(name),
-            fix=f"did you mean {near[0]}?" if near else "check the name",
+            fix=f"try {near[0]}" if near else "check the name",
         ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise _no_columns(name, " ".join(str(error).split())) from error
@@ -151,7 +151,7 @@ def choose_model(name: str) -> type[nn.Module]:
             "network",
             expected=f"one of {', '.join(MODELS)}",
             got=repr(name),
-            fix=f"did you mean {near[0]}?" if near else "choose one of them",
+            fix=f"try {near[0]}" if near else "choose one of them",
         )
     return MODELS[name]
 

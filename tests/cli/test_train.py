@@ -135,7 +135,7 @@ def test_the_network_is_the_first_word_an_option_or_in_the_configuration(folder)
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["LorenzNet", "a.root"], "got 'LorenzNet'. Fix: did you mean LorentzNet?"),
+        (["LorenzNet", "a.root"], "got 'LorenzNet'. Fix: try LorentzNet."),
         (["a.root"], f"expected one of {', '.join(MODELS)}, got none. Fix: name it first"),
         (["LorentzNet", "tarin.root"], "file 'tarin.root': expected a file, got no such file"),
     ],

@@ -141,7 +141,7 @@ def test_each_fault_has_its_message(saved, spoil, message):
 
 def test_a_near_name_or_the_file_in_a_folder_is_suggested(saved):
     path, _ = saved
-    with pytest.raises(FileError, match=r"did you mean .*tagger\.ckpt"):
+    with pytest.raises(FileError, match=r"try .*tagger\.ckpt"):
         load_checkpoint(path.with_name("taggre.ckpt"))
     with pytest.raises(FileError, match=r"got a folder\. Fix: pass .*tagger\.ckpt"):
         load_checkpoint(path.parent)

@@ -44,7 +44,7 @@ def test_features_are_chosen_by_name(features, names):
 
 
 def test_columns_that_are_none(tmp_path):
-    with pytest.raises(InputError, match=r"expected a preset .* got 'hepmll'.*did you mean hepml"):
+    with pytest.raises(InputError, match=r"expected a preset .* got 'hepmll'.*try hepml"):
         choose_columns("hepmll", "all", [])
     broken = tmp_path / "broken.yaml"
     broken.write_text("a: [1, 2")
@@ -79,7 +79,7 @@ def test_sizes_come_from_the_columns_and_may_be_repeated_but_not_contradicted():
 
 def test_a_model_by_name():
     assert choose_model("LorentzNet") is LorentzNet
-    with pytest.raises(InputError, match=r"one of EnergyFlow.* did you mean LorentzNet"):
+    with pytest.raises(InputError, match=r"one of EnergyFlow.* try LorentzNet"):
         choose_model("Lorentznet")
 
 

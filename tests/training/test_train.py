@@ -117,10 +117,10 @@ def write_nothing(folder):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"network": "LorenzNet"}, InputError, "did you mean LorentzNet"),
+        ({"network": "LorenzNet"}, InputError, "try LorentzNet"),
         ({"files": "data/tarin.root"}, FileError, "no such file"),
         ({"validation": "val.root"}, FileError, "no such file"),
-        ({"columns": "hepmll"}, InputError, "did you mean hepml"),
+        ({"columns": "hepmll"}, InputError, "try hepml"),
         ({"columns": "jetclass"}, ColumnError, "part_"),
         ({"columns": {"collection": []}}, InputError, "keys among collections"),
         ({"columns": PRESETS["hepml"].without_labels()}, InputError, "label and the names"),

@@ -32,8 +32,10 @@ def open_root(location: Location, wanted: str | None = None) -> "RootTable":
 
 def open_directory(path: str) -> Any:
     """The top directory of a ROOT file."""
+    # Mapped into memory, local files need none of fsspec's threads, which a fork would not copy.
+    how = {} if "://" in path else {"handler": uproot.MemmapSource}
     try:
-        directory = uproot.open(path)
+        directory = uproot.open(path, **how)
     except Exception as error:
         # uproot raises whatever its decoding stumbles on: ValueError, KeyError, struct.error, ...
         raise _unreadable(path, "a ROOT file", error) from error

@@ -1,6 +1,6 @@
 """A shuffling stream of batches over many files, shared out among workers and ranks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from threading import Lock
@@ -146,7 +146,6 @@ class ParticleStream(IterableDataset[ParticleSet]):
         for pool, order in self._pools(bounds[0], bounds[-1]):
             while len(order):
                 taken, order = order[: sizes[0]], order[sizes[0] :]
-                # Batch by batch: a batch stays in the cache, a copy of the pool would not.
                 held.append(_chosen(pool, taken[taken >= 0]))
                 sizes[0] -= len(taken)
                 if sizes[0] == 0:
@@ -156,11 +155,12 @@ class ParticleStream(IterableDataset[ParticleSet]):
                         yield batch
         warn_of_dropped(self.dropped)
 
-    def _pools(self, first: int, last: int) -> Iterator[tuple[ParticleSet, Any]]:
+    def _pools(self, first: int, last: int) -> Iterator[tuple[list[ParticleSet], Any]]:
         """The sets between two places of the epoch's order, a few chunks at a time.
 
-        Beside them the row of the set at each place: one that was dropped as bad keeps its place,
-        as the row -1, so that everybody knows in advance which batches belong to whom.
+        Beside them, for each place, the row of its set in the chunks one after the other: a set
+        that was dropped as bad keeps its place, as the row -1, so that everybody knows in advance
+        which batches belong to whom.
         """
         epoch = int(self._epoch[0])
         self.dropped = {}
@@ -182,7 +182,9 @@ class ParticleStream(IterableDataset[ParticleSet]):
                 for reason, count in chunk.dropped.items():
                     self.dropped[reason] = self.dropped.get(reason, 0) + count
             order = np.concatenate(rows)
-            yield concatenate(pool), random.permutation(order) if self.shuffle else order
+            yield pool, random.permutation(order) if self.shuffle else order
+            # The reader of this generator still holds the list while the next chunks are read.
+            pool.clear()
 
     def _order(self, epoch: int) -> Any:
         """The order of the chunks in an epoch."""
@@ -218,22 +220,40 @@ class _Reader:
         return chunk, row_of
 
 
-def _chosen(pool: ParticleSet, rows: Any) -> ParticleSet:
-    """Some sets of the pool in the order given, without a copy where they follow each other."""
-    if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
-        return pool[int(rows[0]) : int(rows[0]) + len(rows)]
-    offsets = pool.offsets.numpy()
-    counts = np.diff(offsets)[rows]
-    chosen = np.concatenate([[0], np.cumsum(counts)])
-    particles = np.repeat(offsets[:-1][rows] - chosen[:-1], counts) + np.arange(chosen[-1])
+def _chosen(pool: Sequence[ParticleSet], rows: Any) -> ParticleSet:
+    """Some sets of the chunks of a pool, those of each chunk in the order given.
 
-    def take(tensor: Tensor | None, index: Any) -> Tensor | None:
+    Sets that follow each other in one chunk are not copied. Else one batch at a time is, and not
+    the pool as a whole: a batch stays in the cache.
+    """
+    first = 0
+    places, sets, lengths = [], [], []
+    for chunk in pool:
+        mine = rows[(rows >= first) & (rows < first + len(chunk))] - first
+        first += len(chunk)
+        if len(mine) == len(rows) and np.array_equal(mine, np.arange(len(mine)) + mine[:1]):
+            start = int(mine[0]) if len(mine) else 0
+            return chunk[start : start + len(mine)]
+        offsets = chunk.offsets.numpy()
+        starts, counts = offsets[mine], offsets[mine + 1] - offsets[mine]
+        before = np.cumsum(counts) - counts
+        sets.append(mine)
+        lengths.append(counts)
+        places.append(np.repeat(starts - before, counts) + np.arange(counts.sum()))
+    bounds = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+
+    def gathered(name: str, index: Sequence[Any]) -> Tensor | None:
+        tensors = [getattr(chunk, name) for chunk in pool]
+        if tensors[0] is None:
+            return None
         # numpy's take moves whole rows, several times faster than indexing a tensor.
-        return None if tensor is None else torch.from_numpy(tensor.numpy().take(index, axis=0))
+        return torch.from_numpy(
+            np.concatenate([t.numpy().take(i, axis=0) for t, i in zip(tensors, index, strict=True)])
+        )
 
     return ParticleSet._trusted(
-        take(pool.p4, particles),
-        torch.from_numpy(chosen),
-        take(pool.features, particles),
-        *(take(each, rows) for each in (pool.context, pool.labels, pool.weights)),
+        gathered("p4", places),
+        torch.from_numpy(bounds),
+        gathered("features", places),
+        *(gathered(name, sets) for name in ("context", "labels", "weights")),
     )

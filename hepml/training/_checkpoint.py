@@ -201,7 +201,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"checkpoint {path}",
             expected=f"format {FORMAT} or older, which hepml {__version__} reads",
             got=f"format {found['format']}, written by hepml {found.get('version')}",
-            fix="pip install --upgrade hepml-networks",
+            fix="use that version of hepml or a newer one",
         )
     checked: dict[str, Any] = content
     return checked

@@ -162,6 +162,8 @@ class LorentzNet(nn.Module):
         state = {_our_key(key): value for key, value in state_dict.items()}
         try:
             width, scalars = state["embedding.weight"].shape
+            if beams and scalars < 2:
+                raise ValueError(f"{scalars} scalars, but the masses of particles and beams are 2")
             model = cls(
                 outputs=state["decoder.3.weight"].shape[0],
                 features=scalars - 2 if beams else scalars,

@@ -1,0 +1,255 @@
+"""The contract: for every exported layer and model how to build it and what it claims.
+
+:mod:`test_cases` runs each row through the same checks, :mod:`test_public_api` asks for a row for
+every layer and model. A new layer or model is a new row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from hepml.data import ParticleSet
+from hepml.lorentz import minkowski_dot, pt
+from hepml.models import EnergyFlow, LorentzCG, LorentzNet, MessagePassing, ParticleFlow
+from hepml.nn import (
+    MLP,
+    DeepSets,
+    IrrepsGate,
+    IrrepsHarmonics,
+    IrrepsLinear,
+    IrrepsNorm,
+    IrrepsTensorProduct,
+    JetKinematics,
+    LearnedAdjacency,
+    LorentzBlock,
+    all_pairs,
+    psi,
+)
+from hepml.ops import segment_gather, segment_sum
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row: a network made small, how to apply it to a batch, and what holds of the result."""
+
+    name: str
+    kind: type[nn.Module]
+    build: Callable[[], nn.Module]
+    apply: Callable[[nn.Module, ParticleSet], Tensor]
+    # Whether a row of the result belongs to a set or to a particle.
+    per: Literal["set", "particle"]
+    # Names in symmetries.SYMMETRIES.
+    claims: tuple[str, ...]
+    features: int = 0
+    second_derivative: bool = True
+    # Without graph breaks.
+    compiles: bool = True
+    # Arguments that rebuild a model from a checkpoint.
+    arguments: dict[str, object] = field(default_factory=dict)
+
+
+def model_case(
+    name: str, kind: type[nn.Module], claims: tuple[str, ...], **arguments: object
+) -> Case:
+    """The row of a model, which is applied by calling it."""
+    return Case(
+        name,
+        kind,
+        lambda: kind(**arguments),
+        lambda model, particles: model(particles),
+        "set",
+        claims,
+        features=int(str(arguments.get("features", 0))),
+        arguments=arguments,
+    )
+
+
+def _apply_block(block: nn.Module, particles: ParticleSet) -> Tensor:
+    """Invariants of the momenta and channels after one block."""
+    p4, offsets = particles.p4, particles.offsets
+    mass = psi(minkowski_dot(p4, p4))[:, None]
+    h = torch.cat([mass, mass.sin()], dim=1)
+    x, h = block(p4, h, mass, all_pairs(offsets, p4.shape[0]))
+    return torch.cat([h, psi(minkowski_dot(x, x))[:, None], psi(minkowski_dot(x, p4))[:, None]], 1)
+
+
+def _apply_adjacency(adjacency: nn.Module, particles: ParticleSet) -> Tensor:
+    """What each particle receives with the weights of the adjacency."""
+    h = particles.p4 / 300
+    pairs = all_pairs(particles.offsets, h.shape[0])
+    weights = adjacency(h, pairs)
+    return segment_sum(weights[:, None] * h[pairs.senders], pairs.offsets)
+
+
+def _vectors(particles: ParticleSet) -> Tensor:
+    """Two vectors of each particle: its momentum, and that of its set."""
+    p4, offsets = particles.p4 / 300, particles.offsets
+    return torch.cat([p4, segment_gather(segment_sum(p4, offsets), offsets, p4.shape[0])], dim=1)
+
+
+def _apply_gate(gate: nn.Module, particles: ParticleSet) -> Tensor:
+    """Vectors that are gated by scalars."""
+    vectors = _vectors(particles)
+    scalars = psi(minkowski_dot(vectors[:, :4], vectors[:, 4:]))[:, None]
+    return cast(Tensor, gate(torch.cat([scalars, scalars.sin(), scalars.cos(), vectors], dim=1)))
+
+
+def _with_squares(layer: nn.Module) -> nn.Module:
+    """An equivariant layer, and the invariant squares of what it gives."""
+    return nn.Sequential(layer, IrrepsNorm(layer.irreps_out))
+
+
+_BEAM = ("permutation", "beam rotation")
+_GROUP = ("permutation", "beam rotation", "beam boost", "reflection", "rotation", "lorentz")
+
+CASES = [
+    Case(
+        "MLP",
+        MLP,
+        lambda: MLP(4, [8, 3]),
+        lambda mlp, particles: mlp(particles.p4 / 300),
+        "particle",
+        ("permutation",),
+    ),
+    Case(
+        "DeepSets",
+        DeepSets,
+        lambda: DeepSets(nn.Sequential(nn.Linear(1, 8), nn.Tanh()), nn.Linear(8, 3)),
+        lambda deep_sets, particles: deep_sets(
+            pt(particles.p4)[:, None] / 300, particles.offsets, pt(particles.p4)
+        ),
+        "set",
+        ("permutation", "beam rotation", "beam boost", "reflection"),
+    ),
+    Case(
+        "JetKinematics",
+        JetKinematics,
+        JetKinematics,
+        lambda kinematics, particles: kinematics(particles.p4, particles.offsets),
+        "particle",
+        _BEAM,
+    ),
+    Case(
+        "LearnedAdjacency",
+        LearnedAdjacency,
+        lambda: LearnedAdjacency(4, 3),
+        _apply_adjacency,
+        "particle",
+        ("permutation",),
+    ),
+    Case(
+        "LorentzBlock",
+        LorentzBlock,
+        lambda: LorentzBlock(2, 1, c=1.0),
+        _apply_block,
+        "particle",
+        _GROUP,
+    ),
+    Case(
+        "IrrepsHarmonics",
+        IrrepsHarmonics,
+        lambda: _with_squares(IrrepsHarmonics(2)),
+        lambda harmonics, particles: harmonics(_vectors(particles)[:, :4])[:, 1:],
+        "particle",
+        # Boosts are left to the test of the layer: the squares are of the order (m / E)^4.
+        ("permutation", "beam rotation", "reflection", "rotation"),
+        compiles=False,
+    ),
+    Case(
+        "IrrepsLinear",
+        IrrepsLinear,
+        lambda: _with_squares(IrrepsLinear("2x(1/2,1/2)", "3x(1/2,1/2)")),
+        lambda linear, particles: linear(_vectors(particles)),
+        "particle",
+        _GROUP,
+        compiles=False,
+    ),
+    Case(
+        "IrrepsNorm",
+        IrrepsNorm,
+        lambda: IrrepsNorm("2x(1/2,1/2)"),
+        lambda norm, particles: norm(_vectors(particles)),
+        "particle",
+        _GROUP,
+        compiles=False,
+    ),
+    Case(
+        "IrrepsGate",
+        IrrepsGate,
+        lambda: _with_squares(IrrepsGate("1x(0,0) + 2x(1/2,1/2)")),
+        _apply_gate,
+        "particle",
+        _GROUP,
+        compiles=False,
+    ),
+    Case(
+        "IrrepsTensorProduct",
+        IrrepsTensorProduct,
+        lambda: IrrepsTensorProduct("2x(1/2,1/2)", "2x(1/2,1/2)", only="(0,0)"),
+        lambda product, particles: product(_vectors(particles), _vectors(particles)),
+        "particle",
+        _GROUP,
+        compiles=False,
+    ),
+    model_case("ParticleFlow", ParticleFlow, _BEAM, particle_widths=[8, 6], set_widths=[5]),
+    model_case(
+        "ParticleFlow with features",
+        ParticleFlow,
+        _BEAM,
+        outputs=3,
+        features=2,
+        particle_widths=[8, 6],
+        set_widths=[5],
+    ),
+    model_case(
+        "EnergyFlow", EnergyFlow, (*_BEAM, "beam boost"), particle_widths=[8, 6], set_widths=[5]
+    ),
+    model_case("MessagePassing", MessagePassing, _BEAM, features=2, width=6, steps=2),
+    model_case(
+        "MessagePassing, nearest",
+        MessagePassing,
+        _BEAM,
+        width=6,
+        steps=2,
+        adjacency="nearest",
+        neighbours=2,
+    ),
+    model_case(
+        "MessagePassing, learned", MessagePassing, _BEAM, width=6, steps=2, adjacency="learned"
+    ),
+    model_case(
+        "LorentzNet", LorentzNet, (*_BEAM, "reflection"), features=1, width=6, blocks=2, c=1.0
+    ),
+    model_case(
+        "LorentzNet without beams",
+        LorentzNet,
+        _GROUP,
+        outputs=3,
+        width=6,
+        blocks=2,
+        c=1.0,
+        beams=False,
+    ),
+    model_case(
+        "LorentzCG",
+        LorentzCG,
+        _BEAM,
+        outputs=2,
+        features=1,
+        channels=[2, 2, 2],
+        bells=3,
+        scale=500.0,
+    ),
+    model_case(
+        "LorentzCG without beams",
+        LorentzCG,
+        tuple(name for name in _GROUP if name != "reflection"),
+        channels=[2, 2, 2],
+        bells=3,
+        scale=500.0,
+        beams=False,
+    ),
+]

@@ -1,0 +1,126 @@
+"""Imports point one way, and the layers cost nothing that they do not need."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "hepml"
+
+# What each part may import: itself, and these.
+FOUNDATION = {"errors", "ops", "lorentz", "solvers"}
+ALLOWED = {
+    "errors": set(),
+    "ops": {"errors"},
+    "lorentz": {"errors"},
+    "solvers": {"errors"},
+    "data": FOUNDATION,
+    "io": FOUNDATION | {"data"},
+    "datasets": FOUNDATION | {"data"},
+    "nn": FOUNDATION,
+    "models": FOUNDATION | {"data", "nn"},
+    "symmetry": FOUNDATION - {"solvers"} | {"data"},
+    "testing": FOUNDATION | {"data", "symmetry"},
+    "training": FOUNDATION | {"data", "io", "nn", "models"},
+    "deploy": FOUNDATION | {"data", "io", "nn", "models", "training"},
+    "cli": FOUNDATION
+    | {"data", "io", "datasets", "nn", "models", "symmetry", "training", "deploy"},
+}
+# Engines and optional parts, which a layer must not load.
+HEAVY = (
+    "lightning",
+    "torchmetrics",
+    "matplotlib",
+    "mplhep",
+    "hist",
+    "uproot",
+    "awkward",
+    "jsonargparse",
+    "fastjet",
+    "pythia8mc",
+    "torch_scatter",
+    "h5py",
+    "onnx",
+    "e3nn",
+    "sklearn",
+    "pandas",
+)
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """The modules that a file imports, wherever in the file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _part(module: str) -> str:
+    """The package of hepml that a module belongs to; '' for the top."""
+    return ([*module.split("."), ""])[1]
+
+
+def _violations(path: Path, source: str) -> list[str]:
+    """What a file imports against the direction, or from the inside of another package."""
+    module = ".".join(("hepml", *path.relative_to(PACKAGE).with_suffix("").parts))
+    part = _part(module)
+    found = []
+    for name in _imports(ast.parse(source)):
+        target = _part(name)
+        if not name.startswith("hepml.") or target in (part, "__version__"):
+            continue
+        # Layers and models use what the packages below export; io, training and deploy share more.
+        inside = part in ALLOWED["models"] | {"models"} and "._" in name
+        if target not in ALLOWED.get(part, set(ALLOWED)) or inside:
+            found.append(name)
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way_and_to_public_names(path: Path) -> None:
+    assert not _violations(path, path.read_text())
+
+
+def test_every_package_has_its_place() -> None:
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert packages <= set(ALLOWED)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from hepml.models import LorentzNet",
+        "from hepml.ops._reference import segment_sum",
+        "import hepml.training",
+        "def f():\n    from hepml.cli import main",
+    ],
+)
+def test_an_import_against_the_direction_would_be_found(line: str) -> None:
+    assert _violations(PACKAGE / "nn" / "_mlp.py", line)
+
+
+def test_layers_and_models_load_no_engine_and_no_optional_package() -> None:
+    script = (
+        "import sys, hepml, hepml.errors, hepml.ops, hepml.lorentz, hepml.data, hepml.nn, "
+        f"hepml.models; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+def test_hepml_itself_loads_not_even_torch() -> None:
+    script = "import sys, hepml; print('torch' in sys.modules, hepml.__version__)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.startswith("False ")
+
+
+def test_no_module_is_named_after_nothing() -> None:
+    for path in SOURCES:
+        assert path.stem.strip("_") not in {"utils", "util", "helpers", "common", "misc"}, path

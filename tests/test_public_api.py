@@ -1,0 +1,59 @@
+"""What is exported is documented, found by its one import path, and under the contract."""
+
+import importlib
+import inspect
+from types import ModuleType
+
+import pytest
+from cases import CASES
+from torch import nn
+
+import hepml.models
+import hepml.nn
+
+PACKAGES = ["data", "io", "lorentz", "models", "nn", "ops"]
+
+
+def _exported(package: ModuleType) -> dict[str, object]:
+    return {name: getattr(package, name) for name in package.__all__}
+
+
+@pytest.mark.parametrize("package", [hepml.nn, hepml.models], ids=["nn", "models"])
+def test_every_layer_and_model_has_a_row_in_the_contract(package: ModuleType) -> None:
+    networks = {
+        value
+        for value in _exported(package).values()
+        if inspect.isclass(value) and issubclass(value, nn.Module)
+    }
+    without = {network.__name__ for network in networks - {case.kind for case in CASES}}
+    assert not without, f"add rows to tests/cases.py for {sorted(without)}"
+
+
+def test_rows_have_names_of_their_own() -> None:
+    names = [case.name for case in CASES]
+    assert len(set(names)) == len(names)
+
+
+def test_every_model_can_be_named_on_the_command_line() -> None:
+    exported = {name for name in hepml.models.__all__ if name != "MODELS"}
+    assert set(hepml.models.MODELS) == exported
+    assert all(name == model.__name__ for name, model in hepml.models.MODELS.items())
+
+
+def test_models_are_built_from_keywords_with_defaults() -> None:
+    for model in hepml.models.MODELS.values():
+        parameters = list(inspect.signature(model).parameters.values())
+        assert [parameter.name for parameter in parameters[:2]] == ["outputs", "features"]
+        for parameter in parameters:
+            assert parameter.kind is parameter.KEYWORD_ONLY, (model, parameter)
+            assert parameter.default is not parameter.empty, (model, parameter)
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_exports_exist_and_are_documented(name: str) -> None:
+    package = importlib.import_module(f"hepml.{name}")
+    assert len(set(package.__all__)) == len(package.__all__)
+    for export, value in _exported(package).items():
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, f"hepml.{name}.{export} has no docstring"
+            assert value.__module__.startswith(f"hepml.{name}."), export

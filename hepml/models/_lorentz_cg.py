@@ -123,32 +123,24 @@ class LorentzCG(nn.Module):
     def _nodes(
         self, particles: ParticleSet
     ) -> tuple[Float[Tensor, "nodes 4"], Float[Tensor, "nodes scalars"], Int64[Tensor, " bounds"]]:
-        """Momenta in the rest frame of the set, scalars and offsets of beams and particles."""
+        """Momenta in the rest frame of the set, scalars and offsets of particles and beams."""
         p4, offsets = particles.p4, particles.offsets
-        # Mass squared, whether it is a beam, features.
-        s = torch.cat(
-            [
-                psi(mass_squared(p4) / self.scale**2)[:, None],
-                p4.new_zeros(p4.shape[0], 1),
-                checked_features(particles, self.features),
-            ],
-            dim=1,
-        )
-        total = segment_sum(p4, offsets)
-        p4 = rest_frame(p4, segment_gather(total, offsets, p4.shape[0]))
+        features = checked_features(particles, self.features)
+        # Whether it is a beam, features.
+        s = nn.functional.pad(features, (1, 0))
         beams, sets = self.beams.shape[0], len(particles)
         if beams:
-            momenta = self.beams.to(p4.dtype)
+            momenta = self.beams.to(p4.dtype).repeat(sets, 1)
             beam_p4 = torch.cat([(1 + momenta.square().sum(1, keepdim=True)).sqrt(), momenta], 1)
-            beam_p4 = rest_frame(beam_p4.repeat(sets, 1), total.repeat_interleave(beams, 0))
-            beam_s = nn.functional.pad(s.new_ones(beams * sets, 1), (1, self.features))
+            beam_s = nn.functional.pad(s.new_ones(beams * sets, 1), (0, self.features))
             # The beams come after the particles of their set.
             of_beams = torch.arange(sets, device=p4.device).repeat_interleave(beams)
             order = torch.cat([particles.set_index, of_beams]).argsort(stable=True)
-            p4 = torch.cat([p4, beam_p4])[order]
-            s = torch.cat([s, beam_s])[order]
+            p4, s = torch.cat([p4, beam_p4])[order], torch.cat([s, beam_s])[order]
             offsets = offsets + beams * torch.arange(sets + 1, device=p4.device)
-        return p4 / self.scale, s, offsets
+        s = torch.cat([psi(mass_squared(p4) / self.scale**2)[:, None], s], 1)
+        total = segment_gather(segment_sum(p4, offsets), offsets, p4.shape[0])
+        return rest_frame(p4, total) / self.scale, s, offsets
 
 
 class _Level(nn.Module):

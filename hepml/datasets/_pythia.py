@@ -138,13 +138,14 @@ class Generator:
 @cache
 def _charge(pid: int) -> int:
     """The charge of a particle in units of the proton's."""
-    return int(_particle_data().chargeType(pid)) // 3
+    # In Pythia's table in thirds; no quark is ever final.
+    return int(_tables().particleData.chargeType(pid)) // 3
 
 
 @cache
-def _particle_data() -> Any:
-    """Pythia's table of particles."""
-    return required("pythia8mc").Pythia("", False).particleData
+def _tables() -> Any:
+    """A Pythia that generates nothing, for its tables."""
+    return required("pythia8mc").Pythia("", False)
 
 
 def final_particles(events: Events) -> Particles:

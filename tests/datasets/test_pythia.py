@@ -57,9 +57,9 @@ def test_events_conserve_momentum_and_charge_and_name_their_mothers():
     generator = Generator(TOPS.settings, seed=5)
     events = generator.batch(20)
     assert generator.accepted == 20
-    assert 1e-8 < generator.cross_section < 1e-6  # hadronic top pairs, pTHat > 100 GeV, in mb
+    # Hadronic top pairs in leading order, in mb.
+    assert 1e-7 < generator.cross_section < 1e-6
     assert len(events) == 20
-    assert (events.pt_hat > 100).all()
 
     final = events.status > 0
     for component, expected in ((0, 14_000), (1, 0), (2, 0), (3, 0)):

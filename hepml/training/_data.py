@@ -120,4 +120,11 @@ class EpochLoader:
     def __iter__(self) -> Iterator[ParticleSet]:
         # A generator function: Lightning calls iter() before a resumed trainer knows its epoch.
         cast(ParticleStream, self._loader.dataset).set_epoch(self._epoch())
-        yield from self._loader
+        # One batch ahead: Lightning asks for nothing after the last batch, but a stream tells at
+        # its end what it dropped.
+        batches = iter(self._loader)
+        batch = next(batches, None)
+        while batch is not None:
+            following = next(batches, None)
+            yield batch
+            batch = following

@@ -153,6 +153,18 @@ def test_bad_data_is_found_before_anything_is_written(tmp_path):
 
 
 @pytest.mark.slow
+def test_bad_jets_are_dropped_and_counted_where_this_is_asked_for(tmp_path):
+    labels = np.arange(60, dtype=np.int8) % 2
+    labels[[7, 31]] = 5
+    broken = write_jets(tmp_path / "broken.root", 60, label=labels)
+    options = {"epochs": 1, "batch_size": 20, "progress": False}
+    with pytest.warns(UserWarning, match="dropped 2 bad sets: 2 .*label"):
+        trained = train(TinyFlow, broken, output=tmp_path / "run", bad="drop", **options)
+    with open(trained.folder.metrics, newline="") as file:
+        assert next(csv.DictReader(file))["jets"] == "58"
+
+
+@pytest.mark.slow
 def test_a_run_is_not_overwritten_by_accident(run, tmp_path):
     first = run()
     before = first.folder.best.read_bytes()

@@ -1,7 +1,7 @@
 """The part of a run that needs Lightning: from a model and its options to checkpoints."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -97,7 +97,13 @@ def _opening(task: TaggingTask, columns: Columns, data: ParticleData, finished: 
     return (
         f"{type(task.model).__name__} with {sum(p.numel() for p in task.parameters()):,} "
         f"parameters; {data.train_stream.sets:,} jets to learn from, {validated:,} to validate "
-        f"with; classes {', '.join(columns.class_names)}; "
-        f"features {', '.join(columns.feature_names) or 'none'}"
+        f"with; classes {_few(columns.class_names)}; features {_few(columns.feature_names)}"
         + (f"; resumed after epoch {finished}" if finished else "")
     )
+
+
+def _few(names: Sequence[str], most: int = 16) -> str:
+    """Names in a line, not all of them if there are many."""
+    if len(names) > most:
+        return f"{', '.join(names[:3])}, ... ({len(names)})"
+    return ", ".join(names) or "none"

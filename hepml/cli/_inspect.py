@@ -113,7 +113,8 @@ def _show(location: Location, *, show_all: bool) -> None:
         lines = _rows(tree.columns) if show_all else _folded(tree.columns)
         print("\n".join(lines if show_all else [_cut(line, width) for line in lines]))
     if recipe:
-        print(f"\nmade with the recipe\n{_indented(_yaml(recipe))}")
+        print("\nmade with the recipe")
+        print(_indented(_yaml(recipe)) if show_all else _brief(recipe, width))
     print()
     _show_reading(location, {tree.name: tree.entries for tree in trees})
     print()
@@ -308,6 +309,16 @@ class _Dumper(yaml.SafeDumper):
 def _yaml(plain: Any) -> str:
     """Plain values as YAML in their order."""
     return str(yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=90))
+
+
+def _brief(recipe: Mapping[str, Any], width: int) -> str:
+    """One line for each key, as far as it fits."""
+    texts = {
+        name: yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
+        for name, value in recipe.items()
+    }
+    lines = [_cut(f"  {name}: {text.splitlines()[0]}", width) for name, text in texts.items()]
+    return "\n".join([*lines, "  (--all shows all of it)"])
 
 
 def _indented(text: str) -> str:

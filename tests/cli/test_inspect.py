@@ -133,10 +133,14 @@ def test_no_tree(capsys, tmp_path):
 
 
 def test_recipe(capsys, tmp_path):
-    recipe = {"name": "top-tagging", "seed": 7, "jet": {"radius": 0.8}}
+    recipe = {"name": "top-tagging", "seed": 7, "jet": {"radius": 0.8}, "cells": [0.5] * 99}
     path = write(tmp_path / "jets.root", jets([2, 3]), recipe=json.dumps(recipe))
     _, out, _ = inspect(capsys, path)
-    assert "made with the recipe\n  name: top-tagging\n  seed: 7\n  jet:\n    radius: 0.8\n" in out
+    assert "made with the recipe\n  name: top-tagging\n  seed: 7\n  jet: {radius: 0.8}\n" in out
+    assert max(map(len, out.splitlines())) <= 140
+    _, out, _ = inspect(capsys, "--all", path)
+    lines = out[out.index("made with the recipe") : out.index("layout:")].splitlines()[1:]
+    assert yaml.safe_load("\n".join(lines)) == recipe
 
 
 def test_bad_sets_are_counted(capsys, tmp_path):

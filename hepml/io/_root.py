@@ -147,6 +147,14 @@ class RootTable:
         content = layout.content
         if not content.is_numpy or content.data.ndim != 1:
             raise self._not_numbers(ak.Array(layout), name)
+        if np.any(offsets[1:] < offsets[:-1]) or offsets[-1] > len(content):
+            # uproot takes the bounds of lists as the bytes give them.
+            raise FileError(
+                f"{self.source}, column {name!r}",
+                expected="lists that follow each other",
+                got="bounds that fall or point behind the data",
+                fix="copy the file again; it is damaged",
+            )
         return Column(np.asarray(content.data)[: offsets[-1]], offsets)
 
     def _not_numbers(self, array: Any, name: str) -> ColumnError:

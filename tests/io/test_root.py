@@ -152,3 +152,16 @@ def test_an_rntuple_of_nanoaod_agrees_with_uproot(data):
             if expected.ndim > 1:
                 np.testing.assert_array_equal(np.diff(read[name].offsets), ak.num(expected))
     assert len(read["Jet_pt"].values) == int(read["nJet"].values.sum())
+
+
+@pytest.mark.parametrize("offsets", [[0, 3, 1, 4], [0, 2, 3, 9]])
+def test_damaged_bounds_of_lists(tmp_path, offsets):
+    path = str(tmp_path / "file.root")
+    with uproot.recreate(path) as file:
+        file.mktree("tree", {"x": "f4"})
+        file["tree"].extend({"x": np.zeros(3, np.float32)})
+    table = open_root(Location(path))
+    content = ak.contents.NumpyArray(np.arange(4.0))
+    damaged = ak.contents.ListOffsetArray(ak.index.Index64(np.array(offsets)), content)
+    with pytest.raises(FileError, match=r"tree, column 'x'.*bounds that fall or point behind"):
+        table._jagged(damaged, "x")

@@ -1,6 +1,6 @@
 """A shuffling stream of batches over many files, shared out among workers and ranks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from threading import Lock
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from hepml.data import ParticleSet, concatenate
@@ -18,6 +17,7 @@ from hepml.io._binding import Bound
 from hepml.io._chunks import Bad, Chunk, read_chunk
 from hepml.io._columns import Columns
 from hepml.io._files import Files, Location, locate
+from hepml.io._pool import Pool
 from hepml.io._read import (
     STEP,
     check_options,
@@ -26,6 +26,9 @@ from hepml.io._read import (
     warn_of_dropped,
 )
 from hepml.io._spans import Span, batch_bounds, pieces_between, shuffled, spans_of
+
+# The sets at the places from one up to another.
+Take = Callable[[int, int], ParticleSet]
 
 
 class ParticleStream(IterableDataset[ParticleSet]):
@@ -143,48 +146,59 @@ class ParticleStream(IterableDataset[ParticleSet]):
         """The batches between bounds in the epoch's order of all sets."""
         sizes = [stop - start for start, stop in pairwise(bounds)]
         held: list[ParticleSet] = []
-        for pool, order in self._pools(bounds[0], bounds[-1]):
-            while len(order):
-                taken, order = order[: sizes[0]], order[sizes[0] :]
-                held.append(_chosen(pool, taken[taken >= 0]))
-                sizes[0] -= len(taken)
+        for take, places in self._pools(bounds[0], bounds[-1]):
+            place = 0
+            while place < places:
+                stop = min(place + sizes[0], places)
+                held.append(take(place, stop))
+                sizes[0] -= stop - place
+                place = stop
                 if sizes[0] == 0:
-                    batch = concatenate(held)
+                    batch = concatenate([sets for sets in held if len(sets)] or held[:1])
                     held, sizes = [], sizes[1:]
                     if len(batch):
                         yield batch
+            # What it takes from is not to be held while the next chunks are read.
+            del take
         warn_of_dropped(self.dropped)
 
-    def _pools(self, first: int, last: int) -> Iterator[tuple[list[ParticleSet], Any]]:
+    def _pools(self, first: int, last: int) -> Iterator[tuple[Take, int]]:
         """The sets between two places of the epoch's order, a few chunks at a time.
 
-        Beside them, for each place, the row of its set in the chunks one after the other: a set
-        that was dropped as bad keeps its place, as the row -1, so that everybody knows in advance
-        which batches belong to whom.
+        A set that was dropped as bad keeps its place, so that everybody knows in advance which
+        batches belong to whom.
         """
         epoch = int(self._epoch[0])
         self.dropped = {}
         pieces = list(pieces_between(self._spans, self._order(epoch), first, last))
         reader = _Reader(self._locations, self.columns, self.bad)
         chunks = ahead(partial(reader.read, self._spans[number]) for number, _, _ in pieces)
-        size = self.buffer if self.shuffle else 1
+        if not self.shuffle:
+            for (_, start, stop), (chunk, row_of) in zip(pieces, chunks, strict=True):
+                self._count_dropped(chunk)
+                yield partial(_in_order, chunk.particles, row_of[start:stop]), stop - start
+            return
         # Workers and ranks start at different places, so that each has numbers of its own.
         random = np.random.default_rng([self.seed, epoch, len(self._spans), first])
-        for i in range(0, len(pieces), size):
-            pool, rows, held = [], [], 0
-            for number, start, stop in pieces[i : i + size]:
+        for i in range(0, len(pieces), self.buffer):
+            held, orders, sets = [], [], 0
+            for number, start, stop in pieces[i : i + self.buffer]:
                 chunk, row_of = next(chunks)
-                if self.shuffle:
-                    row_of = np.random.default_rng([self.seed, epoch, number]).permutation(row_of)
-                pool.append(chunk.particles)
-                rows.append(np.where(row_of < 0, -1, row_of + held)[start:stop])
-                held += len(chunk.particles)
-                for reason, count in chunk.dropped.items():
-                    self.dropped[reason] = self.dropped.get(reason, 0) + count
-            order = np.concatenate(rows)
-            yield pool, random.permutation(order) if self.shuffle else order
-            # The reader of this generator still holds the list while the next chunks are read.
-            pool.clear()
+                self._count_dropped(chunk)
+                row_of = np.random.default_rng([self.seed, epoch, number]).permutation(row_of)
+                orders.append(np.where(row_of < 0, -1, row_of + sets)[start:stop])
+                sets += len(chunk.particles)
+                held.append(chunk.particles)
+            order = random.permutation(np.concatenate(orders))
+            pool = Pool(held, order)
+            del held, chunk
+            yield pool.take, len(order)
+            del pool
+
+    def _count_dropped(self, chunk: Chunk) -> None:
+        """Add up what was dropped in this epoch."""
+        for reason, count in chunk.dropped.items():
+            self.dropped[reason] = self.dropped.get(reason, 0) + count
 
     def _order(self, epoch: int) -> Any:
         """The order of the chunks in an epoch."""
@@ -220,40 +234,8 @@ class _Reader:
         return chunk, row_of
 
 
-def _chosen(pool: Sequence[ParticleSet], rows: Any) -> ParticleSet:
-    """Some sets of the chunks of a pool, those of each chunk in the order given.
-
-    Sets that follow each other in one chunk are not copied. Else one batch at a time is, and not
-    the pool as a whole: a batch stays in the cache.
-    """
-    first = 0
-    places, sets, lengths = [], [], []
-    for chunk in pool:
-        mine = rows[(rows >= first) & (rows < first + len(chunk))] - first
-        first += len(chunk)
-        if len(mine) == len(rows) and np.array_equal(mine, np.arange(len(mine)) + mine[:1]):
-            start = int(mine[0]) if len(mine) else 0
-            return chunk[start : start + len(mine)]
-        offsets = chunk.offsets.numpy()
-        starts, counts = offsets[mine], offsets[mine + 1] - offsets[mine]
-        before = np.cumsum(counts) - counts
-        sets.append(mine)
-        lengths.append(counts)
-        places.append(np.repeat(starts - before, counts) + np.arange(counts.sum()))
-    bounds = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
-
-    def gathered(name: str, index: Sequence[Any]) -> Tensor | None:
-        tensors = [getattr(chunk, name) for chunk in pool]
-        if tensors[0] is None:
-            return None
-        # numpy's take moves whole rows, several times faster than indexing a tensor.
-        return torch.from_numpy(
-            np.concatenate([t.numpy().take(i, axis=0) for t, i in zip(tensors, index, strict=True)])
-        )
-
-    return ParticleSet._trusted(
-        gathered("p4", places),
-        torch.from_numpy(bounds),
-        gathered("features", places),
-        *(gathered(name, sets) for name in ("context", "labels", "weights")),
-    )
+def _in_order(chunk: ParticleSet, row_of: Any, start: int, stop: int) -> ParticleSet:
+    """The sets of a chunk at some places of its own order, without a copy."""
+    rows = row_of[start:stop]
+    rows = rows[rows >= 0]
+    return chunk[int(rows[0]) : int(rows[-1]) + 1] if len(rows) else chunk[:0]

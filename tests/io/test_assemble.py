@@ -121,6 +121,7 @@ def test_labels_by_expression(small):
     assert torch.equal(read(path, by_value).labels, read(path, columns).labels)
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(
     counts=st.lists(st.integers(0, 4), min_size=1, max_size=6),

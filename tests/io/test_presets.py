@@ -10,6 +10,8 @@ import vector
 from hepml.io import PRESETS, JetIndex, read
 from hepml.ops import segment_sum
 
+pytestmark = pytest.mark.slow
+
 vector.register_awkward()
 
 FILES = {

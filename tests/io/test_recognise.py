@@ -25,6 +25,7 @@ KNOWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "name"), KNOWN.items())
 def test_real_files_are_recognised_and_read_with_their_columns(data, file, name):
     layout = recognise(str(data / file))

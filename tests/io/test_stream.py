@@ -121,6 +121,7 @@ def test_the_order_is_a_function_of_seed_and_epoch(files):
     assert numbers(again) == numbers(again) == first
 
 
+@pytest.mark.slow
 def test_shuffling_mixes_chunks_and_files(files):
     """Over many epochs each set is early as often as late, and neighbours part."""
     stream = make(files, shuffle=True, columns=COLUMNS.with_features(()))
@@ -139,6 +140,7 @@ def test_workers_and_ranks_draw_different_numbers(files, monkeypatch):
     assert all(numbers(batches) != sorted(numbers(batches)) for batches in found.values())
 
 
+@pytest.mark.slow
 def test_classes_that_go_by_file_are_mixed(tmp_path, write, jets):
     """With a plain shuffle of chunks, four chunks are of one class every eighth time."""
     for name in ("qcd", "top"):

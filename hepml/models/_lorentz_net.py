@@ -12,7 +12,7 @@ from hepml.errors import InputError
 from hepml.lorentz import mass_squared
 from hepml.models._inputs import checked_features
 from hepml.nn import LorentzBlock, all_pairs, psi
-from hepml.ops import segment_mean
+from hepml.ops import segment_index, segment_mean
 
 
 class LorentzNet(nn.Module):
@@ -111,19 +111,18 @@ class LorentzNet(nn.Module):
             return p4, torch.cat([mass, features], dim=1), offsets
         momenta = self.beams.to(p4.dtype)
         beam_p4 = torch.cat([(1 + momenta.square().sum(1, keepdim=True)).sqrt(), momenta], dim=1)
-        scalars = torch.cat([mass, torch.zeros_like(mass), features], dim=1)
         beam_scalars = nn.functional.pad(_mass_scalar(beam_p4), (1, self.features))
+        of_beams = torch.cat([beam_p4, beam_scalars], dim=1)
+        of_particles = torch.cat([p4, mass, torch.zeros_like(mass), features], dim=1)
         # Each set grows by the beams, which come first.
+        set_index = segment_index(offsets, p4.shape[0])
         offsets = offsets + beams * torch.arange(sets + 1, device=p4.device)
         at_beams = (offsets[:-1, None] + torch.arange(beams, device=p4.device)).flatten()
-        at = torch.arange(p4.shape[0], device=p4.device) + beams * (particles.set_index + 1)
-
-        def insert(rows: Tensor, beam_rows: Tensor) -> Tensor:
-            nodes = rows.new_zeros(rows.shape[0] + beams * sets, rows.shape[1])
-            nodes = nodes.index_copy(0, at, rows)
-            return nodes.index_copy(0, at_beams, beam_rows.repeat(sets, 1))
-
-        return insert(p4, beam_p4), insert(scalars, beam_scalars), offsets
+        at_particles = torch.arange(p4.shape[0], device=p4.device) + beams * (set_index + 1)
+        nodes = p4.new_zeros(p4.shape[0] + beams * sets, of_beams.shape[1])
+        nodes = nodes.index_copy(0, at_particles, of_particles)
+        nodes = nodes.index_copy(0, at_beams, of_beams.repeat(sets, 1))
+        return nodes[:, :4], nodes[:, 4:], offsets
 
     @classmethod
     def from_published(

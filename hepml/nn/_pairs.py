@@ -90,7 +90,7 @@ def nearest_pairs(
     tensor([2, 2, 0])
     """
     pairs = all_pairs(offsets, p4.shape[0])
-    receivers = pairs.receivers
+    receivers = segment_index(pairs.offsets, pairs.senders.shape[0])
     longitudinal, azimuth = eta(p4).clamp(-_LARGEST_ETA, _LARGEST_ETA), phi(p4)
     d_eta = longitudinal[receivers] - longitudinal[pairs.senders]
     d_phi = (azimuth[receivers] - azimuth[pairs.senders]).abs()

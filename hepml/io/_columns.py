@@ -86,6 +86,7 @@ class Columns:
     ) -> None:
         if isinstance(collections, Collection):
             collections = (collections,)
+        _check_kinds(tree, classes, class_files)
         values = {
             "collections": tuple(collections),
             "unit": unit,
@@ -197,6 +198,28 @@ def _collection(plain: Mapping[str, Any]) -> Collection:
     if values.get("index") is not None:
         values["index"] = JetIndex(**known_keys(JetIndex, values["index"]))
     return Collection(**values)
+
+
+def _check_kinds(tree: Any, classes: Any, class_files: Any) -> None:
+    """Refuse what YAML and checkpoints can hold in these places but mean nothing there."""
+    patterns = class_files or {}
+    for name, right, expected, value in (
+        ("tree", tree is None or isinstance(tree, str), "one name", tree),
+        ("classes", not isinstance(classes, str), "a list of names", classes),
+        (
+            "class_files",
+            isinstance(patterns, Mapping) and all(isinstance(p, str) for p in patterns.values()),
+            "the pattern of file names of each class",
+            class_files,
+        ),
+    ):
+        if not right:
+            raise InputError(
+                f"Columns.{name}",
+                expected=expected,
+                got=repr(value),
+                fix="write classes: [qcd, top], or class_files: {qcd: 'qcd_*.root', ...}",
+            )
 
 
 def _check(columns: Columns) -> None:

@@ -97,7 +97,9 @@ def test_columns_are_values():
             "keep one of the three ways",
         ),
         (
-            lambda: Columns(Collection(CARTESIAN), label="y", classes="ab", class_files={"a": "b"}),
+            lambda: Columns(
+                Collection(CARTESIAN), label="y", classes=("a", "b"), class_files={"a": "b"}
+            ),
             "keep one of the three ways",
         ),
         (lambda: Columns(Collection(CARTESIAN), label="y", classes=("a", "a")), "different names"),
@@ -130,3 +132,19 @@ def test_what_makes_no_sense_is_refused_at_once(build, message):
     with pytest.raises(InputError, match=message) as refused:
         build()
     assert "Fix: " in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("classes", "top", "Columns.classes: expected a list of names, got 'top'"),
+        ("class_files", {"qcd": ["a.root"], "top": "b.root"}, "the pattern of file names of each"),
+        ("class_files", "a.root", "the pattern of file names of each class, got 'a.root'"),
+        ("tree", ["a"], "Columns.tree: expected one name"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked_types")
+def test_values_of_the_wrong_kind_are_refused_with_their_name(name, value, message):
+    plain = PRESETS["hepml"].to_dict() | {name: value}
+    with pytest.raises(InputError, match=message):
+        Columns.from_dict(plain)

@@ -239,7 +239,7 @@ CASES = [
         _BEAM,
         outputs=2,
         features=1,
-        channels=[2, 2, 2],
+        channels=[2, 2],
         bells=3,
         scale=500.0,
     ),

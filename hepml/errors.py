@@ -15,15 +15,35 @@ class HepmlError(Exception):
     fix
         What the user can do about it.
 
+    Notes
+    -----
+    Without `expected`, `got` and `fix`, `what` is the whole message. So does torch make an error
+    again that a worker of a DataLoader raised, from the text of the traceback: its last message is
+    kept.
+
     Examples
     --------
     >>> print(InputError("offsets", expected="int64", got="int32", fix="convert with .long()"))
     offsets: expected int64, got int32. Fix: convert with .long().
     """
 
-    def __init__(self, what: str, *, expected: str, got: str, fix: str) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        expected: str | None = None,
+        got: str | None = None,
+        fix: str | None = None,
+    ) -> None:
         self.what, self.expected, self.got, self.fix = what, expected, got, fix
-        self.message = f"{what}: expected {expected}, got {got}. Fix: {fix.rstrip('.')}."
+        if expected is not None and got is not None and fix is not None:
+            self.message = f"{what}: expected {expected}, got {got}. Fix: {fix.rstrip('.')}."
+        elif expected is got is fix is None:
+            # As the last line of a traceback names the class.
+            name = f"{type(self).__module__}.{type(self).__qualname__}: "
+            self.what = self.message = what.rpartition(name)[2].rstrip("\n")
+        else:
+            raise TypeError("expected, got and fix belong together: give all of them or none")
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -34,7 +54,9 @@ class HepmlError(Exception):
         return (_rebuild, (type(self), self.what, self.expected, self.got, self.fix))
 
 
-def _rebuild(cls: type[HepmlError], what: str, expected: str, got: str, fix: str) -> HepmlError:
+def _rebuild(
+    cls: type[HepmlError], what: str, expected: str | None, got: str | None, fix: str | None
+) -> HepmlError:
     """Make the error again on the other side of a pickle."""
     return cls(what, expected=expected, got=got, fix=fix)
 

@@ -1,10 +1,13 @@
 from types import SimpleNamespace
 
+import awkward as ak
 import pytest
 import torch
+import uproot
 from training.small_jets import write_jets
 
 from hepml.data import concatenate
+from hepml.errors import DataError
 from hepml.io import PRESETS, read
 from hepml.training import ParticleData
 
@@ -57,3 +60,25 @@ def test_without_files_there_is_no_validation(tmp_path):
     data = ParticleData(str(file), columns=PRESETS["hepml"], batch_size=8, max_sets=10)
     assert data.val_dataloader() == []
     assert data.train_stream.sets == 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_bad_jet_is_the_same_error_in_a_worker(tmp_path, workers):
+    with uproot.open(write_jets(tmp_path / "good.root", 20)) as good:
+        arrays = good["tree"].arrays()
+    particles = {f[5:]: arrays[f] for f in arrays.fields if f.startswith("part_")}
+    places = ak.local_index(particles["px"]) + 100 * ak.local_index(particles["px"], axis=0)
+    particles["px"] = ak.values_astype(
+        ak.where(places == 700, float("nan"), particles["px"]), "float32"
+    )
+    with uproot.recreate(tmp_path / "bad.root") as file:
+        contents = {"part": ak.zip(particles), "label": arrays["label"]}
+        file.mktree("tree", {name: values.type for name, values in contents.items()})
+        file["tree"].extend(contents)
+    data = ParticleData(
+        str(tmp_path / "bad.root"), columns=PRESETS["hepml"], batch_size=8, workers=workers
+    )
+    with pytest.raises(DataError, match="entry 7") as caught:
+        list(data.train_dataloader())
+    assert "Traceback" not in str(caught.value)

@@ -1,6 +1,7 @@
 """The learning task: a model, its loss, its optimiser and the figures of its validation."""
 
 import math
+import warnings
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -61,8 +62,8 @@ class TaggingTask(LightningModule):
     -----
     The weights of the sets multiply their losses, divided by the sum of weights of the batch.
     Validation figures are ``val_loss``, ``val_accuracy`` and ``val_auc``; for more than two classes
-    the AUC is the mean of each class against all others. Accuracy and AUC count every set once,
-    whatever its weight.
+    the AUC is the mean of each class against all others, over the classes that the validation
+    sample holds. Accuracy and AUC count every set once, whatever its weight.
 
     References
     ----------
@@ -90,7 +91,7 @@ class TaggingTask(LightningModule):
         task: Any = "binary" if classes == 2 else "multiclass"
         self.val_loss = MeanMetric()
         self.val_counts = StatScores(task="multiclass", num_classes=classes, average=None)
-        self.val_auc = AUROC(task=task, num_classes=classes)
+        self.val_auc = AUROC(task=task, num_classes=classes, average=None)
         self.recent_loss = float("nan")
         self._losses: list[Tensor] = []
 
@@ -98,6 +99,18 @@ class TaggingTask(LightningModule):
         """The logits of the model."""
         logits: Tensor = self.model(particles)
         return logits
+
+    def on_before_batch_transfer(self, batch: ParticleSet, dataloader_idx: int) -> ParticleSet:  # noqa: ARG002
+        """Refuse weights whose sum the loss cannot be divided by; here no GPU has to wait."""
+        if batch.weights is not None and float(batch.weights.sum()) == 0:
+            column = None if self.info is None else self.info.columns.get("weights")
+            raise DataError(
+                f"weights {column}" if column else "weights",
+                expected="a sum other than zero in each batch",
+                got=f"zero in a batch of {len(batch)}",
+                fix="raise the batch size, or leave weights out of the columns",
+            )
+        return batch
 
     def training_step(self, batch: ParticleSet, batch_idx: int) -> Tensor:  # noqa: ARG002
         """The loss of a batch."""
@@ -149,7 +162,11 @@ class TaggingTask(LightningModule):
             )
         self.log("val_loss", self.val_loss.compute())
         self.log("val_accuracy", right.sum() / jets.sum())
-        self.log("val_auc", self.val_auc.compute())
+        with warnings.catch_warnings():
+            # torchmetrics gives absent classes an AUC of zero, with a warning.
+            warnings.filterwarnings("ignore", message="No positive samples in targets")
+            auc = self.val_auc.compute()
+        self.log("val_auc", auc if self.classes == 2 else auc[jets > 0].mean())
         for metric in (self.val_loss, self.val_counts, self.val_auc):
             metric.reset()
 

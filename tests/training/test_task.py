@@ -12,7 +12,7 @@ from training.small_jets import TinyFlow, random_sets
 
 from hepml.data import ParticleSet, concatenate
 from hepml.errors import DataError, InputError
-from hepml.training import TaggingTask
+from hepml.training import CheckpointInfo, TaggingTask
 from hepml.training._task import one_cycle
 from hepml.training._trainer import quiet_lightning
 
@@ -72,6 +72,30 @@ def test_validation_figures_agree_with_scikit_learn(classes):
         float((logits.argmax(1) == labels).float().mean())
     )
     assert figures["val_loss"] == pytest.approx(float(cross_entropy(logits, labels)), rel=1e-5)
+
+
+def test_the_auc_is_the_mean_over_the_classes_that_are_there():
+    batch = random_sets(40)
+    validation = ParticleSet(batch.p4, batch.offsets, labels=torch.arange(40) % 3)
+    task = TaggingTask(TinyFlow(outputs=5), 5)
+    trainer = fit(task, [random_sets(20, 9)], [validation])
+    with torch.no_grad():
+        scores = task.model.eval()(validation).softmax(1)
+    expected = [roc_auc_score(validation.labels == i, scores[:, i]) for i in range(3)]
+    auc = float(trainer.callback_metrics["val_auc"])
+    assert auc == pytest.approx(sum(expected) / 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("columns", [{}, {"weights": "mc_weight"}])
+def test_weights_that_sum_to_zero_are_named(columns):
+    batch = random_sets(2)
+    batch = ParticleSet(
+        batch.p4, batch.offsets, labels=batch.labels, weights=torch.tensor([1.0, -1.0])
+    )
+    info = CheckpointInfo("TinyFlow", {}, columns) if columns else None
+    name = " ".join(["weights", *columns.values()])
+    with pytest.raises(DataError, match=f"^{name}: expected a sum other than zero"):
+        fit(TaggingTask(TinyFlow(), info=info), [random_sets(8, weights=True), batch])
 
 
 def relabelled(batch, classes):

@@ -1,12 +1,13 @@
 """``hepml evaluate``: measure trained taggers on files with labels."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from hepml.deploy import Tagger, compare, comparison_table, write_report
+from hepml.deploy import Result, Tagger, compare, comparison_table, write_report
 from hepml.deploy._report import check_report
 from hepml.errors import InputError
 from hepml.training import Pair
@@ -99,6 +100,7 @@ def run(config: Namespace) -> int:
         progress=True,
     )
     print(comparison_table(results))
+    print(*_dropped(results), sep="", end="")
     written = write_report(results, config.output, files, overwrite=config.overwrite)
     absent = dict.fromkeys(p.title for result in results for p in result.evaluation.absent)
     if absent:
@@ -107,3 +109,14 @@ def run(config: Namespace) -> int:
     plots = dict.fromkeys(path.stem for path in written if path.suffix == ".png")
     print(f"wrote {written[0]} and, beside it as .png and .pdf, {', '.join(plots)}")
     return 0
+
+
+def _dropped(results: Sequence[Result]) -> list[str]:
+    """A line for each reason why jets were left out; with the tagger's name if taggers differ."""
+    same = all(result.dropped == results[0].dropped for result in results)
+    return [
+        f"left out as bad{'' if same else f' for {result.name}'}: {number} "
+        f"{'jet' if number == 1 else 'jets'} ({reason})\n"
+        for result in (results[:1] if same else results)
+        for reason, number in result.dropped.items()
+    ]

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from training.small_jets import write_jets
@@ -73,7 +74,7 @@ def test_options_reach_the_evaluation(tmp_path, capsys, monkeypatch):
     [
         (["jets.root"], "checkpoints: expected one or more names that end in .ckpt"),
         (["flow.ckpt"], "files: expected one or more files with jets"),
-        (["lost.ckpt", "jets.root"], "did you mean flow.ckpt?"),
+        (["lost.ckpt", "jets.root"], "try flow.ckpt"),
         (["flow.ckpt", "lost.root"], "expected a file, got no such file"),
         (["flow.ckpt", "jets.root", "--pairs", "top"], "pair 'top'"),
         (["flow.ckpt", "jets.root", "--pairs", "top/w"], "classes among qcd, top, got w"),
@@ -100,6 +101,20 @@ def test_an_evaluation_is_replaced_on_demand_only(tmp_path, capsys, monkeypatch)
     (tmp_path / "old" / "metrics.json").write_text("precious")
     assert main(["evaluate", "flow.ckpt", "no.root", "-o", "old"]) == 1
     assert "old/metrics.json, which exists" in capsys.readouterr().err
+
+
+def test_jets_that_were_dropped_are_counted(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "hepml.cli._evaluate.write_report", lambda *_, **__: [tmp_path / "metrics.json"]
+    )
+    tagger = checkpoint(tmp_path / "flow.ckpt")
+    labels = np.arange(40, dtype=np.int8) % 2
+    labels[[7, 31]] = 5
+    file = str(write_jets(tmp_path / "jets.root", 40, label=labels))
+    assert main(["evaluate", tagger, file, "--bad", "drop", "--replicas", "2"]) == 0
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("left out")]
+    assert line.startswith("left out as bad: 2 jets (")
+    assert "label" in line
 
 
 def test_an_output_folder_that_is_a_file_is_named(tmp_path, capsys, monkeypatch):

@@ -1,7 +1,7 @@
 """``hepml train``: from files to a trained tagger."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
@@ -44,11 +44,17 @@ class _Parser(ArgumentParser):
     ) -> Any:
         """Take the first word for the network, and add the arguments of that network."""
         words = list(sys.argv[1:] if args is None else args)
-        network = words.pop(0) if words and words[0] in MODELS else _network(words)
+        first = words.pop(0) if words and words[0] in MODELS else None
+        given = _given(words)
+        network = first or _network(given)
         if network in MODELS:
             self.add_class_arguments(MODELS[network], "model", skip={"outputs", "features"})
             # Last, so that no configuration file overrides it.
             words += ["--network", network]
+        folder = Path(given.get("--config", "")).parent
+        if "--config" in given and "--output" not in given and (folder / "checkpoints").is_dir():
+            # The folder of a run, which may have moved since it wrote its own name.
+            words += ["--output", str(folder)]
         return super().parse_args(words, *rest, **more)
 
 
@@ -92,17 +98,24 @@ def run(config: Namespace) -> int:
     return 0
 
 
-def _network(words: Sequence[str]) -> str | None:
-    """The name of the network on the command line or, without it, in the configuration file."""
+def _given(words: Sequence[str]) -> dict[str, str]:
+    """The options on the command line that decide about others."""
     found: dict[str, str] = {}
     for word, following in zip(words, [*words[1:], ""], strict=True):
         option, equals, value = word.partition("=")
-        if option in ("--network", "--config"):
+        if option in ("--network", "--config", "--output"):
             found[option] = value if equals else following
-    if "--network" in found or "--config" not in found:
-        return found.get("--network")
+        elif option.startswith("-o"):
+            found["--output"] = word[2:] or following
+    return found
+
+
+def _network(given: Mapping[str, str]) -> str | None:
+    """The name of the network on the command line or, without it, in the configuration file."""
+    if "--network" in given or "--config" not in given:
+        return given.get("--network")
     try:
-        plain = yaml.safe_load(Path(found["--config"]).read_text())
+        plain = yaml.safe_load(Path(given["--config"]).read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return None  # the parser reads the file again and says what is wrong with it
     return plain.get("network") if isinstance(plain, dict) else None

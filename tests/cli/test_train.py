@@ -132,6 +132,18 @@ def test_the_network_is_the_first_word_an_option_or_in_the_configuration(folder)
         parse("ParticleFlow", "--config", "run.yaml")
 
 
+def test_the_configuration_of_a_run_that_was_moved_means_the_run_where_it_is(folder):
+    (folder / "new").mkdir()
+    config = "new/config.yaml"
+    (folder / config).write_text("network: LorentzNet\nfiles: [a.root]\noutput: old\n")
+    assert parse("--config", config).output == "old"
+    (folder / "new" / "checkpoints").mkdir()
+    assert parse("--config", config, "--resume").output == "new"
+    assert parse("LorentzNet", f"--config={config}").output == "new"
+    for words in (["-o", "other"], ["-oother"], ["--output", "other"], ["--output=other"]):
+        assert parse("--config", config, *words).output == "other"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

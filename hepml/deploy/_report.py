@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hepml import __version__
 from hepml.deploy._compare import Result
@@ -90,7 +91,7 @@ def write_report(
     Raises
     ------
     FileError
-        If the folder cannot be made, or holds a report and `overwrite` is false.
+        If the folder or a file cannot be written, or if it holds a report and `overwrite` is false.
 
     Returns
     -------
@@ -100,21 +101,26 @@ def write_report(
     """
     check_report(folder, overwrite)
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(
-            f"folder {folder}",
-            expected="a folder that can be written",
-            got=str(error),
-            fix="choose another name",
-        ) from error
-    paths = [folder / _METRICS]
     content = {
         "hepml": __version__,
         "files": None if files is None else [str(location) for location in locate(files)],
         "taggers": {result.name: result.to_dict() for result in results},
     }
+    try:
+        return _write(results, folder, content)
+    except OSError as error:
+        raise FileError(
+            f"folder {folder}",
+            expected="a folder that can be written",
+            got=str(error),
+            fix="make room or choose another name",
+        ) from error
+
+
+def _write(results: Sequence[Result], folder: Path, content: Mapping[str, Any]) -> list[Path]:
+    """Write all files of a report."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / _METRICS]
     paths[0].write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
     for name, curves in _roc_figures(results).items():
         paths += save_figure(roc_figure(curves), folder / name)

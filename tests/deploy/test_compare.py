@@ -147,6 +147,13 @@ def test_several_pairs_of_several_taggers_get_a_roc_each(tmp_path, monkeypatch):
     assert [p.name for p in single] == ["metrics.json", "roc", "scores", "confusion"]
 
 
+def test_a_report_that_cannot_be_written_is_one_clear_error(tmp_path, files):
+    (tmp_path / "roc.png").mkdir()
+    results = compare([make_tagger()], files, replicas=2)
+    with pytest.raises(FileError, match=r"a folder that can be written, got .*roc\.png"):
+        write_report(results, tmp_path)
+
+
 def test_files_of_another_layout_need_other_columns(files):
     tagger = make_tagger(COLUMNS.with_features(["charge"]))
     other = COLUMNS.with_features(["charge"]).replace(cut="jet_pt > 0.5")

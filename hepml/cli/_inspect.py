@@ -114,7 +114,10 @@ def _show(location: Location, *, show_all: bool) -> None:
         print("\n".join(lines if show_all else [_cut(line, width) for line in lines]))
     if recipe:
         print("\nmade with the recipe")
-        print(_indented(_yaml(recipe)) if show_all else _brief(recipe, width))
+        if isinstance(recipe, str):
+            print(_indented(recipe) if show_all else _cut(f"  {' '.join(recipe.split())}", width))
+        else:
+            print(_indented(_yaml(recipe)) if show_all else _brief(recipe, width))
     print()
     _show_reading(location, {tree.name: tree.entries for tree in trees})
     print()
@@ -184,7 +187,16 @@ def _contents_of_root(location: Location) -> tuple[list[Tree], Any]:
             found.append(Tree(name, kind.rpartition(":")[2], table.entries, types))
     # `hepml generate` stores its recipe as JSON.
     is_text = directory.classnames(cycle=False).get("recipe") == "TObjString"
-    return found, json.loads(str(directory["recipe"])) if is_text else None
+    return found, _recipe(str(directory["recipe"])) if is_text else None
+
+
+def _recipe(text: str) -> Mapping[str, Any] | str:
+    """The recipe that a text holds, or the text itself: other programs write recipes, too."""
+    try:
+        plain = json.loads(text)
+    except ValueError:
+        return text
+    return plain if isinstance(plain, dict) else text
 
 
 def _contents_of_hdf5(location: Location) -> tuple[list[Tree], Any]:

@@ -143,6 +143,16 @@ def test_recipe(capsys, tmp_path):
     assert yaml.safe_load("\n".join(lines)) == recipe
 
 
+@pytest.mark.parametrize("text", ["flour,\n  eggs", "[flour, eggs", '["flour", "eggs"]', "5"])
+def test_a_recipe_of_another_program_is_shown_as_it_is(capsys, tmp_path, text):
+    path = write(tmp_path / "jets.root", jets([2, 3]), recipe=text)
+    for words in ([], ["--all"]):
+        status, out, err = inspect(capsys, *words, path)
+        assert (status, err) == (0, "")
+        shown = out[out.index("made with the recipe") : out.index("layout:")].splitlines()[1:]
+        assert " ".join(" ".join(shown).split()) == " ".join(text.split())
+
+
 def test_bad_sets_are_counted(capsys, tmp_path):
     branches = jets([2, 3, 4])
     px = ak.to_list(branches["part_px"])

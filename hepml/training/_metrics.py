@@ -158,7 +158,8 @@ class Ranking:
     def _efficiency(self, weights: Float[np.ndarray, " jets"]) -> Float[np.ndarray, " cuts"]:
         """The fraction of the weights that each cut keeps."""
         kept = np.append(0.0, np.cumsum(weights)[self.last_of_score])
-        return kept / kept[-1]
+        fraction: Float[np.ndarray, " cuts"] = kept / kept[-1]
+        return fraction
 
 
 def accuracy(

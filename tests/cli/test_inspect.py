@@ -269,6 +269,7 @@ def test_hdf5_of_pandas(capsys, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(DATA is None, reason="HEPML_TEST_DATA is not set")
 def test_every_real_file(capsys):
+    pytest.importorskip("h5py", reason="needs h5py")
     files = sorted(path for path in Path(DATA).rglob("*") if path.suffix in (".root", ".h5"))
     assert len(files) > 20
     for path in files:

@@ -110,6 +110,12 @@ class ParticleStream(IterableDataset[ParticleSet]):
             )
 
     @property
+    def file_labels(self) -> set[int]:
+        """The classes of the files that sets are taken from, where files decide the class."""
+        labels = (self._file_labels[span.file] for span in self._spans)
+        return {label for label in labels if label is not None}
+
+    @property
     def world(self) -> tuple[int, int]:
         """The rank of this process and the number of ranks."""
         if self._world is not None:

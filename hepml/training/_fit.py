@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from hepml.errors import InputError
+from hepml.errors import FileError, InputError
 from hepml.io import Columns
 from hepml.training._callbacks import EpochCheckpoints, EpochTable, SeedEachEpoch
 from hepml.training._checkpoint import CheckpointInfo, read_checkpoint
@@ -15,6 +15,9 @@ from hepml.training._folder import RunFolder, first_rank
 from hepml.training._progress import EpochBar
 from hepml.training._task import TaggingTask
 from hepml.training._trainer import interruptible, make_trainer, quiet_lightning
+
+# What Lightning needs to go on, beside the weights.
+_STATE = ("epoch", "loops", "optimizer_states", "lr_schedulers", "callbacks")
 
 
 def fit(
@@ -52,6 +55,9 @@ def fit(
         if first_rank():
             if overwrite:
                 folder.remove()
+            if resume and last is None and progress:
+                text = f"nothing to resume in {folder.path}: begins anew"
+                print(text, file=sys.stderr, flush=True)
             if last is None:
                 folder.write_config(options)
             if progress:
@@ -62,7 +68,15 @@ def fit(
 
 
 def _data(options: Mapping[str, Any], columns: Columns) -> ParticleData:
-    """The files, all of which are opened here."""
+    """The files, all of which are opened here, seen to go with the options."""
+    devices = options["devices"]
+    if devices > 1 and options["bad"] == "drop":
+        raise InputError(
+            "bad",
+            expected="'error' with several devices, which must have equally many batches",
+            got=f"'drop' with {devices} devices",
+            fix="use one device, or files without bad jets",
+        )
     data = ParticleData(
         options["files"],
         options["validation"] or None,
@@ -74,19 +88,48 @@ def _data(options: Mapping[str, Any], columns: Columns) -> ParticleData:
         workers=options["workers"],
         seed=options["seed"],
     )
-    if len(data.train_stream) == 0:
+    for name, stream in (
+        ("max_jets", data.train_stream),
+        ("max_validation_jets", data.validation_stream),
+    ):
+        if options[name] is not None and columns.class_files and stream is not None:
+            _check_classes(name, options[name], stream.file_labels, columns.class_names)
+    jets = data.train_stream.sets // devices
+    if jets < options["batch_size"]:
+        each = "" if devices == 1 else " on each device"
         raise InputError(
             "batch_size",
-            expected=f"at most {data.train_stream.sets}, the number of jets to learn from",
+            expected=f"at most {jets}, the number of jets to learn from{each}",
             got=str(options["batch_size"]),
             fix="lower it, or give more jets",
         )
     return data
 
 
+def _check_classes(option: str, jets: int, labels: set[int], class_names: Sequence[str]) -> None:
+    """Refuse a number of jets that ends before the files of some class begin."""
+    missing = [name for i, name in enumerate(class_names) if i not in labels]
+    if missing:
+        raise InputError(
+            option,
+            expected="enough to reach files of every class: the first jets are taken, in the "
+            "order of the files",
+            got=f"{jets}, without any of {_few(missing)}",
+            fix=f"leave {option} out, or give smaller files",
+        )
+
+
 def _finished_epochs(folder: RunFolder, options: Mapping[str, Any]) -> int:
     """How far the run in the folder went, which must have had the same options."""
     content = read_checkpoint(folder.last)
+    missing = [name for name in _STATE if name not in content]
+    if missing:
+        raise FileError(
+            f"checkpoint {folder.last}",
+            expected="the state of a run, to be resumed",
+            got=f"weights without {', '.join(missing)}",
+            fix="train again with --overwrite",
+        )
     folder.check_same(options, content)
     return int(content["epoch"]) + 1
 

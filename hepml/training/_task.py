@@ -100,18 +100,6 @@ class TaggingTask(LightningModule):
         logits: Tensor = self.model(particles)
         return logits
 
-    def on_before_batch_transfer(self, batch: ParticleSet, dataloader_idx: int) -> ParticleSet:  # noqa: ARG002
-        """Refuse weights whose sum the loss cannot be divided by; here no GPU has to wait."""
-        if batch.weights is not None and float(batch.weights.sum()) == 0:
-            column = None if self.info is None else self.info.columns.get("weights")
-            raise DataError(
-                f"weights {column}" if column else "weights",
-                expected="a sum other than zero in each batch",
-                got=f"zero in a batch of {len(batch)}",
-                fix="raise the batch size, or leave weights out of the columns",
-            )
-        return batch
-
     def training_step(self, batch: ParticleSet, batch_idx: int) -> Tensor:  # noqa: ARG002
         """The loss of a batch."""
         loss, _ = self.loss(batch)
@@ -215,7 +203,17 @@ class TaggingTask(LightningModule):
         if batch.weights is None:
             return cross_entropy(logits, labels), logits
         losses = cross_entropy(logits, labels, reduction="none")
-        return (batch.weights * losses).sum() / batch.weights.sum(), logits
+        total = batch.weights.sum()
+        # A GPU waits here, but only where jets are weighted.
+        if float(total) == 0:
+            column = None if self.info is None else self.info.columns.get("weights")
+            raise DataError(
+                f"weights {column}" if column else "weights",
+                expected="a sum other than zero in each batch",
+                got=f"zero in a batch of {len(batch)}",
+                fix="raise the batch size, or leave weights out of the columns",
+            )
+        return (batch.weights * losses).sum() / total, logits
 
     def _check_losses(self, last: int) -> None:
         """Refuse losses that are not finite; `last` is the number of the last batch."""

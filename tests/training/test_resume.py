@@ -149,15 +149,24 @@ def test_a_run_is_resumed_with_its_own_options_only(files, stopped):
 
 
 @pytest.mark.slow
-def test_a_run_without_a_finished_epoch_begins_anew(files, tmp_path):
+def test_a_run_without_a_finished_epoch_begins_anew(files, tmp_path, capsys):
     Killed.calls = 5
     options = OPTIONS | {"output": tmp_path / "killed", "epochs": 1}
     with pytest.raises(Stop):
         train(Killed, files[0], **options)
     assert not (tmp_path / "killed" / "checkpoints").exists()
-    train(Killed, files[0], **options, resume=True)
+    train(Killed, files[0], **options | {"progress": True}, resume=True)
+    assert f"nothing to resume in {tmp_path / 'killed'}: begins anew\n" in capsys.readouterr().err
     train(Killed, files[0], **options | {"output": tmp_path / "whole"})
     assert_same(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.slow
+def test_weights_alone_cannot_be_resumed(files, stopped):
+    folder = stopped["output"] / "checkpoints"
+    (folder / "best.ckpt").replace(folder / "last.ckpt")
+    with pytest.raises(FileError, match=r"last\.ckpt: .*weights without optimizer_states"):
+        train(Killed, files[0], **stopped, resume=True)
 
 
 @pytest.mark.slow

@@ -134,6 +134,8 @@ def write_nothing(folder):
         ({"learning_rate": float("nan")}, InputError, "learning_rate.*got nan"),
         ({"warmup": 1.5}, InputError, "warmup"),
         ({"batch_size": 1000}, InputError, "batch_size: expected at most 300"),
+        ({"batch_size": 200, "devices": 2}, InputError, "at most 150, .* on each device, got 200"),
+        ({"bad": "drop", "devices": 2}, InputError, "bad: expected 'error' with several devices"),
         ({"resume": True, "overwrite": True}, InputError, "resume or overwrite, got both"),
         ({"accelerator": "abacus"}, InputError, "accelerator"),
     ],
@@ -143,6 +145,16 @@ def test_a_mistake_leaves_nothing_behind(files, tmp_path, options, error, messag
     with pytest.raises(error, match=message):
         train(**options, output=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("option", ["max_jets", "max_validation_jets"])
+def test_first_jets_of_some_classes_only_are_refused(files, tmp_path, option):
+    columns = PRESETS["hepml"].replace(
+        label=None, classes=(), class_files={"a": "0.root", "b": "1.root"}
+    )
+    options = {"validation": files, "columns": columns, "batch_size": 50, option: 300}
+    with pytest.raises(InputError, match=f"^{option}: .* got 300, without any of b"):
+        train(TinyFlow, files, output=tmp_path / "run", **options)
 
 
 def test_bad_data_is_found_before_anything_is_written(tmp_path):

@@ -25,7 +25,7 @@ def particles_table(
     jets = None if bound.jets is None else offsets_of(columns[bound.jets])
     parts = []
     for part, level in zip(bound.parts, levels, strict=True):
-        rows, offsets = particles_of(part, columns, level, jets, faults)
+        rows, offsets = particles_of(bound, part, columns, level, jets, faults)
         parts.append(_momenta(part, columns, rows, offsets, unit))
     channels = len(bound.columns.feature_names)
     if len(parts) == 1:

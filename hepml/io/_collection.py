@@ -20,7 +20,8 @@ class JetIndex:
     Parameters
     ----------
     jets
-        A column with one value for each jet of the event, such as ``FatJet_pt``.
+        A column with one value for each jet of the event, such as ``FatJet_pt``, or with their
+        number, such as ``nFatJet``.
     jet
         The column that holds, for each row, the number of its jet within the event; rows with a
         negative number belong to none.

@@ -88,6 +88,7 @@ def sets_of(bound: Bound, levels: Mapping[str, str], columns: Columns, entries: 
 
 
 def particles_of(
+    bound: Bound,
     part: BoundCollection,
     columns: Columns,
     levels: Mapping[str, str],
@@ -96,8 +97,8 @@ def particles_of(
 ) -> tuple[Rows, Any]:
     """The particles of one collection, set by set, and the offsets of the sets."""
     if part.index is not None:
-        return _indexed(part, columns, levels, set_bounds, faults)
-    offsets = offsets_of(columns[_reference(part, columns)])
+        return _indexed(bound, part, columns, levels, set_bounds, faults)
+    offsets = offsets_of(columns[_reference(bound, part, columns)])
     size = int(offsets[-1])
 
     def entry() -> Any:
@@ -107,6 +108,7 @@ def particles_of(
 
 
 def _indexed(
+    bound: Bound,
     part: BoundCollection,
     columns: Columns,
     levels: Mapping[str, str],
@@ -117,8 +119,8 @@ def _indexed(
     assert part.index is not None
     jets_before, sets = jet_bounds[:-1], int(jet_bounds[-1])
     links = columns[part.index.jet]
-    entry = np.repeat(np.arange(len(jets_before)), np.diff(links.offsets))
-    jet = links.values.astype(np.int64)
+    entry = np.repeat(np.arange(len(jets_before)), np.diff(offsets_of(links)))
+    jet = links.values.reshape(-1).astype(np.int64)
     linked = jet >= 0
     inside = linked & (jet < np.diff(jet_bounds)[entry])
     outside = np.flatnonzero(linked & ~inside)
@@ -133,8 +135,8 @@ def _indexed(
     )
     particle = None
     if part.index.particle is not None:
-        bounds = offsets_of(columns[_reference(part, columns)])
-        number = columns[part.index.particle].values.astype(np.int64)
+        bounds = offsets_of(columns[_reference(bound, part, columns)])
+        number = columns[part.index.particle].values.reshape(-1).astype(np.int64)
         valid = (number >= 0) & (number < np.diff(bounds)[entry])
         wrong = np.flatnonzero(inside & ~valid)
         faults.add(
@@ -173,10 +175,18 @@ def levels_of(
     """
     names = [name for e in part.expressions for name in e.names]
     if part.index is None:
-        return _levels(columns, names, {PARTICLE: _reference(part, columns, bound)})
+        return _levels(columns, names, {PARTICLE: _reference(bound, part, columns)})
+    for name in (part.index.jet, part.index.particle):
+        if name is not None and columns[name].per_entry:
+            raise ColumnError(
+                f"{bound.table.source}, column {name!r} (index)",
+                expected="a list in each entry, with one number for each particle or link",
+                got="one number",
+                fix="choose the column of indices, such as FatJetPFCands_jetIdx",
+            )
     references = {SET: part.index.jets, LINK: part.index.jet}
     if part.index.particle is not None:
-        references[PARTICLE] = _reference(part, columns, bound)
+        references[PARTICLE] = _reference(bound, part, columns)
     levels, unequal = _levels(columns, names, references)
     if part.index.particle is not None:
         pair = {LINK: part.index.jet}
@@ -237,14 +247,16 @@ def _common_prefix(a: str, b: str) -> str:
 
 
 def offsets_of(column: Column) -> Any:
-    """The bounds of the lists; a fixed array is a list of always the same length."""
+    """The bounds of the lists; a fixed array is a list, and a number is the length of one."""
     if column.offsets is not None:
         return column.offsets
+    if column.per_entry:
+        return np.concatenate([[0], np.cumsum(column.values, dtype=np.int64)])
     entries, length = column.values.shape
     return np.arange(entries + 1, dtype=np.int64) * length
 
 
-def _reference(part: BoundCollection, columns: Columns, bound: Bound | None = None) -> str:
+def _reference(bound: Bound, part: BoundCollection, columns: Columns) -> str:
     """The column of the momentum whose lists are the particles."""
     for expression in part.momentum.values():
         for name in expression.names:
@@ -252,7 +264,7 @@ def _reference(part: BoundCollection, columns: Columns, bound: Bound | None = No
                 return name
     texts = ", ".join(expression.text for expression in part.momentum.values())
     raise ColumnError(
-        f"{bound.table.source if bound else 'columns'}, momentum ({texts})",
+        f"{bound.table.source}, momentum ({texts})",
         expected="lists of particles in each entry",
         got="one number in each entry",
         fix="choose the columns of the constituents, not of the jet",

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hepml.errors import DataError
+from hepml.errors import ColumnError, DataError
 from hepml.io import Collection, Columns, JetIndex, iterate, read
 
 MOMENTUM = {"pt": "Cand_pt", "eta": "Cand_eta", "phi": "Cand_phi", "mass": "0"}
@@ -176,3 +176,22 @@ def test_lists_of_no_known_length_are_unequal(tmp_path, write):
     columns = Columns(Collection(MOMENTUM, {"m": "Muon_pt"}, index=LINKED.collections[0].index))
     with pytest.raises(DataError, match=r"entry 0, jet 0, column 'Muon_pt'.*got 9 values against"):
         read(write(tmp_path / "a.root", events), columns)
+
+
+def test_the_number_of_jets_is_as_good_as_a_column_of_them(tmp_path, write):
+    events = make_events([2, 0, 3], [3, 2, 4], 5)
+    events["nJet"] = np.array([2, 0, 3], np.int32)
+    path = write(tmp_path / "a.root", events)
+    part = LINKED.collections[0]
+    index = JetIndex("nJet", part.index.jet, part.index.particle)
+    counted = LINKED.replace(collections=[Collection(part.momentum, part.features, index=index)])
+    assert torch.equal(read(path, counted).p4, read(path, LINKED).p4)
+    assert torch.equal(read(path, counted).features, read(path, LINKED).features)
+
+
+def test_an_index_that_is_no_list_is_refused(tmp_path, write):
+    path = write(tmp_path / "a.root", make_events([2, 1], [3, 4], 5))
+    for index in (JetIndex("Jet_pt", "rho"), JetIndex("Jet_pt", "JetCand_jetIdx", "rho")):
+        columns = Columns(Collection(MOMENTUM, index=index))
+        with pytest.raises(ColumnError, match=r"column 'rho' \(index\): expected a list in each"):
+            read(path, columns)

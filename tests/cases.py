@@ -47,6 +47,8 @@ class Case:
     second_derivative: bool = True
     # Without graph breaks.
     compiles: bool = True
+    # Of float32 against float64, in units of the spread of the results.
+    float32: float = 1e-3
     # Arguments that rebuild a model from a checkpoint.
     arguments: dict[str, object] = field(default_factory=dict)
 
@@ -157,6 +159,9 @@ CASES = [
         # Boosts are left to the test of the layer: the squares are of the order (m / E)^4.
         ("permutation", "beam rotation", "reflection", "rotation"),
         compiles=False,
+        # For the same reason the order in which einsum adds (it depends on whether opt_einsum is
+        # installed) decides about 1e-3: 1.8e-3 was measured without it.
+        float32=1e-2,
     ),
     Case(
         "IrrepsLinear",

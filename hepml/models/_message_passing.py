@@ -10,7 +10,7 @@ from hepml.data import ParticleSet
 from hepml.errors import InputError
 from hepml.models._inputs import checked_features
 from hepml.nn import MLP, DeepSets, JetKinematics, LearnedAdjacency, Pairs, all_pairs, nearest_pairs
-from hepml.ops import segment_gather, segment_sum
+from hepml.ops import segment_gather, segment_mean, segment_sum
 
 ADJACENCIES = ("full", "nearest", "learned")
 
@@ -33,10 +33,10 @@ class MessagePassing(nn.Module):
     steps
         T, how often messages are passed.
     adjacency
-        ``"full"``: A_ij = 1 between any two particles of a set. ``"nearest"``: A_ij = 1 where j is
-        one of the nearest neighbours of i in (eta, phi), else nothing is sent. ``"learned"``: A_ij
-        is the softmax over j of a learned score of (h_i, h_j), anew in each step, see
-        :class:`~hepml.nn.LearnedAdjacency`.
+        Who sends to whom, with rows of A that sum to one. ``"full"``: all other particles of the
+        set, A_ij = 1 / (n - 1). ``"nearest"``: the nearest neighbours in (eta, phi), all with the
+        same A_ij. ``"learned"``: all others, A_ij = softmax over j of a learned score of
+        (h_i, h_j), anew in each step, see :class:`~hepml.nn.LearnedAdjacency`.
     neighbours
         How many neighbours send to a particle, of the adjacency ``"nearest"``.
 
@@ -47,8 +47,9 @@ class MessagePassing(nn.Module):
 
     Notes
     -----
-    No particle sends to itself; the GRU holds its own state. A particle alone receives the sum 0,
-    an empty set has the output F(0).
+    No particle sends to itself; the GRU holds its own state. A particle alone receives 0, an empty
+    set has the output F(0). Were A_ij 1 in the sets of some 50 particles for which this is made,
+    the GRU would start in saturation; how many particles there are, the readout knows from its sum.
 
     References
     ----------
@@ -106,7 +107,7 @@ class MessagePassing(nn.Module):
     def _pairs(
         self, p4: Float[Tensor, "particles 4"], offsets: Int64[Tensor, " bounds"]
     ) -> Pairs | None:
-        """Who sends to whom; None where all do with the same weight."""
+        """Who sends to whom; None where all do, with the same weight."""
         if self.adjacency == "nearest":
             return nearest_pairs(p4, offsets, self.neighbours)
         return all_pairs(offsets, p4.shape[0]) if self.adjacency == "learned" else None
@@ -121,9 +122,11 @@ class MessagePassing(nn.Module):
         message: Tensor = self.f(h)
         if pairs is None:
             # All receive the same sum but for their own message: no need of the pairs.
-            message = message.relu()
-            return segment_gather(segment_sum(message, offsets), offsets, len(message)) - message
+            sent = message.relu()
+            total = segment_gather(segment_sum(sent, offsets), offsets, h.shape[0])
+            others = segment_gather(offsets.diff(), offsets, h.shape[0]) - 1
+            return (total - sent) / others.clamp(min=1)[:, None]
         sent = message.index_select(0, pairs.senders)
-        if self.a is not None:
-            sent = self.a(h, pairs)[:, None] * sent
-        return segment_sum(sent.relu(), pairs.offsets)
+        if self.a is None:
+            return segment_mean(sent.relu(), pairs.offsets)
+        return segment_sum((self.a(h, pairs)[:, None] * sent).relu(), pairs.offsets)

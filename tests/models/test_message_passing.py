@@ -16,7 +16,7 @@ def _adjacency(model: MessagePassing, jet: ParticleSet, h: Tensor) -> Tensor:
     """The matrix A of one set."""
     size = len(h)
     if model.adjacency == "full":
-        return 1 - torch.eye(size, dtype=torch.float64)
+        return (1 - torch.eye(size, dtype=torch.float64)) / (size - 1)
     if model.adjacency == "learned":
         assert model.a is not None
         score = model.a.query(h) @ model.a.key(h).T / model.a.key.out_features**0.5
@@ -25,7 +25,7 @@ def _adjacency(model: MessagePassing, jet: ParticleSet, h: Tensor) -> Tensor:
     matrix = torch.zeros(size, size, dtype=torch.float64)
     for i in range(size):
         near = sorted((j for j in range(size) if j != i), key=lambda j, i=i: p[i].deltaR(p[j]))
-        matrix[i, near[: model.neighbours]] = 1
+        matrix[i, near[: model.neighbours]] = 1 / len(near[: model.neighbours])
     return matrix
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hepml.data import ParticleSet
 from hepml.lorentz import Irrep, Irreps, mass_squared, rest_frame
+from hepml.models._beams import beam_momenta, beam_p4, with_beams
 from hepml.models._inputs import checked_features
 from hepml.nn import IrrepsLinear, IrrepsTensorProduct, Pairs, all_pairs, psi
 from hepml.ops import segment_gather, segment_mean, segment_sum
@@ -88,9 +89,7 @@ class LorentzCG(nn.Module):
     ) -> None:
         super().__init__()
         self.features, self.scale = features, scale
-        # Rows (px, py, pz), exact in every floating-point type; the mass of a beam is 1 GeV.
-        along_z = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
-        self.register_buffer("beams", along_z if beams else along_z[:0], persistent=False)
+        self.register_buffer("beams", beam_momenta(beams), persistent=False)
         self.embedding = nn.Linear(2 + features, channels[0])
         twice = int(2 * Fraction(max_spin))
         kept = Irreps(
@@ -128,16 +127,10 @@ class LorentzCG(nn.Module):
         features = checked_features(particles, self.features)
         # Whether it is a beam, features.
         s = nn.functional.pad(features, (1, 0))
-        beams, sets = self.beams.shape[0], len(particles)
-        if beams:
-            momenta = self.beams.to(p4.dtype).repeat(sets, 1)
-            beam_p4 = torch.cat([(1 + momenta.square().sum(1, keepdim=True)).sqrt(), momenta], 1)
-            beam_s = nn.functional.pad(s.new_ones(beams * sets, 1), (0, self.features))
-            # The beams come after the particles of their set.
-            of_beams = torch.arange(sets, device=p4.device).repeat_interleave(beams)
-            order = torch.cat([particles.set_index, of_beams]).argsort(stable=True)
-            p4, s = torch.cat([p4, beam_p4])[order], torch.cat([s, beam_s])[order]
-            offsets = offsets + beams * torch.arange(sets + 1, device=p4.device)
+        beams = beam_p4(self.beams, p4.dtype)
+        beam_s = nn.functional.pad(torch.ones_like(beams[:, :1]), (0, self.features))
+        nodes, offsets = with_beams(torch.cat([p4, s], 1), torch.cat([beams, beam_s], 1), offsets)
+        p4, s = nodes[:, :4], nodes[:, 4:]
         s = torch.cat([psi(mass_squared(p4) / self.scale**2)[:, None], s], 1)
         total = segment_gather(segment_sum(p4, offsets), offsets, p4.shape[0])
         return rest_frame(p4, total) / self.scale, s, offsets

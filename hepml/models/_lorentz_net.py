@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from hepml.data import ParticleSet
 from hepml.errors import InputError
 from hepml.lorentz import mass_squared
+from hepml.models._beams import beam_momenta, beam_p4, with_beams
 from hepml.models._inputs import checked_features
 from hepml.nn import LorentzBlock, all_pairs, psi
-from hepml.ops import segment_index, segment_mean
+from hepml.ops import segment_mean
 
 
 class LorentzNet(nn.Module):
@@ -77,9 +78,7 @@ class LorentzNet(nn.Module):
     ) -> None:
         super().__init__()
         self.features = features
-        # Three-momenta, exact in every floating-point type; the mass of a beam is 1 GeV.
-        along_z = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
-        self.register_buffer("beams", along_z if beams else along_z[:0], persistent=False)
+        self.register_buffer("beams", beam_momenta(beams), persistent=False)
         scalars = (2 if beams else 1) + features
         self.embedding = nn.Linear(scalars, width)
         self.blocks = nn.ModuleList(
@@ -106,22 +105,15 @@ class LorentzNet(nn.Module):
         features = checked_features(particles, self.features)
         p4, offsets = particles.p4, particles.offsets
         mass = _mass_scalar(p4)
-        beams, sets = self.beams.shape[0], len(particles)
-        if not beams:
+        if not self.beams.shape[0]:
             return p4, torch.cat([mass, features], dim=1), offsets
-        momenta = self.beams.to(p4.dtype)
-        beam_p4 = torch.cat([(1 + momenta.square().sum(1, keepdim=True)).sqrt(), momenta], dim=1)
-        beam_scalars = nn.functional.pad(_mass_scalar(beam_p4), (1, self.features))
-        of_beams = torch.cat([beam_p4, beam_scalars], dim=1)
-        of_particles = torch.cat([p4, mass, torch.zeros_like(mass), features], dim=1)
-        # Each set grows by the beams, which come first.
-        set_index = segment_index(offsets, p4.shape[0])
-        offsets = offsets + beams * torch.arange(sets + 1, device=p4.device)
-        at_beams = (offsets[:-1, None] + torch.arange(beams, device=p4.device)).flatten()
-        at_particles = torch.arange(p4.shape[0], device=p4.device) + beams * (set_index + 1)
-        nodes = p4.new_zeros(p4.shape[0] + beams * sets, of_beams.shape[1])
-        nodes = nodes.index_copy(0, at_particles, of_particles)
-        nodes = nodes.index_copy(0, at_beams, of_beams.repeat(sets, 1))
+        beams = beam_p4(self.beams, p4.dtype)
+        beam_scalars = nn.functional.pad(_mass_scalar(beams), (1, self.features))
+        nodes, offsets = with_beams(
+            torch.cat([p4, mass, torch.zeros_like(mass), features], dim=1),
+            torch.cat([beams, beam_scalars], dim=1),
+            offsets,
+        )
         return nodes[:, :4], nodes[:, 4:], offsets
 
     @classmethod

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import statistics
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,12 @@ def load(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(autouse=True)
+def beside_each_other(monkeypatch):
+    """A script finds the module beside it."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
 
 
 @pytest.mark.slow
@@ -41,7 +48,7 @@ def test_loading(tmp_path, capsys, monkeypatch):
     each = [a / b for a, b in zip(rates[loading.READ], rates[loading.UPROOT], strict=True)]
     assert ratio["each"] == pytest.approx(each)
     assert ratio["median"] == pytest.approx(statistics.median(each))
-    assert set(results["machine"]) == {"cpu", "cores", "load", "versions", "commit"}
+    assert {"cpu", "cores", "gpu", "versions", "commit"} <= set(results["machine"])
 
 
 def test_ratios_are_formed_within_a_round_against_the_best():
@@ -52,6 +59,34 @@ def test_ratios_are_formed_within_a_round_against_the_best():
     ratios = loading.ratios(rates)
     assert ratios["batches, shuffled / best of weaver"]["each"] == [10.0, 5.0]
     assert "one ParticleSet / uproot" not in ratios
+
+
+def test_calls_take_turns_after_a_round_that_does_not_count():
+    order = []
+    calls = {"a": lambda: order.append("a"), "b": lambda: order.append("b")}
+    seconds = load("_measure").interleave(calls, 3, progress=False)
+    assert order == [*"ab", *"ababab"]
+    assert [len(each) for each in seconds.values()] == [3, 3]
+
+
+def test_short_calls_are_repeated_and_counted_once():
+    measure = load("_measure")
+    seconds = measure.interleave({"a": lambda: time.sleep(0.002)}, 2, least=0.01, progress=False)
+    assert all(0.002 <= each < 0.01 for each in seconds["a"])
+
+
+def test_the_best_has_the_lowest_median():
+    seconds = {"ours": [2.0, 2.0, 4.0], "lucky": [1.0, 9.0, 9.0], "good": [2.0, 2.0, 2.0]}
+    assert load("_measure").ratio_to_best(seconds, "ours", ["lucky", "good"]) == [1.0, 1.0, 2.0]
+
+
+def test_columns_are_as_wide_as_their_content():
+    text = load("_measure").table(["", "median"], [["a long name", "1"], ["b", "12345678"]])
+    assert text.split("\n") == [
+        f"{'':13}  median",
+        "a long name         1",
+        "b            12345678",
+    ]
 
 
 def test_unknown_layout(tmp_path):

@@ -7,16 +7,11 @@ weaver-core takes part when it is installed (pip install weaver-core).
 """
 
 import argparse
-import importlib.metadata
-import json
 import os
-import platform
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,12 +19,20 @@ from typing import Any
 
 import uproot
 import yaml
+from _measure import (
+    ROOT,
+    add_arguments,
+    described,
+    interleave,
+    machine,
+    print_and_save,
+    spread,
+    table,
+)
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from hepml.io import Collection, Columns, ParticleStream, read, recognise
 
-ROOT = Path(__file__).parents[2]
 PADDED_LENGTH = 128  # of weaver's published configurations for JetClass
 
 UPROOT = "uproot: awkward arrays"
@@ -72,23 +75,21 @@ def main(words: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         readers = hepml_and_uproot(files, columns, plain, arguments.batch_size)
         readers |= weaver(files, plain, arguments.batch_size, Path(scratch))
-        rates = measure(readers, arguments.rounds)
+        # This fills the file cache, and weaver compiles its padding.
+        jets = {name: reader() for name, reader in readers.items()}
+        seconds = interleave(readers, arguments.rounds, warm_up=False)
+    rates = {name: [jets[name] / each for each in taken] for name, taken in seconds.items()}
     results = {
         "command": " ".join(["python", "examples/benchmarks/loading.py", *(words or sys.argv[1:])]),
         "files": {Path(path).name: os.path.getsize(path) for path in files},
         "branches": branches(plain),
-        "jets": readers[UPROOT](),
+        "jets": jets[UPROOT],
         "batch_size": arguments.batch_size,
-        "machine": machine(),
+        "machine": machine(["torch", "uproot", "awkward", "weaver-core"]),
         "jets_per_second": rates,
         "ratios": ratios(rates),
     }
-    text = table(results)
-    print(text)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    (arguments.output / "loading.txt").write_text(text + "\n")
-    (arguments.output / "loading.json").write_text(json.dumps(results, indent=2) + "\n")
-    print(f"\nwritten: {arguments.output}/loading.txt, loading.json")
+    print_and_save("loading", report(results), results, arguments.output)
 
 
 def parse_arguments(words: list[str] | None) -> argparse.Namespace:
@@ -96,8 +97,7 @@ def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="*", type=Path, default=[ROOT / "data" / "train.root"])
     parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=7, help="after one that is not counted")
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "runs" / "benchmarks")
+    add_arguments(parser, rounds=7)
     return parser.parse_args(words)
 
 
@@ -194,18 +194,6 @@ def weaver(files: list[str], columns: Columns, batch_size: int, scratch: Path) -
     return {name: partial(batches, *how) for name, how in WEAVER.items()}
 
 
-def measure(readers: dict[str, Reader], rounds: int) -> dict[str, list[float]]:
-    """Jets per second of each reader in each round."""
-    rates: dict[str, list[float]] = {name: [] for name in readers}
-    steps = [(name, turn) for turn in range(rounds + 1) for name in readers]
-    for name, turn in tqdm(steps, unit="run", leave=False):
-        start = time.perf_counter()
-        jets = readers[name]()
-        if turn > 0:  # the first fills the file cache, and weaver compiles its padding
-            rates[name].append(jets / (time.perf_counter() - start))
-    return rates
-
-
 def ratios(rates: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
     """The ratios of RATIOS, each formed within a round."""
     found = {}
@@ -217,69 +205,26 @@ def ratios(rates: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def table(results: dict[str, Any]) -> str:
+def report(results: dict[str, Any]) -> str:
     """The results as text."""
-    machine = results["machine"]
-    lines = [
-        f"{results['jets']} jets of {', '.join(results['files'])}; "
-        f"branches {', '.join(results['branches'])}",
-        f"{machine['cores']} cores of {machine['cpu']}, load {machine['load']:.1f}; "
-        + ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-        + f"; commit {machine['commit']}",
-        "",
-        f"{'':53}{'jets/s':>9}{'lowest':>9}{'highest':>9}{'batches/s':>11}",
-    ]
+    speeds = []
     for name, each in results["jets_per_second"].items():
-        median = statistics.median(each)
-        lines.append(
-            f"{name:53}{median:>9.0f}{min(each):>9.0f}{max(each):>9.0f}"
-            f"{median / results['batch_size']:>11.0f}"
-        )
-    lines += [
-        "",
-        f"{'ratio within a round':53}{'median':>9}{'lowest':>9}{'highest':>9}{'target':>11}",
-    ]
+        median, lowest, highest = spread(each)
+        batches = median / results["batch_size"]
+        speeds.append([name, f"{median:.0f}", f"{lowest:.0f}", f"{highest:.0f}", f"{batches:.0f}"])
+    quotients = []
     for name, ratio in results["ratios"].items():
-        each, target = ratio["each"], ratio["target"]
-        lines.append(
-            f"{name:53}{ratio['median']:>9.2f}{min(each):>9.2f}{max(each):>9.2f}"
-            f"{'' if target is None else f'{target:g}':>11}"
-        )
-    if "weaver-core" not in machine["versions"]:
-        lines += ["", "weaver-core is not installed and not compared: pip install weaver-core"]
-    return "\n".join(lines)
-
-
-def machine() -> dict[str, Any]:
-    """Where and with what this ran."""
-    versions = {"python": platform.python_version()}
-    for package in ("torch", "uproot", "awkward", "weaver-core"):
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return {
-        "cpu": cpu(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load": os.getloadavg()[0],
-        "versions": versions,
-        "commit": commit(),
-    }
-
-
-def cpu() -> str:
-    """The processor's name."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def commit() -> str:
-    """The commit of the checkout, with a + if files differ from it."""
-    git = ["git", "-C", os.fspath(ROOT), "describe", "--always", "--dirty=+", "--abbrev=10"]
-    found = subprocess.run(git, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
+        target = "" if ratio["target"] is None else f"{ratio['target']:g}"
+        quotients.append([name, *(f"{number:.2f}" for number in spread(ratio["each"])), target])
+    parts = [
+        f"{results['jets']} jets of {', '.join(results['files'])}; "
+        f"branches {', '.join(results['branches'])}\n{described(results['machine'])}",
+        table(["", "jets/s", "lowest", "highest", "batches/s"], speeds),
+        table(["ratio within a round", "median", "lowest", "highest", "target"], quotients),
+    ]
+    if "weaver-core" not in results["machine"]["versions"]:
+        parts.append("weaver-core is not installed and not compared: pip install weaver-core")
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":

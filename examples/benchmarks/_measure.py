@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.metadata
+import itertools
 import json
 import math
 import os
@@ -14,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
 ROOT = Path(__file__).parents[2]
+# The profiler would tell of every start and stop on standard error.
+os.environ.setdefault("KINETO_LOG_LEVEL", "5")
 
 
 def interleave(
@@ -58,6 +62,27 @@ def _wait() -> None:
     """Wait until the GPU, if one is in use, has done what it was told."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
+
+
+def peak_memory(call: Callable[[], object]) -> int:
+    """The most bytes that torch holds at one time during a call, beyond what it held before."""
+    if torch.cuda.is_available():
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        call()
+        return torch.cuda.max_memory_allocated() - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        call()
+    events = profiler.profiler.kineto_results.events()
+    memory = sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]")
+    return max(itertools.accumulate(number for _, number in memory), default=0)
+
+
+def free_memory() -> int:
+    """Bytes that can still be had, on the GPU if there is one."""
+    if torch.cuda.is_available():
+        return torch.cuda.mem_get_info()[0]
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def spread(each: Sequence[float]) -> tuple[float, float, float]:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).parents[2]
 # The profiler would tell of every start and stop on standard error.
-os.environ.setdefault("KINETO_LOG_LEVEL", "5")
+os.environ.setdefault("KINETO_LOG_LEVEL", "10")
 
 
 def interleave(
@@ -82,7 +82,8 @@ def free_memory() -> int:
     """Bytes that can still be had, on the GPU if there is one."""
     if torch.cuda.is_available():
         return torch.cuda.mem_get_info()[0]
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    information = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    return 1024 * int(information["MemAvailable"].split()[0])
 
 
 def spread(each: Sequence[float]) -> tuple[float, float, float]:

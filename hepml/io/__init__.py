@@ -3,10 +3,10 @@
 from hepml.io._chunks import Chunk
 from hepml.io._collection import Collection, JetIndex
 from hepml.io._columns import Columns
-from hepml.io._files import Location, locate
+from hepml.io._files import Files, Location, locate
 from hepml.io._open import open_table
 from hepml.io._presets import PRESETS
-from hepml.io._read import iterate, read
+from hepml.io._read import count_entries, iterate, read
 from hepml.io._recognise import Layout, recognise
 from hepml.io._stream import ParticleStream
 
@@ -15,10 +15,12 @@ __all__ = [
     "Chunk",
     "Collection",
     "Columns",
+    "Files",
     "JetIndex",
     "Layout",
     "Location",
     "ParticleStream",
+    "count_entries",
     "iterate",
     "locate",
     "open_table",

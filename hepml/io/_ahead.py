@@ -1,7 +1,7 @@
 """Working ahead: the next chunks are read while the present one is used."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import NoReturn, TypeVar
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 THREADS = 2
 
 
-def ahead(tasks: Iterable[Callable[[], Result]]) -> Iterator[Result]:
+def ahead(tasks: Iterable[Callable[[], Result]]) -> Generator[Result, None, None]:
     """The results of the tasks in their order; as many as there are threads are under way."""
     with ThreadPoolExecutor(THREADS, thread_name_prefix="hepml-io") as pool:
         pending: deque[Future[Result]] = deque()

@@ -35,8 +35,8 @@ class Chunk:
         For each set of `particles`, its number among the `total`.
     sets_per_entry
         The number of sets of each entry; None where an entry is a set.
-    dropped
-        How many sets were dropped as bad, by reason.
+    bad
+        For each reason, the numbers among the `total` of the sets that were dropped for it.
     """
 
     particles: ParticleSet
@@ -47,7 +47,12 @@ class Chunk:
     total: int
     rows: Any
     sets_per_entry: Any = None
-    dropped: Mapping[str, int] = field(default_factory=dict)
+    bad: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many sets were dropped as bad, by reason."""
+        return {reason: len(rows) for reason, rows in self.bad.items()}
 
 
 def count_passing(bound: Bound, start: int, stop: int) -> int:
@@ -60,12 +65,20 @@ def count_passing(bound: Bound, start: int, stop: int) -> int:
     return int(_passing(bound, bound.table.read(names, start, stop), stop - start).sum())
 
 
-def read_chunk(bound: Bound, start: int, stop: int, bad: Bad) -> tuple[Chunk, Any]:
-    """Read a range of entries; also the place of each set among those that pass the cut."""
+def read_chunk(
+    bound: Bound, start: int, stop: int, bad: Bad, limit: int | None = None
+) -> tuple[Chunk, Any]:
+    """Read a range of entries, of the sets that pass the cut at most the first so many.
+
+    Also, for each of these, its row in the chunk; or -1 - i if it was dropped for reason i.
+    """
     entries = stop - start
     columns: Mapping[str, Column] = bound.table.read(bound.names, start, stop)
     bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
     passed = _passing(bound, columns, entries)
+    place = np.cumsum(passed) - 1
+    if limit is not None:
+        passed &= place < limit
     faults = Faults()
     levels = [levels_of(bound, part, columns) for part in bound.parts]
     set_levels = set_levels_of(bound, bound.per_set, columns)
@@ -85,7 +98,7 @@ def read_chunk(bound: Bound, start: int, stop: int, bad: Bad) -> tuple[Chunk, An
     weights = numbers_of({"weights": bound.weights} if bound.weights else {}, sets, faults)
     weights = None if weights is None else weights[:, 0]
     context = numbers_of(bound.context, sets, faults)
-    dropped: Mapping[str, int] = {}
+    lost: Mapping[str, Any] = {}
     remaining = passed
     if faults:
         if bad == "error":
@@ -93,7 +106,7 @@ def read_chunk(bound: Bound, start: int, stop: int, bad: Bad) -> tuple[Chunk, An
             if bounds is not None:
                 entry = np.repeat(entry, np.diff(bounds))
             faults.raise_first(passed, bound.table.source, entry, bounds is None)
-        remaining, dropped = faults.dropped(passed)
+        remaining, lost = faults.dropped(passed)
     kept = remaining[rows]
     if not kept.all():
         in_kept = np.repeat(kept, np.diff(offsets))
@@ -119,9 +132,13 @@ def read_chunk(bound: Bound, start: int, stop: int, bad: Bad) -> tuple[Chunk, An
         total=len(passed),
         rows=rows,
         sets_per_entry=None if bounds is None else np.diff(bounds),
-        dropped=dropped,
+        bad=lost,
     )
-    return chunk, (np.cumsum(passed) - 1)[rows]
+    row_of = np.empty(int(passed.sum()), np.int64)
+    row_of[place[rows]] = np.arange(len(rows))
+    for number, gone in enumerate(lost.values()):
+        row_of[place[gone]] = -1 - number
+    return chunk, row_of
 
 
 def _passing(bound: Bound, columns: Mapping[str, Column], entries: int) -> Any:

@@ -62,13 +62,14 @@ class Faults:
             fix="repair the file, or drop and count such sets with bad='drop'",
         )
 
-    def dropped(self, passed: Any) -> tuple[Any, Mapping[str, int]]:
-        """Which sets remain, and how many went for each reason; a set counts once."""
+    def dropped(self, passed: Any) -> tuple[Any, Mapping[str, Any]]:
+        """Which sets remain, and which went for each reason; a set goes once."""
         remaining = passed.copy()
-        counts: dict[str, int] = {}
+        lost: dict[str, Any] = {}
         for fault in self._found:
             gone = np.unique(fault.rows[remaining[fault.rows]])
             if len(gone):
-                counts[fault.reason] = counts.get(fault.reason, 0) + len(gone)
+                before = lost.get(fault.reason, gone[:0])
+                lost[fault.reason] = np.concatenate([before, gone])
             remaining[gone] = False
-        return remaining, counts
+        return remaining, lost

@@ -10,7 +10,7 @@ import numpy as np
 
 from hepml.errors import ColumnError, DataError, FileError, HepmlError, MissingDependencyError
 from hepml.io._files import Location
-from hepml.io._table import Column
+from hepml.io._table import Column, Table
 
 # HDF5's registered filters (https://github.com/HDFGroup/hdf5_plugins) that hdf5plugin brings.
 _PLUGINS = {
@@ -78,7 +78,7 @@ def open_file(path: str) -> Any:
         return h5py.File(path, "r")
 
 
-class Hdf5Table:
+class Hdf5Table(Table):
     """One table that pandas wrote, ``to_hdf(..., format="table")``; see
     :class:`hepml.io._table.Table`.
 
@@ -89,6 +89,7 @@ class Hdf5Table:
     def __init__(self, file: Any, path: str, tree: str) -> None:
         self.file, self.tree = path, tree
         self.source = f"{path}:{tree}"
+        self._file = file
         self._table = file[tree]["table"]
         _check_filters(self.source, self._table)
         self._columns = _columns(self.source, self._table)
@@ -116,6 +117,9 @@ class Hdf5Table:
         with reading(f"{self.source}, entries {start} to {stop}"):
             rows = self._table.fields(fields)[start:stop]
         return {name: Column(place.take(rows[place.field])) for name, place in wanted.items()}
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class _Place(NamedTuple):

@@ -1,19 +1,21 @@
 """Files to batches: everything at once, or chunk by chunk."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 from hepml.data import ParticleSet, concatenate
 from hepml.errors import DataError, InputError
 from hepml.io._ahead import ahead
 from hepml.io._binding import Bound, bind
-from hepml.io._chunks import Bad, Chunk, read_chunk
+from hepml.io._chunks import Bad, Chunk, count_passing, read_chunk
 from hepml.io._columns import Columns
 from hepml.io._files import Files, Location, locate
 from hepml.io._open import open_table
+from hepml.io._open_files import OpenFiles
 from hepml.io._presets import PRESETS
 from hepml.io._recognise import recognise
 
@@ -38,7 +40,7 @@ def read(
         Which columns hold what, or the name of a preset; None recognises the layout of the first
         file.
     max_sets
-        Read at most so many sets.
+        Read the first sets only, at most so many that pass the cut; bad ones among them count.
     bad
         What to do with a set that cannot be used (NaN or infinite momenta, negative energies,
         columns of different lengths, a label outside the classes): "error" raises, "drop" leaves
@@ -57,23 +59,14 @@ def read(
     """
     locations = locate(files)
     columns = resolve(columns, locations[0])
-    if max_sets is not None and max_sets < 1:
-        raise InputError(
-            "max_sets", expected="one or more", got=str(max_sets), fix="leave it out to read all"
-        )
     batches: list[ParticleSet] = []
-    found = 0
-    dropped: dict[str, int] = {}
-    for chunk in iterate([str(location) for location in locations], columns, bad=bad):
+    dropped: Counter[str] = Counter()
+    names = [str(location) for location in locations]
+    for chunk in iterate(names, columns, bad=bad, max_sets=max_sets):
         batches.append(chunk.particles)
-        found += len(chunk.particles)
-        for reason, count in chunk.dropped.items():
-            dropped[reason] = dropped.get(reason, 0) + count
-        if max_sets is not None and found >= max_sets:
-            break
+        dropped.update(chunk.dropped)
     warn_of_dropped(dropped)
-    particles = concatenate(batches)
-    return particles if max_sets is None else particles[:max_sets]
+    return concatenate(batches)
 
 
 def iterate(
@@ -81,6 +74,7 @@ def iterate(
     columns: Columns | str | None = None,
     *,
     step: int = STEP,
+    max_sets: int | None = None,
     bad: Bad = "error",
     with_labels: bool = True,
 ) -> Iterator[Chunk]:
@@ -88,7 +82,7 @@ def iterate(
 
     Parameters
     ----------
-    files, columns, bad
+    files, columns, max_sets, bad
         As in :func:`read`.
     step
         About how many entries to read at once; chunks end where the file's own clusters do, so
@@ -105,19 +99,73 @@ def iterate(
     columns = resolve(columns, locations[0])
     if not with_labels:
         columns = columns.without_labels()
-    check_options(step, bad)
-    for chunk, _ in ahead(_tasks(locations, columns, step, bad)):
-        yield chunk
+    check_options(step, bad, max_sets)
+    with (
+        OpenFiles(locations, columns, keep=1) as opened,
+        closing(ahead(_tasks(opened, step, bad, max_sets))) as chunks,
+    ):
+        yield from chunks
+
+
+def count_entries(
+    files: Files, columns: Columns | str | None = None, *, with_labels: bool = True
+) -> list[int]:
+    """The number of entries of each file, after a look whether all of them have the columns.
+
+    Parameters
+    ----------
+    files, columns
+        As in :func:`read`.
+    with_labels
+        As in :func:`iterate`.
+
+    Raises
+    ------
+    FileError, ColumnError, InputError
+        As in :func:`read`, for the first file that cannot be read.
+    DataError
+        If no file has entries; single files without any are no error here.
+    """
+    locations = locate(files)
+    columns = resolve(columns, locations[0])
+    if not with_labels:
+        columns = columns.without_labels()
+    counts = []
+    for location in locations:
+        with open_table(location, columns.tree) as table:
+            bind(columns, table)
+            counts.append(table.entries)
+    if not any(counts):
+        raise DataError(
+            ", ".join(map(str, locations[:3])) + (", ..." if len(locations) > 3 else ""),
+            expected="entries",
+            got="none in any file",
+            fix="name files with entries",
+        )
+    return counts
 
 
 def _tasks(
-    locations: list[Location], columns: Columns, step: int, bad: Bad
-) -> Iterator[Callable[[], tuple[Chunk, Any]]]:
+    files: OpenFiles, step: int, bad: Bad, max_sets: int | None
+) -> Iterator[Callable[[], Chunk]]:
     """One call for each chunk of all files."""
-    for location in locations:
-        bound = open_bound(location, columns)
-        for start, stop in chunk_ranges(bound, step):
-            yield partial(read_chunk, bound, start, stop, bad)
+    left = max_sets
+    for file in range(len(files.locations)):
+        with files.use(file) as bound:
+            for start, stop in chunk_ranges(bound, step):
+                limit = left
+                if left is not None:
+                    left -= min(count_passing(bound, start, stop), left)
+                yield partial(_read, files, file, start, stop, bad, limit)
+                if left == 0:
+                    return
+
+
+def _read(files: OpenFiles, file: int, start: int, stop: int, bad: Bad, limit: int | None) -> Chunk:
+    """One chunk."""
+    with files.use(file) as bound:
+        chunk, _ = read_chunk(bound, start, stop, bad, limit)
+    return chunk
 
 
 def resolve(columns: Columns | str | None, location: Location) -> Columns:
@@ -141,44 +189,36 @@ def resolve(columns: Columns | str | None, location: Location) -> Columns:
     )
 
 
-def check_options(step: int, bad: str) -> None:
+def check_options(step: int, bad: str, max_sets: int | None = None) -> None:
     """Refuse values that no reader takes."""
+    if max_sets is not None and max_sets < 1:
+        raise InputError(
+            "max_sets", expected="one or more", got=str(max_sets), fix="leave it out for all sets"
+        )
     if step < 1:
         raise InputError("step", expected="one entry or more", got=str(step), fix="try 10000")
     if bad not in ("error", "drop"):
         raise InputError("bad", expected="'error' or 'drop'", got=repr(bad), fix="choose one")
 
 
-def open_bound(location: Location, columns: Columns) -> Bound:
-    """Open a file and look up the columns in it."""
-    table = open_table(location, columns.tree)
-    if table.entries == 0:
-        raise DataError(
-            table.source, expected="entries", got="none", fix="leave this file out of the list"
-        )
-    return bind(columns, table)
-
-
-def chunk_ranges(bound: Bound, step: int) -> list[tuple[int, int]]:
+def chunk_ranges(bound: Bound, step: int) -> Iterator[tuple[int, int]]:
     """Ranges of about `step` entries that begin where the file's own clusters begin."""
-    ranges = []
     start = 0
     bounds = sorted({*bound.table.bounds(), bound.table.entries})
     for previous, end in pairwise(bounds):
         if previous > start and end - start > step:
-            ranges += _split(start, previous, step)
+            yield from _split(start, previous, step)
             start = previous
-    return ranges + _split(start, bound.table.entries, step)
+    yield from _split(start, bound.table.entries, step)
 
 
-def _split(start: int, stop: int, step: int) -> list[tuple[int, int]]:
+def _split(start: int, stop: int, step: int) -> Iterator[tuple[int, int]]:
     """A range in equal parts, if it is longer than twice the step."""
     parts = max(1, (stop - start) // step)
-    edges = [start + (stop - start) * i // parts for i in range(parts + 1)]
-    return list(pairwise(edges))
+    return pairwise(start + (stop - start) * i // parts for i in range(parts + 1))
 
 
-def warn_of_dropped(dropped: dict[str, int]) -> None:
+def warn_of_dropped(dropped: Mapping[str, int]) -> None:
     """One line that says how many sets were dropped and why."""
     if dropped:
         reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())

@@ -1,6 +1,7 @@
 """Which known layout a file has, by the names of its branches."""
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from hepml.errors import ColumnError
@@ -58,24 +59,25 @@ def recognise(file: str) -> Layout | None:
         If it has no tree, or not the one that was named.
     """
     location = locate(file)[0]
-    tables = _Tables(location)
-    for name, marks in _MARKS.items():
-        table = tables.of(PRESETS[name].tree)
-        if table is not None and set(marks) <= set(table.names()):
-            columns = _without_missing(PRESETS[name], table)
-            return Layout(name, columns.replace(tree=location.tree or columns.tree))
+    with ExitStack() as opened:
+        tables = _Tables(location, opened)
+        for name, marks in _MARKS.items():
+            table = tables.of(PRESETS[name].tree)
+            if table is not None and set(marks) <= set(table.names()):
+                columns = _without_missing(PRESETS[name], table)
+                return Layout(name, columns.replace(tree=location.tree or columns.tree))
     return None
 
 
 class _Tables:
     """The trees of a file by name, each opened once: those of NanoAOD take a second."""
 
-    def __init__(self, location: Location) -> None:
-        self._location = location
+    def __init__(self, location: Location, opened: ExitStack) -> None:
+        self._location, self._opened = location, opened
         self._open: dict[str, Table | None] = {}
         self._only: Table | None = None
         try:
-            self._only = open_table(location)
+            self._only = opened.enter_context(open_table(location))
         except ColumnError:
             if location.tree is not None:
                 raise
@@ -88,7 +90,8 @@ class _Tables:
             return self._only if self._only.tree == tree else None
         if tree not in self._open:
             try:
-                self._open[tree] = open_table(self._location, tree)
+                table = open_table(self._location, tree)
+                self._open[tree] = self._opened.enter_context(table)
             except ColumnError:
                 self._open[tree] = None
         return self._open[tree]

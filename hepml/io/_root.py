@@ -11,7 +11,7 @@ import uproot
 
 from hepml.errors import ColumnError, FileError
 from hepml.io._files import Location
-from hepml.io._table import Column
+from hepml.io._table import Column, Table
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
 
@@ -27,7 +27,11 @@ def open_root(location: Location, wanted: str | None = None) -> "RootTable":
         If it has no such tree, or several and none was chosen.
     """
     directory = open_directory(location.path)
-    return RootTable(directory, location.path, _choose(directory, location, wanted))
+    try:
+        return RootTable(directory, location.path, _choose(directory, location, wanted))
+    except BaseException:
+        directory.close()
+        raise
 
 
 def open_directory(path: str) -> Any:
@@ -42,6 +46,7 @@ def open_directory(path: str) -> Any:
     if os.path.isfile(path):
         size, stated = os.path.getsize(path), directory.file.fEND
         if size < stated:
+            directory.close()
             raise FileError(
                 f"file {path!r}",
                 expected=f"{stated} bytes, by its own header",
@@ -77,11 +82,12 @@ def _choose(directory: Any, location: Location, wanted: str | None) -> str:
     )
 
 
-class RootTable:
+class RootTable(Table):
     """One TTree or RNTuple; see :class:`hepml.io._table.Table`."""
 
     def __init__(self, directory: Any, file: str, tree: str) -> None:
         self.file, self.tree = file, tree
+        self._directory = directory
         # uproot's trees fill their members lazily: one thread at a time.
         self._lock = Lock()
         self.source = f"{file}:{tree}"
@@ -125,6 +131,12 @@ class RootTable:
             what = f"{self.source}, entries {start} to {stop}"
             raise _unreadable(what, "readable data", error) from error
         return {name: self._column(arrays[self._keys[name]], name) for name in names}
+
+    def close(self) -> None:
+        # uproot's objects refer to each other in circles: left to the garbage collector, the file
+        # would stay open.
+        with self._lock:
+            self._directory.close()
 
     def _column(self, array: Any, name: str) -> Column:
         """The flat content of an array."""

@@ -10,7 +10,8 @@ import numpy as np
 from hepml.io._chunks import count_passing
 from hepml.io._columns import Columns
 from hepml.io._files import Location
-from hepml.io._read import chunk_ranges, open_bound
+from hepml.io._open_files import OpenFiles
+from hepml.io._read import chunk_ranges
 
 
 class Span(NamedTuple):
@@ -28,16 +29,17 @@ def spans_of(
     """The chunks of all files up to a number of sets, and the label of each file if it has one."""
     spans, labels = [], []
     left = sys.maxsize if max_sets is None else max_sets
-    for file, location in enumerate(locations):
-        bound = open_bound(location, columns)
-        labels.append(bound.file_label)
-        for start, stop in chunk_ranges(bound, step):
-            sets = min(count_passing(bound, start, stop), left)
-            left -= sets
-            if sets:
-                spans.append(Span(file, start, stop, sets))
-            if not left:
-                return spans, labels
+    files = OpenFiles(locations, columns, keep=0)
+    for file in range(len(locations)):
+        with files.use(file) as bound:
+            labels.append(bound.file_label)
+            for start, stop in chunk_ranges(bound, step):
+                sets = min(count_passing(bound, start, stop), left)
+                left -= sets
+                if sets:
+                    spans.append(Span(file, start, stop, sets))
+                if not left:
+                    return spans, labels
     return spans, labels
 
 

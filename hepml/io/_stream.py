@@ -1,9 +1,9 @@
 """A shuffling stream of batches over many files, shared out among workers and ranks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from functools import partial
 from itertools import pairwise
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,22 +13,27 @@ from torch.utils.data import IterableDataset, get_worker_info
 from hepml.data import ParticleSet, concatenate
 from hepml.errors import InputError
 from hepml.io._ahead import ahead
-from hepml.io._binding import Bound
 from hepml.io._chunks import Bad, Chunk, read_chunk
 from hepml.io._columns import Columns
-from hepml.io._files import Files, Location, locate
+from hepml.io._files import Files, locate
+from hepml.io._open_files import OpenFiles
 from hepml.io._pool import Pool
 from hepml.io._read import (
     STEP,
     check_options,
-    open_bound,
     resolve,
     warn_of_dropped,
 )
 from hepml.io._spans import Span, batch_bounds, pieces_between, shuffled, spans_of
 
+# Files that stay open between their chunks.
+OPEN = 8
+
 # The sets at the places from one up to another.
 Take = Callable[[int, int], ParticleSet]
+# The numbers of spans, and which of their sets; and what is read of these spans.
+Pieces = list[tuple[int, int, int]]
+Chunks = Generator[tuple[Chunk, Any], None, None]
 
 
 class ParticleStream(IterableDataset[ParticleSet]):
@@ -141,12 +146,19 @@ class ParticleStream(IterableDataset[ParticleSet]):
         return batch_bounds(self.sets, self.batch_size, *self.world, drop_last=self.drop_last)
 
     def __iter__(self) -> Iterator[ParticleSet]:
+        yield from self.batches()
+        warn_of_dropped(self.dropped)
+
+    def batches(self) -> Iterator[ParticleSet]:
+        """The batches of this worker; `dropped` then says what was dropped, without a warning."""
         worker = get_worker_info()
         number, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
         bounds = self._bounds()
         batches = len(bounds) - 1
         first, last = (batches * w // workers for w in (number, number + 1))
-        return self._batches(bounds[first : last + 1]) if first < last else iter(())
+        self.dropped = {}
+        if first < last:
+            yield from self._batches(bounds[first : last + 1])
 
     def _batches(self, bounds: list[int]) -> Iterator[ParticleSet]:
         """The batches between bounds in the epoch's order of all sets."""
@@ -166,7 +178,6 @@ class ParticleStream(IterableDataset[ParticleSet]):
                         yield batch
             # What it takes from is not to be held while the next chunks are read.
             del take
-        warn_of_dropped(self.dropped)
 
     def _pools(self, first: int, last: int) -> Iterator[tuple[Take, int]]:
         """The sets between two places of the epoch's order, a few chunks at a time.
@@ -175,24 +186,44 @@ class ParticleStream(IterableDataset[ParticleSet]):
         batches belong to whom.
         """
         epoch = int(self._epoch[0])
-        self.dropped = {}
         pieces = list(pieces_between(self._spans, self._order(epoch), first, last))
-        reader = _Reader(self._locations, self.columns, self.bad)
-        chunks = ahead(partial(reader.read, self._spans[number]) for number, _, _ in pieces)
-        if not self.shuffle:
-            for (_, start, stop), (chunk, row_of) in zip(pieces, chunks, strict=True):
-                self._count_dropped(chunk)
-                yield partial(_in_order, chunk.particles, row_of[start:stop]), stop - start
-            return
+        with (
+            OpenFiles(self._locations, self.columns, keep=OPEN) as files,
+            closing(
+                ahead(partial(self._read, files, self._spans[number]) for number, _, _ in pieces)
+            ) as chunks,
+        ):
+            if self.shuffle:
+                yield from self._mixed(pieces, chunks, epoch, first)
+            else:
+                yield from self._in_order(pieces, chunks)
+
+    def _read(self, files: OpenFiles, span: Span) -> tuple[Chunk, Any]:
+        """The chunk of a span, and where in it each of the span's sets is."""
+        with files.use(span.file) as bound:
+            return read_chunk(bound, span.start, span.stop, self.bad, span.sets)
+
+    def _in_order(self, pieces: Pieces, chunks: Chunks) -> Iterator[tuple[Take, int]]:
+        """The sets of the pieces one after the other."""
+        for (_, start, stop), (chunk, row_of) in zip(pieces, chunks, strict=True):
+            row_of = row_of[start:stop]
+            self._count_dropped(chunk, row_of)
+            yield partial(_slice, chunk.particles, row_of), stop - start
+
+    def _mixed(
+        self, pieces: Pieces, chunks: Chunks, epoch: int, first: int
+    ) -> Iterator[tuple[Take, int]]:
+        """The sets of the pieces, shuffled among a few chunks at a time."""
         # Workers and ranks start at different places, so that each has numbers of its own.
         random = np.random.default_rng([self.seed, epoch, len(self._spans), first])
         for i in range(0, len(pieces), self.buffer):
             held, orders, sets = [], [], 0
             for number, start, stop in pieces[i : i + self.buffer]:
                 chunk, row_of = next(chunks)
-                self._count_dropped(chunk)
                 row_of = np.random.default_rng([self.seed, epoch, number]).permutation(row_of)
-                orders.append(np.where(row_of < 0, -1, row_of + sets)[start:stop])
+                row_of = row_of[start:stop]
+                self._count_dropped(chunk, row_of)
+                orders.append(np.where(row_of < 0, -1, row_of + sets))
                 sets += len(chunk.particles)
                 held.append(chunk.particles)
             order = random.permutation(np.concatenate(orders))
@@ -201,10 +232,11 @@ class ParticleStream(IterableDataset[ParticleSet]):
             yield pool.take, len(order)
             del pool
 
-    def _count_dropped(self, chunk: Chunk) -> None:
-        """Add up what was dropped in this epoch."""
-        for reason, count in chunk.dropped.items():
-            self.dropped[reason] = self.dropped.get(reason, 0) + count
+    def _count_dropped(self, chunk: Chunk, row_of: Any) -> None:
+        """Add up what was dropped at the places that are this worker's."""
+        for number, reason in enumerate(chunk.bad):
+            if count := int(np.sum(row_of == -1 - number)):
+                self.dropped[reason] = self.dropped.get(reason, 0) + count
 
     def _order(self, epoch: int) -> Any:
         """The order of the chunks in an epoch."""
@@ -214,33 +246,7 @@ class ParticleStream(IterableDataset[ParticleSet]):
         return shuffled(labels, np.random.default_rng([self.seed, epoch]))
 
 
-class _Reader:
-    """Reads spans in several threads, keeping a few files open."""
-
-    OPEN = 8
-
-    def __init__(self, locations: list[Location], columns: Columns, bad: Bad) -> None:
-        self._locations, self._columns, self._bad = locations, columns, bad
-        self._open: dict[int, Bound] = {}
-        self._lock = Lock()
-
-    def read(self, span: Span) -> tuple[Chunk, Any]:
-        """The chunk of a span, and the row in it of each of the span's sets; -1 if dropped."""
-        with self._lock:
-            bound = self._open.pop(span.file, None)
-            if bound is None:
-                bound = open_bound(self._locations[span.file], self._columns)
-            while len(self._open) >= self.OPEN:
-                self._open.pop(next(iter(self._open)))
-            self._open[span.file] = bound
-        chunk, places = read_chunk(bound, span.start, span.stop, self._bad)
-        used = np.flatnonzero(places < span.sets)
-        row_of = np.full(span.sets, -1)
-        row_of[places[used]] = used
-        return chunk, row_of
-
-
-def _in_order(chunk: ParticleSet, row_of: Any, start: int, stop: int) -> ParticleSet:
+def _slice(chunk: ParticleSet, row_of: Any, start: int, stop: int) -> ParticleSet:
     """The sets of a chunk at some places of its own order, without a copy."""
     rows = row_of[start:stop]
     rows = rows[rows >= 0]

@@ -50,6 +50,15 @@ class Table(Protocol):
     def bounds(self) -> Sequence[int]:
         """Entries at which reading can start without decoding anything twice."""
 
+    def close(self) -> None:
+        """Close the file at once; what was read of it stays."""
+
+    def __enter__(self) -> "Table":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
 
 def take_entries(column: Column, mask: Any) -> Column:
     """The entries that the mask chooses."""

@@ -1,12 +1,14 @@
 """Bad sets: every kind is planted into a good file and must be found, named, and dropped."""
 
+import warnings
+
 import awkward as ak
 import numpy as np
 import pytest
 import torch
 
 from hepml.errors import DataError
-from hepml.io import PRESETS, Collection, Columns, iterate, read
+from hepml.io import PRESETS, Collection, Columns, ParticleStream, iterate, read
 
 CARTESIAN = {"E": "part_energy", "px": "part_px", "py": "part_py", "pz": "part_pz"}
 COLUMNS = PRESETS["hepml"]
@@ -222,3 +224,37 @@ def test_faults_in_merged_collections_are_found_in_either(tmp_path, write):
         read(path, columns)
     with pytest.warns(UserWarning, match="1 feature not finite, 1 NaN momentum"):
         assert read(path, columns, bad="drop").p4[:, 1].tolist() == [1, 2, 5]
+
+
+def spoilt(good, places):
+    """The same jets with labels outside the classes at some places."""
+    label = np.asarray(good["label"]).copy()
+    label[places] = 9
+    return dict(good) | {"label": label}
+
+
+@pytest.mark.parametrize("cut", [None, "number >= 3"])
+def test_bad_jets_beyond_the_limit_are_nobodys_business(tmp_path, write, good, cut):
+    first = 0 if cut is None else 3
+    columns = COLUMNS.replace(cut=cut)
+    path = write(tmp_path / "jets.root", spoilt(good, [1, first + 12]), clusters=[10, 20])
+    if cut is not None:
+        assert len(read(path, columns, max_sets=12)) == 12
+    with pytest.raises(DataError, match=rf"entry {first + 12}, column 'label'"):
+        read(path, columns.replace(cut="number > 1" if cut is None else cut), max_sets=13)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(read(path, columns.replace(cut="number > 1"), max_sets=9, bad="drop")) == 9
+    with pytest.warns(UserWarning, match=f"dropped {1 if cut else 2} bad sets"):
+        left = read(path, columns, max_sets=13, bad="drop")
+    # A bad jet is one of the first: it makes no room for another.
+    assert len(left) == 13 - (1 if cut else 2)
+
+
+def test_a_stream_reads_no_bad_jets_beyond_its_limit(tmp_path, write, good):
+    path = write(tmp_path / "jets.root", spoilt(good, [12, 25]), clusters=[10, 20])
+    batches = list(ParticleStream(path, COLUMNS, batch_size=5, step=10, max_sets=12))
+    assert sum(map(len, batches)) == 12
+    stream = ParticleStream(path, COLUMNS, batch_size=5, step=10, max_sets=13, bad="drop")
+    with pytest.warns(UserWarning, match="dropped 1 bad sets"):
+        assert sum(map(len, stream)) == 12

@@ -45,9 +45,12 @@ def test_of_an_event_the_jet_is_named(faults):
 
 
 def test_each_set_is_dropped_once_for_its_first_reason(faults):
-    remaining, counts = faults.dropped(np.ones(10, bool))
+    remaining, lost = faults.dropped(np.ones(10, bool))
     assert np.flatnonzero(~remaining).tolist() == [3, 5, 7]
-    assert counts == {"NaN momentum": 2, "negative energy": 1}
+    assert {reason: rows.tolist() for reason, rows in lost.items()} == {
+        "NaN momentum": [3, 7],
+        "negative energy": [5],
+    }
 
 
 def test_numbers_are_those_of_the_chunk():

@@ -10,7 +10,8 @@ from hepml.data import concatenate
 from hepml.errors import ColumnError, DataError, FileError, InputError
 from hepml.io import PRESETS, Collection, Columns, iterate, read
 from hepml.io._files import Location
-from hepml.io._read import chunk_ranges, open_bound
+from hepml.io._open_files import open_bound
+from hepml.io._read import chunk_ranges
 
 COLUMNS = PRESETS["hepml"]
 
@@ -102,14 +103,14 @@ def test_data_without_labels(tmp_path, write, jets):
 def test_chunks_end_where_clusters_end(tmp_path, write, jets):
     path = write(tmp_path / "a.root", jets([1] * 100), clusters=[10, 20, 30, 90])
     bound = open_bound(Location(path), COLUMNS)
-    assert chunk_ranges(bound, 10) == [
+    assert list(chunk_ranges(bound, 10)) == [
         *((0, 10), (10, 20), (20, 30)),
         *((start, start + 10) for start in range(30, 90, 10)),
         (90, 100),
     ]
-    assert chunk_ranges(bound, 30) == [(0, 30), (30, 60), (60, 90), (90, 100)]
-    assert chunk_ranges(bound, 25) == [(0, 20), (20, 30), (30, 60), (60, 90), (90, 100)]
-    assert chunk_ranges(bound, 1000) == [(0, 100)]
+    assert list(chunk_ranges(bound, 30)) == [(0, 30), (30, 60), (60, 90), (90, 100)]
+    assert list(chunk_ranges(bound, 25)) == [(0, 20), (20, 30), (30, 60), (60, 90), (90, 100)]
+    assert list(chunk_ranges(bound, 1000)) == [(0, 100)]
 
 
 def test_a_tree_without_entries(tmp_path):

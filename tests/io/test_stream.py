@@ -246,6 +246,28 @@ def test_bad_sets_leave_their_places_empty(tmp_path, write, jets, monkeypatch):
     assert sorted(everything) == [i for i in range(60) if i not in bad]
 
 
+def test_workers_that_share_a_chunk_share_its_bad_sets(tmp_path, write, jets, monkeypatch):
+    branches = jets([3] * 60)
+    branches["number"] = np.arange(60, dtype=np.int32)
+    bad = {"label": [0, 13, 14, 31, 59], "part_px": [13, 29, 44]}
+    branches["label"] = branches["label"].copy()
+    branches["label"][bad["label"]] = 7
+    px = ak.to_numpy(branches["part_px"]).copy()
+    px[bad["part_px"], 1] = np.nan
+    branches["part_px"] = ak.from_regular(px)
+    path = write(tmp_path / "a.root", branches)
+    for shuffle in (False, True):
+        stream = ParticleStream(path, COLUMNS, batch_size=8, bad="drop", shuffle=shuffle)
+        total = Counter()
+        for worker in range(4):
+            monkeypatch.setattr(stream_module, "get_worker_info", lambda w=worker: Worker(w, 4))
+            left = sum(map(len, stream.batches()))
+            share = [2 * 8, 2 * 8, 2 * 8, 12][worker]
+            assert left == share - sum(stream.dropped.values())
+            total.update(stream.dropped)
+        assert total == {"NaN momentum": 3, "label outside the classes": 4}
+
+
 def test_every_file_is_opened_at_construction(files, tmp_path, write):
     other = write(tmp_path / "other.root", {"x": np.zeros(2)})
     with pytest.raises(ColumnError, match=r"other\.root:tree, column 'part_energy'"):

@@ -26,6 +26,15 @@ class Names:
     def bounds(self):
         return [0]
 
+    def close(self):
+        raise NotImplementedError
+
+    def __enter__(self):
+        raise NotImplementedError
+
+    def __exit__(self, *exception):
+        raise NotImplementedError
+
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=8))
 def test_taking_entries_is_a_mask_on_lists(entries):

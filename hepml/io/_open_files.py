@@ -1,0 +1,93 @@
+"""Files that several threads read: opened once, closed as soon as nobody needs them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+
+from hepml.errors import DataError
+from hepml.io._binding import Bound, bind
+from hepml.io._columns import Columns
+from hepml.io._files import Location
+from hepml.io._open import open_table
+
+
+def open_bound(location: Location, columns: Columns) -> Bound:
+    """Open a file and look up the columns in it.
+
+    Raises
+    ------
+    DataError
+        If its tree has no entries.
+    FileError, ColumnError, InputError
+        If it cannot be opened, or lacks columns.
+    """
+    table = open_table(location, columns.tree)
+    try:
+        if table.entries == 0:
+            raise DataError(
+                table.source, expected="entries", got="none", fix="leave this file out of the list"
+            )
+        return bind(columns, table)
+    except BaseException:
+        table.close()
+        raise
+
+
+@dataclass
+class _Open:
+    """An open file, and how many are reading it at the moment."""
+
+    bound: Bound
+    users: int = 0
+
+
+class OpenFiles:
+    """Some files with columns, a few of them open at a time.
+
+    Parameters
+    ----------
+    locations
+        The files.
+    columns
+        What is read from them.
+    keep
+        How many files stay open though nobody reads them.
+    """
+
+    def __init__(self, locations: list[Location], columns: Columns, *, keep: int) -> None:
+        self.locations, self._columns, self._keep = locations, columns, keep
+        self._open: dict[int, _Open] = {}
+        self._lock = Lock()
+
+    @contextmanager
+    def use(self, file: int) -> Iterator[Bound]:
+        """The file of this number, open for as long as the context lasts."""
+        with self._lock:
+            entry = self._open.get(file)
+            if entry is None:
+                entry = _Open(open_bound(self.locations[file], self._columns))
+                self._open[file] = entry
+            entry.users += 1
+        try:
+            yield entry.bound
+        finally:
+            with self._lock:
+                entry.users -= 1
+                # The last used come last.
+                self._open[file] = self._open.pop(file)
+                self._close_unused()
+
+    def __enter__(self) -> "OpenFiles":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        # Files that are still being read are closed by those who read them.
+        self._keep = 0
+        self._close_unused()
+
+    def _close_unused(self) -> None:
+        """Close the files that nobody reads, but for those that were used last."""
+        unused = [file for file, entry in self._open.items() if not entry.users]
+        for file in unused[: max(len(unused) - self._keep, 0)]:
+            self._open.pop(file).bound.table.close()

@@ -98,3 +98,17 @@ def test_unknown_layout(tmp_path):
         file["tree"].extend({"x": np.zeros(3, np.float32)})
     with pytest.raises(SystemExit, match=r"other\.root: expected a recognised layout"):
         load("loading").main([str(tmp_path / "other.root")])
+
+
+@pytest.mark.slow
+def test_training_step(tmp_path, capsys):
+    training_step = load("training_step")
+    training_step.main(
+        ["--network", "ParticleFlow", "--jets", "128", "--batch-size", "32", "-o", str(tmp_path)]
+    )
+    seconds = json.loads((tmp_path / "training_step.json").read_text())["seconds"]
+    # Lightning's names of what it does: one that changed would leave its part empty.
+    assert all(seconds[part] > 0 for part in ("loading", "transfer", "forward", "backward"))
+    assert seconds["optimiser"] > 0
+    assert seconds["metrics and the rest"] > 0
+    assert "backward" in capsys.readouterr().out

@@ -1,0 +1,45 @@
+"""Symmetries as claims that are measured: what each is, and how far a network is from it."""
+
+from hepml.symmetry._check import check
+from hepml.symmetry._images import PhiRotation, Translation
+from hepml.symmetry._jets import random_jets
+from hepml.symmetry._lorentz import (
+    BeamBoost,
+    BeamRotation,
+    Lorentz,
+    Parity,
+    Rotation,
+    TimeReversal,
+    Transformations,
+)
+from hepml.symmetry._randomise import randomise
+from hepml.symmetry._report import Measurement, SymmetryReport, Worst
+from hepml.symmetry._safety import CollinearSplitting, SoftEmission
+from hepml.symmetry._sets import BatchComposition, Permutation
+from hepml.symmetry._symmetry import Symmetry
+from hepml.symmetry._table import SYMMETRIES, find_symmetry
+
+__all__ = [
+    "SYMMETRIES",
+    "BatchComposition",
+    "BeamBoost",
+    "BeamRotation",
+    "CollinearSplitting",
+    "Lorentz",
+    "Measurement",
+    "Parity",
+    "Permutation",
+    "PhiRotation",
+    "Rotation",
+    "SoftEmission",
+    "Symmetry",
+    "SymmetryReport",
+    "TimeReversal",
+    "Transformations",
+    "Translation",
+    "Worst",
+    "check",
+    "find_symmetry",
+    "random_jets",
+    "randomise",
+]

@@ -1,0 +1,246 @@
+"""The violations of one element of a symmetry, row by row."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Generator, Tensor, nn
+
+from hepml.errors import InputError
+from hepml.symmetry._precision import PRECISIONS, Precision, arithmetic
+from hepml.symmetry._randomise import randomise
+from hepml.symmetry._report import Measurement, Worst
+from hepml.symmetry._symmetry import Symmetry
+from hepml.symmetry._tree import first_tensor, in_precision, map_tensors
+
+Apply = Callable[[Any, Any], Tensor]
+
+EXACT = PRECISIONS["float64"]
+# Outputs that vary by less of their size do nothing that could be seen.
+_BLIND = 1e-6
+
+
+class Network:
+    """A copy of a model in every precision that is asked for, in evaluation mode."""
+
+    def __init__(self, model: Any, apply: Apply) -> None:
+        self._apply = apply
+        if isinstance(model, nn.Module):
+            model = copy.deepcopy(model).eval().double()
+        self.model = model
+        self._at: dict[torch.dtype, Any] = {}
+
+    def randomise(self, generator: Generator, inputs: Any) -> None:
+        """Give the copy weights of order one."""
+        randomise(self.model, generator, inputs, apply=self._apply)
+
+    def __call__(
+        self, precision: Precision, inputs: Any, references: Mapping[str, Tensor] | None = None
+    ) -> Float64[Tensor, "rows *components"]:
+        """The outputs, with other reference vectors in the place of the model's."""
+        model, storage = self.model, precision.storage
+        inputs = in_precision(inputs, storage)
+        if isinstance(model, nn.Module) and storage != EXACT.storage:
+            if storage not in self._at:
+                self._at[storage] = copy.deepcopy(model).to(storage)
+            model = self._at[storage]
+        with arithmetic(precision, first_tensor(inputs).device):
+            if references:
+                held = {f"model.{name}": value for name, value in references.items()}
+                applied = _Applied(model, self._apply)
+                outputs = torch.func.functional_call(applied, in_precision(held, storage), inputs)
+            else:
+                outputs = self._apply(model, inputs)
+        if not isinstance(outputs, Tensor) or outputs.dim() < 1:
+            raise InputError(
+                "outputs of the model",
+                expected="a tensor with a row for each set or particle",
+                got=str(tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs)),
+                fix="choose or stack them in `apply`",
+            )
+        return outputs.double()
+
+
+class _Applied(nn.Module):
+    """A model and how it is applied, as one module."""
+
+    def __init__(self, model: nn.Module, apply: Apply) -> None:
+        super().__init__()
+        self.model, self._function = model, apply
+
+    def forward(self, inputs: Any) -> Tensor:
+        """The outputs."""
+        return self._function(self.model, inputs)
+
+
+class Violations(NamedTuple):
+    """The violation of each row, what rounding does, and the outputs that were compared."""
+
+    violations: Float64[Tensor, " rows"]
+    rounding: float
+    blind: bool
+    element: str
+    expected: Float64[Tensor, "rows components"]
+    got: Float64[Tensor, "rows components"]
+
+
+class Comparison:
+    """One element of a symmetry, applied before and after the network."""
+
+    def __init__(
+        self,
+        symmetry: Symmetry,
+        element: Any,
+        network: Network,
+        inputs: Any,
+        plain: Mapping[Precision, Float64[Tensor, "rows *components"]],
+        other_digits: Mapping[Precision, Float64[Tensor, "rows *components"]],
+    ) -> None:
+        self._symmetry, self._element, self._network = symmetry, element, network
+        self._plain, self._other_digits = plain, other_digits
+        self._inputs = symmetry.act(element, inputs)
+        self._references: Mapping[str, Tensor] = {}
+        if isinstance(network.model, nn.Module):
+            self._references = symmetry.act_on_references(element, network.model)
+        self._exact = network(EXACT, self._inputs, self._references)
+        self._blocks = symmetry.blocks(plain[EXACT].flatten(1).shape[1])
+        self._size, self._blind = self._spread()
+        self._rounding: dict[torch.dtype, float] = {}
+
+    def __call__(self, precision: Precision, generator: Generator) -> Violations:
+        """The violations in a precision."""
+        expected = self._transformed(self._plain[precision])
+        got = self._exact
+        if precision != EXACT:
+            got = self._network(precision, self._inputs, self._references)
+        if got.shape != expected.shape:
+            raise InputError(
+                f"outputs after the symmetry {self._symmetry.name!r}",
+                expected=f"shape {tuple(expected.shape)}",
+                got=str(tuple(got.shape)),
+                fix="say whether outputs belong to sets or to particles, as in "
+                'Permutation(outputs="particles")',
+            )
+        untransformed = self._errors(self._other_digits[precision] - self._plain[precision])
+        return Violations(
+            self._errors(got - expected),
+            max(_largest(untransformed), self._of_rounding(precision, generator)),
+            self._blind,
+            self._symmetry.describe(self._element),
+            expected.flatten(1),
+            got.flatten(1),
+        )
+
+    def _of_rounding(self, precision: Precision, generator: Generator) -> float:
+        """What rounding the transformed inputs changes, by the exact network."""
+        storage = precision.storage
+        if storage not in self._rounding:
+            if storage == EXACT.storage:
+                rounded, references = (
+                    other_last_digits(tree, generator)
+                    for tree in (self._inputs, dict(self._references))
+                )
+            else:
+                rounded = in_precision(self._inputs, storage)
+                references = in_precision(dict(self._references), storage)
+            change = self._network(EXACT, rounded, references) - self._exact
+            self._rounding[storage] = _largest(self._errors(change))
+        return self._rounding[storage]
+
+    def _transformed(
+        self, outputs: Float64[Tensor, "rows *components"]
+    ) -> Float64[Tensor, "new_rows *components"]:
+        return self._symmetry.act_on_outputs(self._element, outputs)
+
+    def _spread(self) -> tuple[Float64[Tensor, " blocks"], bool]:
+        """What the network does, for each block; and whether it is nothing."""
+        outputs = self._plain[EXACT]
+        varying = outputs - outputs.mean(0, keepdim=True)
+        if any(block.stop - block.start > 1 for block in self._blocks):
+            outputs, varying = self._transformed(outputs), self._transformed(varying)
+        size, spread = (_norms(t, self._blocks).square().mean(0).sqrt() for t in (outputs, varying))
+        blind = not bool((spread > _BLIND * size).any())
+        spread = torch.maximum(spread, _BLIND * size)
+        return torch.where(spread > 0, spread, spread.amax() if len(spread) else 1.0), blind
+
+    def _errors(self, difference: Float64[Tensor, "rows *components"]) -> Float64[Tensor, " rows"]:
+        """The largest error of each row over its blocks; infinite for nan."""
+        if self._blind:
+            return difference.new_zeros(len(difference))
+        errors = (_norms(difference, self._blocks) / self._size).nan_to_num(nan=torch.inf)
+        return errors.amax(1) if errors.shape[1] else errors.new_zeros(len(errors))
+
+
+class Pool:
+    """The violations of many elements and draws of weights."""
+
+    def __init__(self) -> None:
+        self._violations: list[Tensor] = []
+        self._rounding, self._blind = 0.0, True
+        self._largest = -1.0
+        self._worst = Worst(0, "", (), (), 0)
+
+    def add(self, found: Violations, draw: int) -> None:
+        """Take in those of one element."""
+        self._violations.append(found.violations.cpu())
+        self._rounding = max(self._rounding, found.rounding)
+        self._blind &= found.blind
+        largest = _largest(found.violations)
+        if largest > self._largest:
+            row = int(found.violations.argmax())
+            self._largest = largest
+            self._worst = Worst(
+                row,
+                found.element,
+                tuple(found.expected[row].tolist()),
+                tuple(found.got[row].tolist()),
+                draw,
+            )
+
+    def measurement(
+        self, weights: str, precision: Precision, strength: float | None, tolerance: float | None
+    ) -> Measurement:
+        """All of them in figures."""
+        violations = torch.cat(self._violations)
+        quantiles = np.quantile(violations.numpy(), [0.5, 0.9], method="higher")
+        return Measurement(
+            weights,
+            precision.name,
+            strength,
+            largest=max(self._largest, 0.0),
+            median=float(quantiles[0]),
+            quantile90=float(quantiles[1]),
+            rounding=self._rounding,
+            tolerance=precision.tolerance if tolerance is None else tolerance,
+            blind=self._blind,
+            worst=self._worst,
+        )
+
+
+def _norms(
+    outputs: Float64[Tensor, "rows *components"], blocks: Sequence[slice]
+) -> Float64[Tensor, "rows blocks"]:
+    """The Euclidean norm of each row in each block."""
+    flat = outputs.flatten(1) if outputs.dim() > 1 else outputs[:, None]
+    norms = [flat[:, block].norm(dim=1) for block in blocks]
+    return torch.stack(norms, 1) if norms else flat[:, :0]
+
+
+def _largest(values: Float64[Tensor, " rows"]) -> float:
+    """The largest of the values; 0 of none."""
+    return float(values.max()) if len(values) else 0.0
+
+
+def other_last_digits(tree: Any, generator: Generator) -> Any:
+    """The inputs with the last digits of all numbers raised, lowered or left at random."""
+
+    def change(tensor: Tensor) -> Tensor:
+        if not tensor.is_floating_point():
+            return tensor
+        steps = torch.randint(-1, 2, tensor.shape, generator=generator).to(tensor)
+        return tensor * (1 + torch.finfo(tensor.dtype).eps * steps)
+
+    return map_tensors(change, tree)

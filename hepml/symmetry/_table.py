@@ -1,0 +1,60 @@
+"""The symmetries by name."""
+
+from difflib import get_close_matches
+
+from hepml.errors import InputError
+from hepml.symmetry._images import PhiRotation, Translation
+from hepml.symmetry._lorentz import (
+    BeamBoost,
+    BeamRotation,
+    Lorentz,
+    Parity,
+    Rotation,
+    TimeReversal,
+)
+from hepml.symmetry._safety import CollinearSplitting, SoftEmission
+from hepml.symmetry._sets import BatchComposition, Permutation
+from hepml.symmetry._symmetry import Symmetry
+
+# The names by which claims and the command line call them, for outputs of whole sets.
+SYMMETRIES: dict[str, Symmetry] = {
+    "permutation": Permutation(),
+    "batch composition": BatchComposition(),
+    "lorentz": Lorentz(),
+    "lorentz with beams": Lorentz(references=("beams",)),
+    "rotation": Rotation(),
+    "beam rotation": BeamRotation(),
+    "beam boost": BeamBoost(),
+    "parity": Parity(),
+    "time reversal": TimeReversal(),
+    "soft emission": SoftEmission(),
+    "collinear splitting": CollinearSplitting(),
+    "phi rotation": PhiRotation(),
+    "translation": Translation(),
+}
+
+
+def find_symmetry(symmetry: Symmetry | str) -> Symmetry:
+    """The symmetry of a name; a symmetry is returned as it is.
+
+    Raises
+    ------
+    InputError
+        If there is none of this name; the message lists the nearest.
+
+    Examples
+    --------
+    >>> find_symmetry("beam boost")
+    BeamBoost(outputs=None, references=(), reference_mass=1.0)
+    """
+    if isinstance(symmetry, Symmetry):
+        return symmetry
+    if symmetry in SYMMETRIES:
+        return SYMMETRIES[symmetry]
+    near = get_close_matches(symmetry.lower().replace("_", " ").replace("-", " "), SYMMETRIES)
+    raise InputError(
+        f"symmetry {symmetry!r}",
+        expected=f"one of {', '.join(SYMMETRIES)}",
+        got="a name of none",
+        fix=f"try {' or '.join(map(repr, near))}" if near else "choose one of these",
+    )

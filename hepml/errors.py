@@ -1,5 +1,8 @@
 """The errors that hepml raises: each says what was expected, what came, and how to fix it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class HepmlError(Exception):
     """The base of every error that hepml raises on purpose.
@@ -37,7 +40,7 @@ class HepmlError(Exception):
     ) -> None:
         self.what, self.expected, self.got, self.fix = what, expected, got, fix
         if expected is not None and got is not None and fix is not None:
-            self.message = f"{what}: expected {expected}, got {got}. Fix: {fix.rstrip('.')}."
+            self.message = f"{what}: expected {expected}, got {got}. Fix: {_sentence(fix)}"
         elif expected is got is fix is None:
             # As the last line of a traceback names the class.
             name = f"{type(self).__module__}.{type(self).__qualname__}: "
@@ -52,6 +55,11 @@ class HepmlError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process boundaries (data workers); the default would call cls(message).
         return (_rebuild, (type(self), self.what, self.expected, self.got, self.fix))
+
+
+def _sentence(text: str) -> str:
+    """The text with one mark at its end."""
+    return text if text.endswith(("?", "!")) else f"{text.rstrip('.')}."
 
 
 def _rebuild(
@@ -83,3 +91,36 @@ class MissingDependencyError(HepmlError, ImportError):
 
 class KernelError(HepmlError, RuntimeError):
     """No kernel can run an operation; the message lists the reason of each."""
+
+
+@contextmanager
+def writing(what: str, expected: str = "a file that can be written") -> Iterator[None]:
+    """Turn what the system says when something cannot be written into one clear error.
+
+    Parameters
+    ----------
+    what
+        The file or folder.
+    expected
+        What would have been right.
+
+    Raises
+    ------
+    FileError
+        In place of an OSError, such as that of a full disk.
+
+    Examples
+    --------
+    >>> with writing("output /dev/full"), open("/dev/full", "w") as file:
+    ...     _ = file.write("scores")
+    Traceback (most recent call last):
+    hepml.errors.FileError: output /dev/full: expected a file that can be written, got ...
+    """
+    try:
+        yield
+    except HepmlError:
+        raise
+    except OSError as error:
+        raise FileError(
+            what, expected=expected, got=str(error), fix="make room or choose another folder"
+        ) from error

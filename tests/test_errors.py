@@ -5,9 +5,13 @@ import pickle
 import pytest
 
 from hepml import errors
-from hepml.errors import HepmlError, InputError
+from hepml.errors import FileError, HepmlError, InputError, writing
 
-KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, HepmlError)
+]
 PARTS = {"expected": "int64", "got": "int32", "fix": "convert."}
 
 
@@ -43,3 +47,22 @@ def test_torch_makes_an_error_of_a_worker_again(kind):
 def test_half_a_message_is_none():
     with pytest.raises(TypeError, match="all of them or none"):
         InputError("offsets", expected="int64")
+
+
+@pytest.mark.parametrize(
+    ("fix", "end"),
+    [("did you mean p4?", "p4?"), ("stop!", "stop!"), ("wait...", "wait."), ("move it", "it.")],
+)
+def test_a_fix_ends_with_one_mark(fix, end):
+    assert str(InputError("x", expected="a", got="b", fix=fix)).endswith(end)
+
+
+def test_what_cannot_be_written_is_one_clear_error():
+    message = r"output x: expected a folder, got .*No space left.* Fix: make room or choose"
+    with pytest.raises(FileError, match=message) as raised, writing("output x", "a folder"):
+        raise OSError(28, "No space left on device")
+    assert isinstance(raised.value.__cause__, OSError)
+    with pytest.raises(InputError, match=r"^other$"), writing("output x"):
+        raise InputError("other")
+    with pytest.raises(KeyError), writing("output x"):
+        raise KeyError("no error of writing")

@@ -15,8 +15,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from hepml.errors import ColumnError, HepmlError, InputError
-from hepml.io import Columns, iterate, recognise
-from hepml.io._files import Location, locate
+from hepml.io import Columns, Location, iterate, locate, recognise
 from hepml.io._hdf5 import Hdf5Table, open_file, open_hdf5, reading, tables
 from hepml.io._open import READERS
 from hepml.io._root import RootTable, open_directory, tree_names

@@ -17,9 +17,7 @@ from tqdm.auto import tqdm
 from hepml.data import ParticleSet
 from hepml.deploy._tagger import Tagger
 from hepml.errors import InputError
-from hepml.io import Columns, iterate
-from hepml.io._files import Files, locate
-from hepml.io._open import open_table
+from hepml.io import Columns, Files, count_entries, iterate
 from hepml.training import Evaluation, Pair, evaluate_probabilities
 from hepml.training._folder import RunFolder
 
@@ -95,7 +93,7 @@ def compare(
     pairs
         Which classes to tell from which; by default as :func:`hepml.training.default_pairs`.
     max_sets
-        Evaluate the first jets only.
+        Evaluate the first jets of the files only.
     bad
         What to do with jets that cannot be used: "error" raises, "drop" leaves them out.
     replicas, seed
@@ -211,13 +209,11 @@ def _score(
     progress: bool,
 ) -> tuple[Any, Any, Any, float, dict[str, int]]:
     """Probabilities, labels and weights of the jets of the files, seconds, and what was dropped."""
-    sizes = [open_table(location, columns.tree).entries for location in locate(files)]
     scores, labels, weights = [], [], []
     dropped: Counter[str] = Counter()
-    found = 0
     start = time.perf_counter()
     with tqdm(
-        total=sum(sizes),
+        total=sum(count_entries(files, columns)),
         desc=name,
         unit="entry",
         unit_scale=True,
@@ -225,20 +221,15 @@ def _score(
         leave=False,
         dynamic_ncols=True,
     ) as bar:
-        for chunk in iterate(files, columns, bad=bad):
+        for chunk in iterate(files, columns, bad=bad, max_sets=max_sets):
             particles: ParticleSet = chunk.particles
-            if max_sets is not None:
-                particles = particles[: max_sets - found]
             scores.append(tagger.probabilities(particles).numpy())
             # The columns have classes, so there are labels.
             labels.append(cast(Tensor, particles.labels))
             if particles.weights is not None:
                 weights.append(particles.weights)
             dropped.update(chunk.dropped)
-            found += len(particles)
             bar.update(chunk.stop - chunk.start)
-            if found == max_sets:
-                break
     seconds = time.perf_counter() - start
     return (
         np.concatenate(scores),

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,10 +18,8 @@ from tqdm.auto import tqdm
 
 from hepml import __version__
 from hepml.deploy._tagger import Tagger
-from hepml.errors import FileError, HepmlError, InputError
-from hepml.io import Chunk, Columns, iterate
-from hepml.io._files import Files, Location, locate
-from hepml.io._open import open_table
+from hepml.errors import FileError, InputError, writing
+from hepml.io import Chunk, Columns, Files, Location, count_entries, iterate, locate
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,8 @@ def predict(
 
     Raises
     ------
+    DataError
+        If no input file has entries.
     FileError
         If an input file cannot be read, an output file exists, is an input file, or cannot be
         written. Nothing unfinished is left.
@@ -91,6 +92,10 @@ def predict(
 
     Notes
     -----
+    All input files are opened before the first jet is scored, so that one that cannot be read is
+    found at once. Files without entries, as a skim may leave, add nothing to one output and get an
+    output without entries in a folder; one warning names the first of them.
+
     Jets that cannot be used (NaN or infinite momenta, lists of unequal lengths, ...) get NaN in
     every branch and are counted. The name of the model, the version and the numbers of entries of
     the input files are in the object ``about`` beside the tree, as JSON.
@@ -102,7 +107,8 @@ def predict(
     locations = locate(files)
     targets = _targets(locations, Path(output))
     _check_targets(locations, targets, overwrite)
-    counts = [open_table(location, columns.tree).entries for location in locations]
+    counts = count_entries(files, columns)
+    _warn_of_empty([location for location, n in zip(locations, counts, strict=True) if not n])
     written = []
     with tqdm(
         total=sum(counts),
@@ -118,45 +124,50 @@ def predict(
                 "classes": dict(zip(names, tagger.class_names, strict=True)),
                 "input": [[str(locations[i]), counts[i]] for i in inputs],
             }
-            chunks = (
-                chunk
-                for i in inputs
-                for chunk in iterate(
-                    str(locations[i]), columns, step=step, bad="drop", with_labels=False
-                )
-            )
+            full = [str(locations[i]) for i in inputs if counts[i]]
             with _complete(path) as part, uproot.recreate(part) as file:
-                written.append(_write(file, tree, names, tagger, chunks, path, bar))
+                out = file.mktree(tree, _types(names, columns))
+                chunks = iterate(full, columns, step=step, bad="drop") if full else ()
+                written.append(_write(out, names, tagger, chunks, path, bar))
                 file["about"] = json.dumps(about)
     return written
 
 
+def _warn_of_empty(files: Sequence[Location]) -> None:
+    """One line that names input files without entries, which have nothing to be scored."""
+    if files:
+        others = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        warnings.warn(f"no entries in {files[0]}{others}: no scores", UserWarning, stacklevel=3)
+
+
+def _types(names: Sequence[str], columns: Columns) -> dict[str, Any]:
+    """The types of the branches: jagged where an entry holds several jets."""
+    if columns.collections[0].index is None:
+        return {f"score_{name}": np.dtype(np.float32) for name in names}
+    # One record, so that the branches share one counter.
+    fields = ", ".join(f'"{name}": float32' for name in names)
+    return {"score": f"var * {{{fields}}}"}
+
+
 def _write(
-    file: Any,
-    tree: str,
+    out: Any,
     names: Sequence[str],
     tagger: Tagger,
-    chunks: Iterator[Chunk],
+    chunks: Iterable[Chunk],
     path: Path,
     bar: Any,
 ) -> Prediction:
     """Score the chunks and append their entries to the tree."""
     entries = sets = 0
     bad: Counter[str] = Counter()
-    out: Any = None
     for chunk in chunks:
         scores = np.full((chunk.total, len(names)), np.nan, np.float32)
         scores[chunk.rows] = tagger.probabilities(chunk.particles).numpy()
-        branches: dict[str, Any] = {f"score_{name}": scores[:, i] for i, name in enumerate(names)}
-        types: dict[str, Any] = dict.fromkeys(branches, np.dtype(np.float32))
-        if chunk.sets_per_entry is not None:
-            # One record, so that the branches share one counter.
+        if chunk.sets_per_entry is None:
+            out.extend({f"score_{name}": scores[:, i] for i, name in enumerate(names)})
+        else:
             records = ak.zip({name: scores[:, i] for i, name in enumerate(names)})
-            branches = {"score": ak.unflatten(records, chunk.sets_per_entry)}
-            fields = ", ".join(f'"{name}": float32' for name in names)
-            types = {"score": f"var * {{{fields}}}"}
-        out = file.mktree(tree, types) if out is None else out
-        out.extend(branches)
+            out.extend({"score": ak.unflatten(records, chunk.sets_per_entry)})
         entries += chunk.stop - chunk.start
         sets += len(chunk.particles)
         bad.update(chunk.dropped)
@@ -231,19 +242,10 @@ def _check_targets(locations: Sequence[Location], targets: Iterable[Path], overw
 def _complete(path: Path) -> Iterator[Path]:
     """Another name in the same folder, renamed at the end, removed if the end is not reached."""
     part = path.with_name(f".{path.name}.part")
-    try:
+    with writing(f"output {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield part
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
-    except HepmlError:
-        raise
-    except OSError as error:
-        raise FileError(
-            f"output {path}",
-            expected="a file that can be written",
-            got=str(error),
-            fix="make room or choose another folder",
-        ) from error

@@ -8,8 +8,8 @@ from typing import Any
 
 from hepml import __version__
 from hepml.deploy._compare import Result
-from hepml.errors import FileError
-from hepml.io._files import Files, locate
+from hepml.errors import FileError, writing
+from hepml.io import Files, locate
 from hepml.training import (
     Discrimination,
     Pair,
@@ -106,15 +106,8 @@ def write_report(
         "files": None if files is None else [str(location) for location in locate(files)],
         "taggers": {result.name: result.to_dict() for result in results},
     }
-    try:
+    with writing(f"folder {folder}", "a folder that can be written"):
         return _write(results, folder, content)
-    except OSError as error:
-        raise FileError(
-            f"folder {folder}",
-            expected="a folder that can be written",
-            got=str(error),
-            fix="make room or choose another name",
-        ) from error
 
 
 def _write(results: Sequence[Result], folder: Path, content: Mapping[str, Any]) -> list[Path]:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from itertools import pairwise
@@ -77,7 +77,7 @@ def iterate(
     max_sets: int | None = None,
     bad: Bad = "error",
     with_labels: bool = True,
-) -> Iterator[Chunk]:
+) -> Generator[Chunk, None, None]:
     """Read files chunk by chunk, in order, with constant memory.
 
     Parameters

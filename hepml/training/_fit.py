@@ -62,7 +62,7 @@ def fit(
                 folder.write_config(options)
             if progress:
                 print(_opening(task, columns, data, finished), file=sys.stderr, flush=True)
-        with interruptible(folder):
+        with interruptible(folder, options["network"]):
             trainer.fit(task, data, ckpt_path=last)
     return checkpoints.best
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from hepml.errors import FileError, InputError
+from hepml.errors import FileError, InputError, writing
+from hepml.models import MODELS
 
 
 def first_rank() -> bool:
@@ -69,6 +70,13 @@ class RunFolder:
         parts = [self.config, self.checkpoints, self.metrics, self.tensorboard]
         return [part for part in parts if part.exists()]
 
+    def resume_with(self, network: str) -> str:
+        """What goes on with a run: a class of the user's own is not known on the command line."""
+        if network in MODELS:
+            return f"hepml train --config {self.config} --resume"
+        name = network.rpartition(".")[2]
+        return f"train({name}, ..., output={str(self.path)!r}, resume=True)"
+
     def check_free(self) -> None:
         """Refuse to write where another run has written.
 
@@ -86,7 +94,7 @@ class RunFolder:
                 f"output {self.path}",
                 expected="a folder without a run",
                 got=f"one that holds {', '.join(part.name for part in self.contents)}",
-                fix="--resume goes on with that run, --overwrite removes it; "
+                fix="resume goes on with that run, overwrite removes it (--resume, --overwrite); "
                 "or choose another folder",
             )
 
@@ -107,7 +115,7 @@ class RunFolder:
                 expected="the options that it began with: "
                 + ", ".join(f"{k}={saved[k]!r:.200}" for k in different),
                 got=", ".join(f"{k}={options[k]!r:.200}" for k in different),
-                fix=f"resume with `hepml train --config {self.config} --resume`, "
+                fix=f"resume with `{self.resume_with(options['network'])}`, "
                 "or choose another folder",
             )
 
@@ -125,13 +133,6 @@ class RunFolder:
             If the folder cannot be written.
         """
         text = yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True)
-        try:
+        with writing(f"output {self.path}", "a folder that can be written"):
             self.path.mkdir(parents=True, exist_ok=True)
-            self.config.write_text(f"# hepml train --config {self.config}\n{text}")
-        except OSError as error:
-            raise FileError(
-                f"output {self.path}",
-                expected="a folder that can be written",
-                got=str(error),
-                fix="choose another folder",
-            ) from error
+            self.config.write_text(f"# {self.resume_with(options['network'])}\n{text}")

@@ -1,6 +1,7 @@
 """What a run is asked for, checked and completed before anything is written."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -82,7 +83,7 @@ def choose_columns(
                 f"file {files[0]}",
                 expected=f"a known layout ({', '.join(PRESETS)})",
                 got="branches of none of them",
-                fix="name the branches in a YAML file and pass it as --columns; "
+                fix="name the branches in columns (a YAML file for --columns); "
                 f"`hepml inspect {files[0]}` lists them",
             )
         chosen = layout.columns
@@ -195,7 +196,9 @@ def build_model(network: type[nn.Module], arguments: Mapping[str, Any]) -> nn.Mo
             f"arguments of {network.__name__}",
             expected="those of its constructor, with outputs and features among them",
             got=f"{dict(arguments)} ({error})",
-            fix=f"see `hepml train {network.__name__} --help`",
+            fix=f"see `hepml train {network.__name__} --help`"
+            if MODELS.get(network.__name__) is network
+            else f"let {network.__name__}.__init__ take them",
         ) from error
 
 
@@ -207,8 +210,9 @@ def try_model(model: nn.Module, file: str, columns: Columns, bad: Literal["error
     HepmlError
         If the file cannot be read with the columns, or the model does not take what they give.
     """
-    chunk = next(iterate(file, columns, step=_TRIAL, bad=bad))
+    with closing(iterate(file, columns, step=_TRIAL, max_sets=_TRIAL, bad=bad)) as chunks:
+        jets = next(chunks).particles
     model.eval()
     with torch.no_grad():
-        model(chunk.particles[:_TRIAL])
+        model(jets)
     model.train()

@@ -1,5 +1,6 @@
 """A training run, from files to a folder with checkpoints."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from hepml.errors import InputError
-from hepml.io import Columns
+from hepml.io import Columns, Files, locate
 from hepml.training._checkpoint import describe_model
 from hepml.training._folder import RunFolder, first_rank
 from hepml.training._inputs import (
@@ -20,8 +21,6 @@ from hepml.training._inputs import (
     complete_arguments,
     try_model,
 )
-
-Files = str | Path | Sequence[str | Path]
 
 
 @dataclass(frozen=True)
@@ -137,6 +136,9 @@ def train(
     if first_rank() and not (resume or overwrite):
         folder.check_free()
     paths, validation_paths = _listed(files), _listed(validation)
+    locate(paths)
+    if validation_paths:
+        locate(validation_paths)
     layout = choose_columns(columns, "all", paths)
     chosen = choose_columns(layout, features, paths)
     kind = choose_model(network) if isinstance(network, str) else network
@@ -186,7 +188,7 @@ def train(
 
 def _listed(files: Files) -> list[str]:
     """One name or several as a list of text."""
-    return [str(f) for f in ([files] if isinstance(files, str | Path) else files)]
+    return [os.fspath(f) for f in ([files] if isinstance(files, str | os.PathLike) else files)]
 
 
 def _lists(value: Any) -> Any:

@@ -90,7 +90,7 @@ def quiet_lightning() -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(folder: RunFolder) -> Iterator[None]:
+def interruptible(folder: RunFolder, network: str) -> Iterator[None]:
     """Let Ctrl-C be a KeyboardInterrupt: Lightning turns it into an exit and ignores the next."""
     handler = signal.getsignal(signal.SIGINT)
     try:
@@ -101,6 +101,6 @@ def interruptible(folder: RunFolder) -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
         kept = folder.last.exists()
         raise KeyboardInterrupt(
-            f"stopped; `hepml train --config {folder.config} --resume` goes on after the "
+            f"stopped; `{folder.resume_with(network)}` goes on after the "
             f"{'last finished epoch' if kept else 'beginning: no epoch was finished'}"
         ) from None

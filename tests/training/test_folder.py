@@ -14,12 +14,12 @@ def folder(tmp_path):
 
 def test_the_configuration_is_yaml_that_says_how_to_use_it(folder):
     text = folder.config.read_text()
-    assert text.startswith(f"# hepml train --config {folder.config}\n")
+    assert text.startswith(f"# hepml train --config {folder.config} --resume\n")
     assert yaml.safe_load(text)["model"] == {"sizes": [1, 2]}
 
 
 def test_a_run_in_the_way_is_named_with_both_ways_out(folder):
-    with pytest.raises(FileError, match=r"holds config\.yaml\. Fix: --resume .*, --overwrite"):
+    with pytest.raises(FileError, match=r"config\.yaml\. Fix: resume .*--resume, --overwrite"):
         folder.check_free()
 
 
@@ -34,9 +34,23 @@ def test_other_files_are_not_in_the_way_and_are_not_removed(folder):
 
 def test_options_that_differ_are_listed_and_a_folder_may_move(folder):
     saved = {"hepml": {"run": {"epochs": 3, "seed": 0, "output": "a"}}}
-    folder.check_same({"epochs": 3, "seed": 0, "output": "b", "new": 1}, saved)
+    folder.check_same(
+        {"epochs": 3, "seed": 0, "output": "b", "new": 1, "network": "LorentzNet"}, saved
+    )
     with pytest.raises(InputError, match=r"epochs=3, got epochs=4\. Fix: resume with .*--resume"):
-        folder.check_same({"epochs": 4, "seed": 0, "output": "b"}, saved)
+        folder.check_same({"epochs": 4, "seed": 0, "output": "b", "network": "LorentzNet"}, saved)
+
+
+def test_a_network_that_only_python_knows_is_resumed_in_python(folder):
+    assert folder.resume_with("LorentzNet") == f"hepml train --config {folder.config} --resume"
+    own = folder.resume_with("mine.networks.Net")
+    assert own == f"train(Net, ..., output={str(folder.path)!r}, resume=True)"
+    folder.write_config({"network": "mine.networks.Net"})
+    assert folder.config.read_text().startswith("# train(Net, ...")
+    with pytest.raises(InputError, match=r"resume with `train\(Net, \.\.\., output="):
+        folder.check_same(
+            {"epochs": 4, "network": "mine.networks.Net"}, {"hepml": {"run": {"epochs": 3}}}
+        )
 
 
 @pytest.mark.parametrize(

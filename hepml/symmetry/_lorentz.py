@@ -147,7 +147,8 @@ class Transformations(Symmetry):
             return _times(element, vectors)
         wide = vectors.double()
         energy = (self.reference_mass**2 + wide.square().sum(-1, keepdim=True)).sqrt()
-        return _times(element, torch.cat([energy, wide], -1))[..., 1:].to(vectors.dtype)
+        four_momenta = torch.cat([energy, wide], -1)
+        return _times(element, four_momenta)[..., 1:].to(vectors.dtype)
 
     def describe(self, element: Matrix) -> str:
         """The matrix."""
@@ -169,8 +170,9 @@ class Lorentz(Transformations):
     def matrix(self, strength: float | None, generator: Generator) -> Matrix:
         """A boost with the given Lorentz factor (by default 3) between two random rotations."""
         left, right = random_lorentz(0.0, (2,), generator=generator)
-        transformed = _times(element, torch.cat([energy, wide], -1))[..., 1:]
-        return torch.as_tensor(transformed, dtype=vectors.dtype)
+        boost = _boost_along_z(3.0 if strength is None else strength)
+        product: Matrix = left @ boost @ right
+        return product
 
 
 @dataclass(frozen=True, kw_only=True)

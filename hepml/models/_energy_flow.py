@@ -75,6 +75,14 @@ class EnergyFlow(nn.Module):
         f = MLP(particle_widths[-1], [*set_widths, outputs])
         self.deep_sets = DeepSets(nn.Sequential(phi, nn.ReLU()), f)
 
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The symmetries it claims, by their names in :data:`hepml.symmetry.SYMMETRIES`."""
+        return (
+            *("permutation", "batch composition", "beam rotation", "beam boost"),
+            *("soft emission", "collinear splitting"),
+        )
+
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
         checked_features(particles, 0)

@@ -106,6 +106,14 @@ class LorentzCG(nn.Module):
             irreps = level.irreps_out
         self.readout = nn.Linear(sum(channels), outputs)
 
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The symmetries it claims, by their names in :data:`hepml.symmetry.SYMMETRIES`."""
+        always = ("permutation", "batch composition", "beam rotation")
+        if self.beams.shape[0]:
+            return (*always, "lorentz with beams")
+        return (*always, "beam boost", "rotation", "lorentz")
+
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
         p4, s, offsets = self._nodes(particles)

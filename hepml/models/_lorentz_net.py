@@ -88,6 +88,14 @@ class LorentzNet(nn.Module):
             nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, outputs)
         )
 
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The symmetries it claims, by their names in :data:`hepml.symmetry.SYMMETRIES`."""
+        always = ("permutation", "batch composition", "beam rotation", "parity")
+        if self.beams.shape[0]:
+            return (*always, "lorentz with beams")
+        return (*always, "time reversal", "beam boost", "rotation", "lorentz")
+
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
         x, s, offsets = self._nodes(particles)

@@ -93,6 +93,11 @@ class MessagePassing(nn.Module):
             nn.Sequential(nn.Linear(width, width), nn.ReLU()), MLP(width, [width, outputs])
         )
 
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The symmetries it claims, by their names in :data:`hepml.symmetry.SYMMETRIES`."""
+        return ("permutation", "batch composition", "beam rotation")
+
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
         p4, offsets = particles.p4, particles.offsets

@@ -1,20 +1,25 @@
-"""Symmetries as random actions on a batch, and how far a network violates one.
+"""Lorentz matrices independent of :mod:`hepml.lorentz`, and batches to try networks on."""
 
-Independent of :mod:`hepml.lorentz`: the transformations are matrices made here.
-"""
-
-import itertools
 import math
-from collections.abc import Callable
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from hepml.data import ParticleSet, concatenate
+from hepml.symmetry import randomise
 
-Apply = Callable[[nn.Module, ParticleSet], Tensor]
-# What a transformation makes of the batch, and of rows that belong to its particles.
-Action = Callable[[ParticleSet, Generator], tuple[ParticleSet, Tensor | None]]
+__all__ = [
+    "DEGENERATE",
+    "all_degenerate",
+    "boost_along_z",
+    "degenerate",
+    "jets",
+    "random_lorentz",
+    "random_rotation",
+    "randomise",
+    "rotation_about",
+    "spread",
+]
 
 
 def rotation_about(axis: int, angle: float) -> Tensor:
@@ -45,72 +50,11 @@ def random_lorentz(generator: Generator, gamma: float) -> Tensor:
     return random_rotation(generator) @ boost_along_z(gamma) @ random_rotation(generator)
 
 
-def permutation(particles: ParticleSet, generator: Generator) -> tuple[ParticleSet, Tensor]:
-    """Another order of the particles within each set."""
-    bounds = particles.offsets.tolist()
-    order = torch.cat(
-        [torch.arange(0)]
-        + [
-            start + torch.randperm(stop - start, generator=generator)
-            for start, stop in itertools.pairwise(bounds)
-        ]
-    )
-    permuted = ParticleSet(particles.p4[order], particles.offsets, particles.features[order])
-    return permuted, order
-
-
-def _transformation(draw: Callable[[Generator], Tensor]) -> Action:
-    def act(particles: ParticleSet, generator: Generator) -> tuple[ParticleSet, None]:
-        return particles.with_p4(particles.p4 @ draw(generator).to(particles.dtype).T), None
-
-    return act
-
-
-SYMMETRIES: dict[str, Action] = {
-    "permutation": permutation,
-    "beam rotation": _transformation(
-        lambda g: rotation_about(2, 2 * math.pi * float(torch.rand((), generator=g)))
-    ),
-    "beam boost": _transformation(lambda g: boost_along_z(1 + float(torch.rand((), generator=g)))),
-    "reflection": _transformation(lambda _: torch.diag(torch.tensor([1.0, 1, 1, -1]).double())),
-    "rotation": _transformation(random_rotation),
-    "lorentz": _transformation(lambda g: random_lorentz(g, 3.0)),
-}
-
-
-def violation(
-    apply: Apply, model: nn.Module, particles: ParticleSet, name: str, generator: Generator
-) -> float:
-    """The largest change of an output that the symmetry forbids, in units of its spread."""
-    transformed, order = SYMMETRIES[name](particles, generator)
-    with torch.no_grad():
-        before, after = apply(model, particles), apply(model, transformed)
-    if order is not None and before.shape[0] == order.shape[0] != len(particles):
-        before = before[order]
-    return float(((after - before).abs() / spread(before)).max())
-
-
 def spread(outputs: Tensor) -> Tensor:
     """How much each output differs over the rows; fails where the network does nothing."""
     scale = outputs.std(0)
     assert bool((scale > 1e-3).all()), f"constant output: {scale}"
     return scale
-
-
-def randomise(model: nn.Module, generator: Generator) -> nn.Module:
-    """Give every weight and every statistic a value of order one."""
-    with torch.no_grad():
-        for parameter in model.parameters():
-            fan = parameter.shape[1] if parameter.dim() > 1 else 1
-            parameter.copy_(
-                1.5 * torch.randn(parameter.shape, generator=generator).double() / math.sqrt(fan)
-            )
-        for name, buffer in model.named_buffers():
-            if name.endswith("running_mean"):
-                buffer.copy_(torch.randn(buffer.shape, generator=generator))
-            elif name.endswith("running_var"):
-                buffer.copy_(0.5 + torch.rand(buffer.shape, generator=generator))
-    return model
 
 
 def jets(

@@ -62,7 +62,7 @@ def randomise(
     with torch.no_grad():
         for parameter in model.parameters():
             fan = math.prod(parameter.shape[1:]) if parameter.dim() > 1 else 1
-            drawn = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            drawn = torch.randn(parameter.shape, generator=generator).double()
             parameter.copy_(1.5 / math.sqrt(fan) * drawn)
         for name, buffer in model.named_buffers():
             if name.endswith("running_mean"):

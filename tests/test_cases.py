@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 import torch._dynamo
-from cases import CASES, Case
+from cases import CASES, Case, every_case, every_model, parametrize_cases
 from symmetries import DEGENERATE, all_degenerate, degenerate, jets, spread
 from torch import Generator, Tensor, nn
 
@@ -21,8 +21,6 @@ from hepml.symmetry import (
     find_symmetry,
     randomise,
 )
-
-every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
 def _generator(seed: int = 1) -> Generator:
@@ -72,7 +70,7 @@ def test_claimed_symmetries_hold(case: Case) -> None:
         assert report.verdict == "holds", str(report)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@every_model
 def test_models_claim_symmetries_that_exist(name: str) -> None:
     claims = MODELS[name]().claims
     assert {*claims} <= SYMMETRIES.keys()
@@ -140,7 +138,7 @@ def test_state_survives_a_checkpoint(case: Case) -> None:
         assert torch.equal(case.apply(again, particles), case.apply(model, particles))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@every_model
 def test_models_are_rebuilt_from_name_and_plain_arguments(name: str) -> None:
     for case in CASES:
         if case.kind is MODELS[name]:
@@ -148,13 +146,13 @@ def test_models_are_rebuilt_from_name_and_plain_arguments(name: str) -> None:
             assert MODELS[name](**arguments).state_dict().keys() == case.build().state_dict().keys()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@every_model
 def test_models_have_defaults_and_two_outputs(name: str) -> None:
     particles = jets([3, 0, 2], _generator(), dtype=torch.float32)
     assert MODELS[name]()(particles).shape == (3, 2)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@every_model
 def test_models_refuse_a_batch_with_other_features(name: str) -> None:
     particles = jets([3], _generator(), features=4, dtype=torch.float32)
     with pytest.raises(ValueError, match=r"features of the particles: expected 0.*got 4"):
@@ -163,9 +161,7 @@ def test_models_refuse_a_batch_with_other_features(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("unchecked_types")
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if case.compiles], ids=lambda case: case.name
-)
+@parametrize_cases([case for case in CASES if case.compiles])
 # The number of pairs depends on the data.
 @torch._dynamo.config.patch(capture_scalar_outputs=True)
 def test_compiles_without_graph_breaks(case: Case) -> None:

@@ -7,6 +7,7 @@ from hepml.models._lorentz_cg import LorentzCG
 from hepml.models._lorentz_net import LorentzNet
 from hepml.models._message_passing import MessagePassing
 from hepml.models._particle_flow import ParticleFlow
+from hepml.models._rest_frame import RestFrame
 
 # The names by which the command line and checkpoints call them.
 MODELS: dict[str, type[nn.Module]] = {
@@ -15,6 +16,15 @@ MODELS: dict[str, type[nn.Module]] = {
     "LorentzNet": LorentzNet,
     "MessagePassing": MessagePassing,
     "ParticleFlow": ParticleFlow,
+    "RestFrame": RestFrame,
 }
 
-__all__ = ["MODELS", "EnergyFlow", "LorentzCG", "LorentzNet", "MessagePassing", "ParticleFlow"]
+__all__ = [
+    "MODELS",
+    "EnergyFlow",
+    "LorentzCG",
+    "LorentzNet",
+    "MessagePassing",
+    "ParticleFlow",
+    "RestFrame",
+]

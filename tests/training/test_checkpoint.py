@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from cases import every_model
 from torch import nn
 from training.small_jets import TinyFlow, random_sets
 
@@ -41,7 +42,7 @@ def test_the_file_holds_tensors_and_plain_values_alone(saved):
     assert all(isinstance(tensor, torch.Tensor) for tensor in content["state_dict"].values())
 
 
-@pytest.mark.parametrize("name", MODELS)
+@every_model
 def test_every_model_fits_in_a_checkpoint(tmp_path, name):
     model = MODELS[name](outputs=3)
     save_checkpoint(tmp_path / "m.ckpt", model, arguments={"outputs": 3})

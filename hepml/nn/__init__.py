@@ -1,6 +1,9 @@
 """Layers: they take tensors and drop into anybody's code."""
 
 from hepml.nn._deep_sets import DeepSets
+from hepml.nn._hamiltonian_flow import HamiltonianFlow
+from hepml.nn._hamiltonian_graph import CentralHamiltonian, GraphHamiltonian
+from hepml.nn._hamiltonian_networks import MLPHamiltonian, SeparableHamiltonian
 from hepml.nn._irreps_gate import IrrepsGate
 from hepml.nn._irreps_harmonics import IrrepsHarmonics
 from hepml.nn._irreps_linear import IrrepsLinear
@@ -14,7 +17,10 @@ from hepml.nn._pairs import Pairs, all_pairs, nearest_pairs
 
 __all__ = [
     "MLP",
+    "CentralHamiltonian",
     "DeepSets",
+    "GraphHamiltonian",
+    "HamiltonianFlow",
     "IrrepsGate",
     "IrrepsHarmonics",
     "IrrepsLinear",
@@ -23,7 +29,9 @@ __all__ = [
     "JetKinematics",
     "LearnedAdjacency",
     "LorentzBlock",
+    "MLPHamiltonian",
     "Pairs",
+    "SeparableHamiltonian",
     "all_pairs",
     "nearest_pairs",
     "psi",

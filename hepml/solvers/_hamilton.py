@@ -46,20 +46,6 @@ def hamilton_equations(
     return rate_q, -rate_p
 
 
-def gradient(
-    function: Callable[[Tensor], Tensor], x: Float[Tensor, "*state"]
-) -> Float[Tensor, "*state"]:
-    """The derivative of the sum of a function, as :func:`hamilton_equations` takes it."""
-    recording = torch.is_grad_enabled()
-    with torch.enable_grad():
-        x = _variable(x)
-        total = function(x).sum()
-        (derivative,) = torch.autograd.grad(
-            total, (x,), create_graph=recording, materialize_grads=True
-        )
-    return derivative
-
-
 def _variable(x: Tensor) -> Tensor:
     """The tensor itself if it is part of a graph, else one that a graph can begin with."""
     return x if x.requires_grad else x.detach().requires_grad_()

@@ -1,0 +1,143 @@
+"""Energies of sets of bodies: a sum over bodies and pairs."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from hepml.nn._hamiltonian_networks import Activation, smooth_network
+from hepml.nn._pairs import Pairs, all_pairs
+from hepml.ops import segment_sum
+
+# Two bodies at one place have a finite potential and no force. In units of length squared.
+_SOFTENING = 1e-12
+
+
+class GraphHamiltonian(nn.Module):
+    """``H = sum_i T(p_i) + 1/2 sum_{i != j} V(q_i - q_j)`` over the bodies of each set.
+
+    Only relative positions enter, so that total momentum is conserved; T(p) = T(-p).
+
+    Parameters
+    ----------
+    space
+        The number of coordinates of a body.
+    widths
+        Channels of the hidden layers, of T and of V.
+    activation
+        "tanh", "softplus" or "silu".
+
+    Notes
+    -----
+    T is a quadratic form and a network on top: ``T(p) = a p^2 + (t(p) + t(-p)) / 2``. A set without
+    bodies has the energy 0.
+
+    Examples
+    --------
+    >>> h = GraphHamiltonian(2)
+    >>> offsets = torch.tensor([0, 3, 3, 5])
+    >>> h(torch.randn(5, 2), torch.randn(5, 2), offsets).shape
+    torch.Size([3])
+    """
+
+    def __init__(
+        self, space: int, widths: Sequence[int] = (64, 64), activation: Activation = "softplus"
+    ) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor(0.5))
+        self.t = smooth_network(self._kinetic_channels(space), widths, activation)
+        self.v = smooth_network(self._potential_channels(space), widths, activation)
+
+    def _kinetic_channels(self, space: int) -> int:
+        return space
+
+    def _potential_channels(self, space: int) -> int:
+        return space
+
+    def of_body(self, p: Float[Tensor, "bodies space"]) -> Float[Tensor, "bodies 1"]:
+        """What the network adds to the kinetic energy of each body."""
+        energy: Tensor = (self.t(p) + self.t(-p)) / 2
+        return energy
+
+    def of_pair(self, separation: Float[Tensor, "pairs space"]) -> Float[Tensor, "pairs 1"]:
+        """The potential energy of each pair."""
+        energy: Tensor = self.v(separation)
+        return energy
+
+    def kinetic(
+        self,
+        p: Float[Tensor, "bodies space"],
+        offsets: Int64[Tensor, " bounds"],
+        pairs: Pairs | None = None,  # noqa: ARG002
+    ) -> Float[Tensor, "bounds-1"]:
+        """The kinetic energy of each set."""
+        energy = self.a * p.square().sum(dim=1) + self.of_body(p)[:, 0]
+        return segment_sum(energy, offsets)
+
+    def potential(
+        self,
+        q: Float[Tensor, "bodies space"],
+        offsets: Int64[Tensor, " bounds"],
+        pairs: Pairs | None = None,
+    ) -> Float[Tensor, "bounds-1"]:
+        """The potential energy of each set."""
+        if pairs is None:
+            pairs = all_pairs(offsets, q.shape[0])
+        separation = q.index_select(0, pairs.receivers) - q.index_select(0, pairs.senders)
+        energy = segment_sum(self.of_pair(separation)[:, 0] / 2, pairs.offsets)
+        return segment_sum(energy, offsets)
+
+    def forward(
+        self,
+        q: Float[Tensor, "bodies space"],
+        p: Float[Tensor, "bodies space"],
+        offsets: Int64[Tensor, " bounds"],
+        pairs: Pairs | None = None,
+    ) -> Float[Tensor, "bounds-1"]:
+        """The energy of each set.
+
+        Parameters
+        ----------
+        q, p
+            Coordinates and momenta of the bodies, set after set.
+        offsets
+            Bounds of the sets.
+        pairs
+            :func:`all_pairs` of these sets, where they are at hand: to make them waits for a GPU.
+        """
+        return self.kinetic(p, offsets) + self.potential(q, offsets, pairs)
+
+
+class CentralHamiltonian(GraphHamiltonian):
+    """``H = sum_i T(|p_i|) + 1/2 sum_{i != j} V(|q_i - q_j|)``: central forces.
+
+    Only distances enter, so that total angular momentum is conserved, too.
+
+    Parameters
+    ----------
+    space, widths, activation
+        As of :class:`GraphHamiltonian`.
+
+    Notes
+    -----
+    The networks see ``|p|^2`` and ``log |q_i - q_j|``: forces of nature are powers of the distance,
+    and to a network of log r one power is as near as another.
+    """
+
+    def _kinetic_channels(self, space: int) -> int:  # noqa: ARG002
+        return 1
+
+    def _potential_channels(self, space: int) -> int:  # noqa: ARG002
+        return 1
+
+    def of_body(self, p: Float[Tensor, "bodies space"]) -> Float[Tensor, "bodies 1"]:
+        """What the network adds to the kinetic energy of each body."""
+        energy: Tensor = self.t(p.square().sum(dim=1, keepdim=True))
+        return energy
+
+    def of_pair(self, separation: Float[Tensor, "pairs space"]) -> Float[Tensor, "pairs 1"]:
+        """The potential energy of each pair."""
+        r2 = separation.square().sum(dim=1, keepdim=True)
+        energy: Tensor = self.v((r2 + _SOFTENING).log() / 2)
+        return energy

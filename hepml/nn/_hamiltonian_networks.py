@@ -1,0 +1,125 @@
+"""Networks for the energy of a system of coordinates q and momenta p."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, cat, nn
+
+from hepml.errors import InputError
+
+Activation = Literal["tanh", "softplus", "silu"]
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "tanh": nn.Tanh,
+    "softplus": nn.Softplus,
+    "silu": nn.SiLU,
+}
+
+
+def smooth_network(inputs: int, widths: Sequence[int], activation: Activation) -> nn.Sequential:
+    """A network to one number, up to a constant, with orthogonal weights at the start.
+
+    Motion depends on derivatives of the energy, so that the activation must have two of them.
+    """
+    if activation not in _ACTIVATIONS:
+        raise InputError(
+            "activation",
+            expected=f"one of {', '.join(_ACTIVATIONS)}, which are smooth",
+            got=repr(activation),
+            fix="choose one of them",
+        )
+    layers: list[nn.Module] = []
+    for width in widths:
+        layers += [nn.Linear(inputs, width), _ACTIVATIONS[activation]()]
+        inputs = width
+    layers.append(nn.Linear(inputs, 1, bias=False))
+    for layer in layers:
+        if isinstance(layer, nn.Linear):
+            nn.init.orthogonal_(layer.weight)
+    return nn.Sequential(*layers)
+
+
+class MLPHamiltonian(nn.Module):
+    """H(q, p), any function: the Hamiltonian neural network as it was published.
+
+    Parameters
+    ----------
+    dimension
+        The number of coordinates.
+    widths
+        Channels of the hidden layers.
+    activation
+        "tanh", "softplus" or "silu".
+
+    Notes
+    -----
+    The published network has a second output, which its authors do not use for these systems.
+
+    References
+    ----------
+    S. Greydanus, M. Dzamba, J. Yosinski, NeurIPS 2019, arXiv:1906.01563.
+
+    Examples
+    --------
+    >>> import torch
+    >>> MLPHamiltonian(4)(torch.zeros(10, 4), torch.zeros(10, 4)).shape
+    torch.Size([10])
+    """
+
+    def __init__(
+        self, dimension: int, widths: Sequence[int] = (200, 200), activation: Activation = "tanh"
+    ) -> None:
+        super().__init__()
+        self.energy = smooth_network(2 * dimension, widths, activation)
+
+    def forward(
+        self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
+    ) -> Float[Tensor, " systems"]:
+        """The energy of each system."""
+        energy: Tensor = self.energy(cat([q, p], dim=1))
+        return energy[:, 0]
+
+
+class SeparableHamiltonian(nn.Module):
+    """H = T(p) + V(q), with T(p) = T(-p): motion that can be run backwards.
+
+    Parameters
+    ----------
+    dimension
+        The number of coordinates.
+    widths
+        Channels of the hidden layers, of each of the two networks.
+    activation
+        "tanh", "softplus" or "silu".
+
+    Examples
+    --------
+    >>> import torch
+    >>> h = SeparableHamiltonian(2)
+    >>> q, p = torch.randn(5, 2), torch.randn(5, 2)
+    >>> torch.equal(h(q, p), h(q, -p))
+    True
+    """
+
+    def __init__(
+        self, dimension: int, widths: Sequence[int] = (64, 64), activation: Activation = "tanh"
+    ) -> None:
+        super().__init__()
+        self.t = smooth_network(dimension, widths, activation)
+        self.v = smooth_network(dimension, widths, activation)
+
+    def kinetic(self, p: Float[Tensor, "systems dimension"]) -> Float[Tensor, " systems"]:
+        """``T = (t(p) + t(-p)) / 2``."""
+        energy: Tensor = (self.t(p) + self.t(-p)) / 2
+        return energy[:, 0]
+
+    def potential(self, q: Float[Tensor, "systems dimension"]) -> Float[Tensor, " systems"]:
+        """``V = v(q)``."""
+        energy: Tensor = self.v(q)
+        return energy[:, 0]
+
+    def forward(
+        self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
+    ) -> Float[Tensor, " systems"]:
+        """The energy of each system."""
+        return self.kinetic(p) + self.potential(q)

@@ -1,0 +1,120 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from hepml.errors import InputError
+from hepml.nn import (
+    CentralHamiltonian,
+    GraphHamiltonian,
+    HamiltonianFlow,
+    MLPHamiltonian,
+    SeparableHamiltonian,
+)
+from hepml.solvers import ImplicitMidpoint, Leapfrog, SeparableFlow, rollout
+
+
+class Known(nn.Module):
+    """A coupled oscillator whose matrices are parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.m = nn.Parameter(torch.tensor([[2.0, 0.3], [0.3, 1.0]], dtype=torch.float64))
+        self.k = nn.Parameter(torch.tensor([[1.0, -0.5], [-0.5, 3.0]], dtype=torch.float64))
+
+    def forward(self, q, p):
+        return ((p @ self.m) * p).sum(1) / 2 + ((q @ self.k) * q).sum(1) / 2
+
+
+def states(rows, dimension, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(2, rows, dimension, generator=generator, dtype=torch.float64)
+
+
+def test_rates_of_a_known_hamiltonian():
+    q, p = states(5, 2)
+    known = Known()
+    rate_q, rate_p = HamiltonianFlow(known)(q, p)
+    torch.testing.assert_close(rate_q, p @ known.m, rtol=0, atol=1e-14)
+    torch.testing.assert_close(rate_p, -q @ known.k, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("network", "context"),
+    [
+        (MLPHamiltonian(2, (5, 4)), ()),
+        (SeparableHamiltonian(2, (5, 4)), ()),
+        (GraphHamiltonian(2, (5, 4)), (torch.tensor([0, 2, 2, 3]),)),
+        (CentralHamiltonian(2, (5, 4)), (torch.tensor([0, 2, 2, 3]),)),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
+)
+def test_derivatives_are_exact(network, context):
+    flow = HamiltonianFlow(network).double()
+    q, p = (x.requires_grad_() for x in states(3, 2))
+    assert torch.autograd.gradcheck(lambda q, p: flow(q, p, *context), (q, p))
+    assert torch.autograd.gradgradcheck(lambda q, p: flow(q, p, *context), (q, p), atol=1e-4)
+
+    parameters = dict(network.named_parameters())
+
+    def rates(*values):
+        replaced = dict(zip(parameters, values, strict=True))
+        return torch.func.functional_call(
+            flow,
+            {f"hamiltonian.{name}": value for name, value in replaced.items()},
+            (q.detach(), p.detach(), *context),
+        )
+
+    values = tuple(value.detach().clone().requires_grad_() for value in parameters.values())
+    assert torch.autograd.gradcheck(rates, values, fast_mode=True)
+
+
+def test_only_a_sum_is_split():
+    q, p = states(5, 2)
+    split = HamiltonianFlow(SeparableHamiltonian(2).double()).bind()
+    whole = HamiltonianFlow(MLPHamiltonian(2).double()).bind()
+    assert isinstance(split, SeparableFlow)
+    assert not isinstance(whole, SeparableFlow)
+    rate_q, rate_p = split(q, p)
+    torch.testing.assert_close(split.velocity(p), rate_q, rtol=0, atol=1e-14)
+    torch.testing.assert_close(split.force(q), rate_p, rtol=0, atol=1e-14)
+    with pytest.raises(InputError, match=r"flow: expected velocity\(p\) and force\(q\)"):
+        rollout(whole, q, p, solver=Leapfrog(), dt=0.1, steps=1)
+
+
+def test_no_graph_where_none_is_recorded():
+    flow = HamiltonianFlow(SeparableHamiltonian(2)).bind()
+    q = torch.randn(3, 2)
+    with torch.no_grad():
+        rates = (*flow(q, q), flow.velocity(q), flow.force(q))
+    assert not any(rate.requires_grad for rate in rates)
+
+
+def test_parameters_learn_through_a_rollout():
+    q, p = states(4, 2)
+    stiffness = Known().k.detach().clone().requires_grad_()
+
+    def end(k):
+        known = Known()
+        del known.k
+        known.k = k
+        flow = HamiltonianFlow(known).bind()
+        return rollout(flow, q, p, solver=ImplicitMidpoint(), dt=0.05, steps=4).q[-1]
+
+    assert torch.autograd.gradcheck(end, (stiffness,))
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_shapes_that_differ():
+    flow = HamiltonianFlow(SeparableHamiltonian(2))
+    with pytest.raises(InputError, match=r"q and p: expected the same shape, got \(3, 2\) and"):
+        flow(torch.zeros(3, 2), torch.zeros(3, 1))
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_nan_is_refused_before_it_spreads():
+    flow = HamiltonianFlow(SeparableHamiltonian(1)).bind()
+    q = torch.tensor([[0.0], [math.nan]])
+    with pytest.raises(InputError, match="NaN or infinity in 1 of 2 rows, first in row 1"):
+        rollout(flow, q, torch.zeros(2, 1), solver=Leapfrog(), dt=0.1, steps=1)

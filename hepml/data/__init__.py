@@ -1,5 +1,7 @@
 """Containers: one ragged batch of particles flows from the file to the score."""
 
-from hepml.data._particle_set import ParticleSet, concatenate
+from hepml.data._concatenate import concatenate
+from hepml.data._particle_set import ParticleSet
+from hepml.data._trajectories import Trajectories
 
-__all__ = ["ParticleSet", "concatenate"]
+__all__ = ["ParticleSet", "Trajectories", "concatenate"]

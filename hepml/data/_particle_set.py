@@ -3,15 +3,14 @@
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, SupportsIndex, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
-from torch.utils.data._utils.collate import default_collate_fn_map
 
+from hepml.data._selection import chosen_sets
 from hepml.data._validation import (
     check_features,
     check_momenta,
@@ -22,8 +21,8 @@ from hepml.data._validation import (
 from hepml.errors import InputError
 from hepml.ops import segment_index
 
-_PER_PARTICLE = ("p4", "features")
-_PER_SET = ("context", "labels", "weights")
+PER_PARTICLE = ("p4", "features")
+PER_SET = ("context", "labels", "weights")
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -57,7 +56,8 @@ class ParticleSet:
     Notes
     -----
     Negative energies and space-like momenta are not refused: networks are tested with both. The
-    readers in :mod:`hepml.io` refuse them, with the file and the entry.
+    readers in :mod:`hepml.io` refuse negative energies, with the file and the entry; momenta of
+    light particles may be space-like by rounding, and pass.
 
     Examples
     --------
@@ -119,7 +119,7 @@ class ParticleSet:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        optional = [name for name in _PER_SET if getattr(self, name) is not None]
+        optional = [name for name in PER_SET if getattr(self, name) is not None]
         return (
             f"ParticleSet({len(self)} sets, {self.p4.shape[0]} particles, "
             f"{self.features.shape[1]} features"
@@ -181,35 +181,12 @@ class ParticleSet:
             self.p4[first:last],
             offsets - first,
             self.features[first:last],
-            *(_map(getattr(self, name), lambda t: t[start:stop]) for name in _PER_SET),
+            *(_map(getattr(self, name), lambda t: t[start:stop]) for name in PER_SET),
         )
 
     def _take(self, index: Tensor) -> "ParticleSet":
         """The sets of the given numbers or mask."""
-        if index.numel() == 0 and index.dtype != torch.bool:
-            # An empty list has no type of its own.
-            index = index.long()
-        if index.dtype == torch.bool:
-            if index.shape != (len(self),):
-                raise InputError(
-                    "mask over sets",
-                    expected=f"shape ({len(self)},)",
-                    got=f"shape {tuple(index.shape)}",
-                    fix="give one truth value for each set of the batch",
-                )
-            index = index.nonzero().squeeze(1)
-        if index.dtype.is_floating_point or index.dim() != 1:
-            raise InputError(
-                "index over sets",
-                expected="a one-dimensional list of integers or truth values",
-                got=f"{index.dtype} of shape {tuple(index.shape)}",
-                fix="index with numbers of sets or a mask",
-            )
-        index = index.long()
-        outside = index[(index < -len(self)) | (index >= len(self))]
-        if outside.numel():
-            raise IndexError(f"sets {outside[:8].tolist()} of a batch of {len(self)}")
-        index = index % max(len(self), 1)
+        index = chosen_sets(index, len(self))
         counts = self.counts[index]
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         size = int(offsets[-1])
@@ -221,7 +198,7 @@ class ParticleSet:
             self.p4[rows],
             offsets,
             self.features[rows],
-            *(_map(getattr(self, name), lambda t: t[index]) for name in _PER_SET),
+            *(_map(getattr(self, name), lambda t: t[index]) for name in PER_SET),
         )
 
     def to(
@@ -344,71 +321,6 @@ class ParticleSet:
         return awkward_from_particle_set(self, features)
 
 
-def concatenate(batches: Sequence[ParticleSet]) -> ParticleSet:
-    """Join batches into one, set after set.
-
-    Parameters
-    ----------
-    batches
-        At least one; all with the same number of features and the same optional fields.
-
-    Raises
-    ------
-    InputError
-        If there is none, or if the batches differ in features, dtype, device or optional fields.
-    """
-    batches = list(batches)
-    if not batches:
-        raise InputError(
-            "concatenate", expected="one batch or more", got="none", fix="pass at least one"
-        )
-    kinds = {_kind(batch) for batch in batches}
-    if len(kinds) > 1:
-        raise InputError(
-            "concatenate",
-            expected="batches with the same features, dtype, device and optional fields",
-            got=" and ".join(sorted(map(str, kinds))),
-            fix="read all of them with the same columns, and move them to one device",
-        )
-    if len(batches) == 1:
-        return batches[0]
-    starts = accumulate((batch.p4.shape[0] for batch in batches), initial=0)
-    offsets = [batches[0].offsets[:1]]
-    offsets += [batch.offsets[1:] + start for batch, start in zip(batches, starts, strict=False)]
-
-    def join(name: str) -> Tensor | None:
-        values = [getattr(batch, name) for batch in batches]
-        return None if values[0] is None else torch.cat(values)
-
-    return ParticleSet._trusted(
-        join("p4"), torch.cat(offsets), join("features"), *(join(name) for name in _PER_SET)
-    )
-
-
-def _kind(batch: ParticleSet) -> str:
-    """What must agree between batches that are joined."""
-    fields = [
-        f"{name} {str(value.dtype).removeprefix('torch.')}{list(value.shape[1:])}"
-        for name in (*_PER_PARTICLE, *_PER_SET)
-        if (value := getattr(batch, name)) is not None
-    ]
-    return f"({', '.join(fields)} on {batch.device})"
-
-
 def _map(tensor: Tensor | None, function: Any) -> Tensor | None:
     """The function of the tensor, or None of None."""
     return None if tensor is None else cast(Tensor, function(tensor))
-
-
-def _collate(
-    batch: ParticleSet | Sequence[ParticleSet],
-    *,
-    collate_fn_map: Any = None,  # noqa: ARG001
-) -> ParticleSet:
-    """What ``DataLoader`` does with a list of sets, or with the batch of ``__getitems__``."""
-    return batch if isinstance(batch, ParticleSet) else concatenate(batch)
-
-
-# The documented way to teach torch's default_collate a type: with it, DataLoader(particles) works
-# without a collate_fn.
-default_collate_fn_map[ParticleSet] = _collate

@@ -3,6 +3,33 @@
 pythia8mc and fastjet are needed to run them, not to import this package.
 """
 
+from hepml.datasets._dynamics_charges import InteractingCharges, Quadrupole, UniformField
+from hepml.datasets._dynamics_system import (
+    System,
+    angular_momentum,
+    follow,
+    simulate,
+    split,
+    total_momentum,
+)
+from hepml.datasets._dynamics_table import SYSTEMS
+from hepml.datasets._dynamics_textbook import MassSpring, Pendulum, ThreeBody, TwoBody
 from hepml.datasets._top_tagging import generate_top_tagging
 
-__all__ = ["generate_top_tagging"]
+__all__ = [
+    "SYSTEMS",
+    "InteractingCharges",
+    "MassSpring",
+    "Pendulum",
+    "Quadrupole",
+    "System",
+    "ThreeBody",
+    "TwoBody",
+    "UniformField",
+    "angular_momentum",
+    "follow",
+    "generate_top_tagging",
+    "simulate",
+    "split",
+    "total_momentum",
+]

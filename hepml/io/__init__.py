@@ -9,6 +9,7 @@ from hepml.io._presets import PRESETS
 from hepml.io._read import count_entries, iterate, read
 from hepml.io._recognise import Layout, recognise
 from hepml.io._stream import ParticleStream
+from hepml.io._trajectories import read_trajectories, write_trajectories
 
 __all__ = [
     "PRESETS",
@@ -25,5 +26,7 @@ __all__ = [
     "locate",
     "open_table",
     "read",
+    "read_trajectories",
     "recognise",
+    "write_trajectories",
 ]

@@ -1,0 +1,81 @@
+"""Trajectories in phase space."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from hepml.errors import InputError
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """Systems of bodies, each followed over the same times.
+
+    Parameters
+    ----------
+    t
+        The times.
+    q, p
+        Coordinates and canonical momenta, without noise.
+    rate_q, rate_p
+        Their derivatives in time.
+    observed_q, observed_p
+        Coordinates and momenta with the noise of a measurement: what a network may learn from.
+    about
+        What made them: the system, its constants, the seed, versions. Plain values.
+
+    Raises
+    ------
+    InputError
+        If shapes differ, or if a number is not finite.
+    """
+
+    t: Float[Tensor, " times"]
+    q: Float[Tensor, "trajectories times bodies space"]
+    p: Float[Tensor, "trajectories times bodies space"]
+    rate_q: Float[Tensor, "trajectories times bodies space"]
+    rate_p: Float[Tensor, "trajectories times bodies space"]
+    observed_q: Float[Tensor, "trajectories times bodies space"]
+    observed_p: Float[Tensor, "trajectories times bodies space"]
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in STATES:
+            x = getattr(self, name)
+            if x.shape != self.q.shape or x.dim() != 4 or x.shape[1] != len(self.t):
+                raise InputError(
+                    name,
+                    expected=f"shape (trajectories, {len(self.t)} times, bodies, space), that of q",
+                    got=f"{tuple(x.shape)}, with q of shape {tuple(self.q.shape)}",
+                    fix="give a momentum, a rate and an observation for each coordinate",
+                )
+            if not bool(x.isfinite().all()):
+                bad = (~x.isfinite()).flatten(1).any(dim=1).nonzero().flatten()
+                raise InputError(
+                    name,
+                    expected="finite numbers",
+                    got=f"NaN or infinity in {len(bad)} of {len(x)} trajectories, "
+                    f"first in trajectory {int(bad[0])}",
+                    fix="drop these trajectories",
+                )
+
+    def __len__(self) -> int:
+        return self.q.shape[0]
+
+    def __getitem__(self, chosen: slice | Int64[Tensor, " chosen"]) -> "Trajectories":
+        """Some of the trajectories."""
+        return replace(self, **{name: getattr(self, name)[chosen] for name in STATES})
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> "Trajectories":
+        """The trajectories on another device or in another precision."""
+        parts = {name: getattr(self, name).to(device, dtype) for name in ("t", *STATES)}
+        return replace(self, **parts)
+
+
+STATES = ("q", "p", "rate_q", "rate_p", "observed_q", "observed_p")

@@ -1,0 +1,112 @@
+"""Trajectories in ROOT files."""
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import uproot
+
+from hepml.data import Trajectories
+from hepml.errors import ColumnError, FileError
+from hepml.io._files import locate
+from hepml.io._root import open_directory
+
+_TREE = "trajectories"
+_STATES = ("q", "p", "rate_q", "rate_p", "observed_q", "observed_p")
+
+
+def write_trajectories(
+    trajectories: Trajectories, path: str | Path, *, overwrite: bool = False
+) -> None:
+    """Write a ROOT file: an entry for each trajectory, what made it as JSON beside the tree.
+
+    Parameters
+    ----------
+    trajectories
+        In any precision; written in their own.
+    path
+        The file.
+    overwrite
+        Whether a file of this name may be replaced.
+
+    Raises
+    ------
+    FileError
+        If the file exists or cannot be written. Nothing unfinished is left.
+
+    Notes
+    -----
+    The branches ``q, p, rate_q, rate_p, observed_q, observed_p`` have the shape [times][bodies]
+    [space], ``t`` has [times], the same in every entry: ``trajectories->Draw("q[][0][1]:t")``.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise FileError(
+            f"output {path}", expected="a new file", got="one that exists", fix="pass overwrite"
+        )
+    columns = {name: getattr(trajectories, name).cpu().numpy() for name in _STATES}
+    t = trajectories.t.cpu().numpy()
+    columns = {"t": np.broadcast_to(t, (len(trajectories), len(t))), **columns}
+    # In the same folder, since only there a file is renamed in one step.
+    part = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with uproot.recreate(part, compression=uproot.ZSTD(9)) as file:
+            types = {name: np.dtype((c.dtype, c.shape[1:])) for name, c in columns.items()}
+            file.mktree(_TREE, types).extend(columns)
+            file["about"] = json.dumps(dict(trajectories.about))
+        os.replace(part, path)
+    except OSError as error:
+        raise FileError(
+            f"output {path}",
+            expected="a file that can be written",
+            got=str(error),
+            fix="choose another folder",
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def read_trajectories(path: str | Path) -> Trajectories:
+    """Read what :func:`write_trajectories` wrote, bit for bit.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, cannot be read, or holds no trajectories.
+    ColumnError
+        If a branch is missing.
+    InputError
+        If a number is not finite.
+    """
+    (location,) = locate(path)
+    with open_directory(location.path) as file:
+        if _TREE not in file:
+            raise FileError(
+                f"file {location.path!r}",
+                expected=f"a tree {_TREE!r}",
+                got=", ".join(file.keys(cycle=False)) or "nothing",
+                fix="make one with `hepml dynamics generate`",
+            )
+        tree = file[_TREE]
+        missing = [name for name in ("t", *_STATES) if name not in tree]
+        if missing:
+            raise ColumnError(
+                f"file {location.path!r}",
+                expected=f"the branches t, {', '.join(_STATES)}",
+                got=f"none called {', '.join(missing)}",
+                fix="make the file with `hepml dynamics generate`",
+            )
+        columns: dict[str, Any] = tree.arrays(["t", *_STATES], library="np")
+        about = json.loads(str(file["about"])) if "about" in file else {}
+    states = {name: torch.from_numpy(_native(columns[name])) for name in _STATES}
+    return Trajectories(torch.from_numpy(_native(columns["t"][0])), **states, about=about)
+
+
+def _native(column: Any) -> Any:
+    """An array in the byte order of this machine: ROOT's is the other."""
+    return np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("="))

@@ -21,6 +21,7 @@ COMMANDS = {
     ),
     "train": ("hepml.cli._train", "train a tagger on files"),
     "evaluate": ("hepml.cli._evaluate", "measure a trained tagger: figures, plots, JSON"),
+    "check": ("hepml.cli._check", "measure the symmetries of a trained tagger: its certificate"),
     "predict": ("hepml.cli._predict", "write a tagger's scores to a ROOT file, beside each jet"),
 }
 

@@ -138,11 +138,12 @@ def check(
                 rounded = in_precision(x, precision.storage)
                 changed = other_last_digits(rounded, _generator(seed, 3))
                 other_digits[precision] = network(precision, changed)
-            for (i, strength), number in product(enumerate(strengths), range(elements)):
-                element = symmetry.element(x, strength, _generator(seed, 1, i, number))
+            for strength, number in product(strengths, range(elements)):
+                # The same random numbers at each strength: so a power law is one.
+                element = symmetry.element(x, strength, _generator(seed, 1, number))
                 compare = Comparison(symmetry, element, network, x, plain, other_digits)
                 for precision in precisions:
-                    noise = _generator(seed, 2, i, number)
+                    noise = _generator(seed, 2, number)
                     pools[kind, precision, strength].add(compare(precision, noise), draw)
                     if on_step is not None:
                         on_step()

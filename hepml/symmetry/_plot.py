@@ -10,17 +10,16 @@ from matplotlib.figure import Figure
 from hepml.symmetry._report import SymmetryReport
 
 # The first colours of Petroff's palette (arXiv:2107.02270), which colour-blind readers tell apart.
-_COLOURS = {
-    "float64": "#3f90da",
-    "float32": "#bd1f01",
-    "tf32": "#832db6",
-    "bfloat16": "#ffa90e",
+_LOOKS = {
+    "float64": ("#3f90da", "o"),
+    "float32": ("#bd1f01", "s"),
+    "tf32": ("#832db6", "^"),
+    "bfloat16": ("#ffa90e", "D"),
 }
-_LINES = {"given": "-", "random": "--"}
 
 
 def violation_figure(report: SymmetryReport) -> Figure:
-    """The largest violation against strength, a line for each precision, over what rounding does.
+    """The largest violation against strength, a line for each precision.
 
     Parameters
     ----------
@@ -29,7 +28,8 @@ def violation_figure(report: SymmetryReport) -> Figure:
 
     Notes
     -----
-    Violations of zero are drawn at the lower edge. A symmetry without strength gets points.
+    The largest over all weights. Shaded is what rounding alone does. Violations of zero are drawn
+    at the lower edge, those of a symmetry without strength as points.
     """
     look = {
         **mplhep.style.ROOT,
@@ -37,53 +37,69 @@ def violation_figure(report: SymmetryReport) -> Figure:
         "mathtext.fontset": "stixsans",
         "mathtext.default": "it",
     }
+    lines = _lines(report)
     positive = [
         value
-        for point in report.measurements
-        for value in (point.largest, point.rounding)
+        for line in lines.values()
+        for point in line
+        for value in point[1:]
         if 0 < value < math.inf
     ]
     low, high = min(positive, default=1e-16) / 5, max([1.0, *positive]) * 5
-    several = len({point.weights for point in report.measurements}) > 1
     with matplotlib.rc_context(look):
         figure = Figure(figsize=(9.0, 9.0), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots()
-        for (weights, precision), points in report.curves().items():
-            strengths = [1.0 if point.strength is None else point.strength for point in points]
-            colour = _COLOURS[precision]
+        # The most exact on top: it lies under the others where all see the same.
+        for order, (precision, line) in enumerate(lines.items()):
+            strengths, violations, rounding = zip(*line, strict=True)
+            colour, marker = _LOOKS[precision]
             axes.plot(
                 strengths,
-                [min(max(point.largest, low), high) for point in points],
-                _LINES[weights],
-                marker="o",
-                markersize=8,
-                linewidth=2.5,
+                [min(max(violation, low), high) for violation in violations],
                 color=colour,
-                label=f"{precision}, {weights} weights" if several else precision,
+                marker=marker,
+                markersize=14 - 3 * order,
+                linewidth=4.0 - order,
+                label=precision,
             )
             axes.fill_between(
                 strengths,
                 low,
-                [min(max(point.rounding, low), high) for point in points],
+                [min(max(change, low), high) for change in rounding],
                 color=colour,
-                alpha=0.12,
+                alpha=0.15,
                 linewidth=0,
             )
+        axes.plot([], [], color="0.5", alpha=0.3, linewidth=12, label="rounding alone")
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_ylim(low, high * (high / low) ** (0.07 * (len(report.curves()) + 1)))
-        gamma = report.symmetry.strength_name == "gamma"
-        axes.set_xlabel(
-            r"Lorentz factor $\gamma$" if gamma else report.symmetry.strength_name.capitalize()
-        )
-        if report.measurements[0].strength is None:
+        # Room for the title and a row of the legend for each line.
+        axes.set_ylim(low, high * (high / low) ** (0.08 * (len(lines) + 2)))
+        name = report.symmetry.strength_name
+        axes.set_xlabel(r"Lorentz factor $\gamma$" if name == "gamma" else name.capitalize())
+        if not name:
             axes.set_xticks([])
-        axes.set_ylabel("Largest violation / spread of outputs")
+            axes.minorticks_off()
+        axes.set_ylabel("Violation / spread of outputs")
         axes.legend(
-            title=f"{report.model}: {report.symmetry.name}, {report.verdict}",
+            title=f"{report.model}, {report.symmetry.name}: {report.verdict}",
             title_fontsize="small",
+            alignment="left",
             loc="upper left",
-            fontsize="small",
         )
     return figure
+
+
+def _lines(report: SymmetryReport) -> dict[str, list[tuple[float, float, float]]]:
+    """Strength, largest violation and rounding over all weights, for each precision."""
+    largest: dict[str, dict[float, tuple[float, float]]] = {}
+    for point in report.measurements:
+        line = largest.setdefault(point.precision, {})
+        strength = 1.0 if point.strength is None else point.strength
+        violation, rounding = line.get(strength, (0.0, 0.0))
+        line[strength] = max(violation, point.largest), max(rounding, point.rounding)
+    return {
+        precision: [(strength, *values) for strength, values in line.items()]
+        for precision, line in largest.items()
+    }

@@ -37,6 +37,11 @@ SYMMETRIES: dict[str, Symmetry] = {
 def find_symmetry(symmetry: Symmetry | str) -> Symmetry:
     """The symmetry of a name; a symmetry is returned as it is.
 
+    Parameters
+    ----------
+    symmetry
+        The name may have hyphens or underscores for its spaces.
+
     Raises
     ------
     InputError
@@ -49,9 +54,10 @@ def find_symmetry(symmetry: Symmetry | str) -> Symmetry:
     """
     if isinstance(symmetry, Symmetry):
         return symmetry
-    if symmetry in SYMMETRIES:
-        return SYMMETRIES[symmetry]
-    near = get_close_matches(symmetry.lower().replace("_", " ").replace("-", " "), SYMMETRIES)
+    name = symmetry.lower().replace("_", " ").replace("-", " ")
+    if name in SYMMETRIES:
+        return SYMMETRIES[name]
+    near = get_close_matches(name, SYMMETRIES)
     raise InputError(
         f"symmetry {symmetry!r}",
         expected=f"one of {', '.join(SYMMETRIES)}",

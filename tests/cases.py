@@ -83,7 +83,7 @@ def _apply_block(block: nn.Module, particles: ParticleSet) -> Tensor:
     p4, offsets = particles.p4, particles.offsets
     mass = psi(minkowski_dot(p4, p4))[:, None]
     h = torch.cat([mass, mass.sin()], dim=1)
-    x, h = block(p4, h, mass, all_pairs(offsets, p4.shape[0]))
+    x, h = block(p4, h, mass, offsets)
     return torch.cat([h, psi(minkowski_dot(x, x))[:, None], psi(minkowski_dot(x, p4))[:, None]], 1)
 
 

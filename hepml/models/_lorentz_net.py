@@ -12,7 +12,7 @@ from hepml.errors import InputError
 from hepml.lorentz import mass_squared
 from hepml.models._beams import beam_momenta, beam_p4, with_beams
 from hepml.models._inputs import checked_features
-from hepml.nn import LorentzBlock, all_pairs, psi
+from hepml.nn import LorentzBlock, psi
 from hepml.ops import segment_mean
 
 
@@ -99,10 +99,9 @@ class LorentzNet(nn.Module):
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
         x, s, offsets = self._nodes(particles)
-        pairs = all_pairs(offsets, x.shape[0])
         h = self.embedding(s)
         for block in self.blocks:
-            x, h = block(x, h, s, pairs)
+            x, h = block(x, h, s, offsets)
         logits: Tensor = self.decoder(segment_mean(h, offsets))
         return logits
 

@@ -3,13 +3,11 @@
 from typing import cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from hepml.lorentz import mass_squared, minkowski_dot
-from hepml.nn._batch_norm import RaggedBatchNorm
-from hepml.nn._pairs import Pairs
-from hepml.ops import segment_gather, segment_mean, segment_sum
+from hepml.nn._batch_norm import PairBatchNorm, RaggedBatchNorm
+from hepml.ops import pair_messages, segment_gather
 
 
 def psi(x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -30,8 +28,8 @@ def psi(x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
 class LorentzBlock(nn.Module):
     """Lorentz group equivariant block (LGEB): messages from Minkowski products.
 
-    For the node i with momentum x_i, channels h_i and input scalars s_i, and every node j that
-    sends to it:
+    For the node i with momentum x_i, channels h_i and input scalars s_i, and every other node j of
+    its set:
 
     ``m_ij = phi_e(h_i, h_j, psi(|x_i - x_j|²), psi(<x_i, x_j>))``, times ``phi_m(m_ij)`` in (0, 1)
 
@@ -57,9 +55,11 @@ class LorentzBlock(nn.Module):
     -----
     As the published network, and unlike eq. (3.3) of its paper, phi_x reads the message after its
     weight phi_m, and the mean, not the sum, is taken over j. Unlike the published network, no
-    component of the step is clamped: that would break the symmetry. A node to which nobody sends
+    component of the step is clamped: that would break the symmetry. A node that is alone in its set
     keeps its momentum. In training, batch norms take their statistics over the pairs and nodes that
     exist; there is no padding.
+
+    The messages are made and summed by :func:`hepml.ops.pair_messages`, which keeps none of them.
 
     References
     ----------
@@ -71,10 +71,10 @@ class LorentzBlock(nn.Module):
         self.c = c
         self.phi_e = nn.Sequential(
             nn.Linear(2 * width + 2, width, bias=False),
-            RaggedBatchNorm(width),
-            nn.ReLU(inplace=True),
+            PairBatchNorm(width),
+            nn.ReLU(),
             nn.Linear(width, width),
-            nn.ReLU(inplace=True),
+            nn.ReLU(),
         )
         self.phi_m = nn.Sequential(nn.Linear(width, 1), nn.Sigmoid())
         self.phi_h = nn.Sequential(
@@ -83,46 +83,39 @@ class LorentzBlock(nn.Module):
             nn.ReLU(),
             nn.Linear(width, width),
         )
-        self.phi_x: nn.Module | None = None
+        self.phi_x: nn.Sequential | None = None
         if moves:
             step = nn.Linear(width, 1, bias=False)
             # As published: the first steps are small against the momenta.
             nn.init.xavier_uniform_(step.weight, gain=1e-3)
-            self.phi_x = nn.Sequential(nn.Linear(width, width), nn.ReLU(inplace=True), step)
+            self.phi_x = nn.Sequential(nn.Linear(width, width), nn.ReLU(), step)
 
     def forward(
         self,
         x: Float[Tensor, "nodes 4"],
         h: Float[Tensor, "nodes width"],
         s: Float[Tensor, "nodes scalars"],
-        pairs: Pairs,
+        offsets: Int64[Tensor, " bounds"],
     ) -> tuple[Float[Tensor, "nodes 4"], Float[Tensor, "nodes width"]]:
-        """The momenta x' and the channels h'."""
-        x_i = segment_gather(x, pairs.offsets, pairs.senders.shape[0])
-        x_j = x.index_select(0, pairs.senders)
-        m = self._messages(x_i, x_j, h, pairs)
+        """The momenta x' and the channels h' of the nodes of sets with these bounds."""
+        width = h.shape[1]
+        first, norm, _, second, _ = self.phi_e
+        weight = cast(Tensor, first.weight)
+        a, b = h @ weight[:, :width].T, h @ weight[:, width : 2 * width].T
+        a, b, w = cast(PairBatchNorm, norm).fold(a, b, weight[:, 2 * width :], x, offsets)
+        received, moved = pair_messages(
+            *(a, b, offsets, x),
+            invariants=w,
+            layers=[_linear(second)],
+            gate=_linear(self.phi_m[0]),
+            step=[] if self.phi_x is None else [_linear(self.phi_x[0]), _linear(self.phi_x[2])],
+        )
         if self.phi_x is not None:
-            x = x + self.c * segment_mean(self.phi_x(m) * (x_i - x_j), pairs.offsets)
-        received = segment_sum(m, pairs.offsets)
+            others = segment_gather(offsets.diff(), offsets, x.shape[0]) - 1
+            x = x + self.c * moved / others.clamp(min=1)[:, None]
         return x, h + self.phi_h(torch.cat([h, received, s], dim=1))
 
-    def _messages(
-        self,
-        x_i: Float[Tensor, "pairs 4"],
-        x_j: Float[Tensor, "pairs 4"],
-        h: Float[Tensor, "nodes width"],
-        pairs: Pairs,
-    ) -> Float[Tensor, "pairs width"]:
-        """The weighted messages phi_m(m_ij) m_ij."""
-        invariants = torch.stack([mass_squared(x_i - x_j), minkowski_dot(x_i, x_j)], dim=1)
-        # The first layer is linear in (h_i, h_j, invariants): what h contributes is worked out for
-        # each node, not for each of the many more pairs.
-        first, *rest = self.phi_e
-        width = h.shape[1]
-        weight = cast(Tensor, first.weight)
-        m = segment_gather(h @ weight[:, :width].T, pairs.offsets, pairs.senders.shape[0])
-        m.add_((h @ weight[:, width : 2 * width].T).index_select(0, pairs.senders))
-        m.addmm_(psi(invariants), weight[:, 2 * width :].T)
-        for layer in rest:
-            m = layer(m)
-        return cast(Tensor, self.phi_m(m) * m)
+
+def _linear(layer: nn.Module) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias of a linear layer."""
+    return cast(Tensor, layer.weight), cast(Tensor | None, layer.bias)

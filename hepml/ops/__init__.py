@@ -1,10 +1,12 @@
-"""Ragged aggregation: segment operations over offsets, scatter operations over an index.
+"""Ragged aggregation: segment operations over offsets, scatter operations over an index, messages
+between all pairs of each set.
 
 Each operation runs on the first of its kernels that can take the arguments; ``python -m hepml.ops``
 lists them, and the environment variable ``HEPML_KERNEL`` forces one. All have first and second
 derivatives, and none breaks the graph of ``torch.compile``.
 """
 
+from hepml.ops._pair_messages import pair_messages, pair_moments
 from hepml.ops._scatter import scatter_max, scatter_mean, scatter_min, scatter_sum
 from hepml.ops._segment import (
     segment_gather,
@@ -18,6 +20,8 @@ from hepml.ops._segment import (
 )
 
 __all__ = [
+    "pair_messages",
+    "pair_moments",
     "scatter_max",
     "scatter_mean",
     "scatter_min",

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
-
 from hepml.errors import KernelError
 
 ENVIRONMENT_VARIABLE = "HEPML_KERNEL"
+# An operation need not have a kernel of each name.
+NAMES = ("triton", "onednn", "torch", "torch_scatter", "reference")
 
 
 def _nothing(*_: Any) -> list[str]:
@@ -39,7 +39,7 @@ class Kernel:
 
     name: str
     operation: str
-    function: Callable[..., Tensor]
+    function: Callable[..., Any]
     tolerance: float
     reasons: Callable[..., list[str]] = _nothing
 
@@ -48,7 +48,8 @@ def choose_kernel(kernels: Sequence[Kernel], *arguments: Any) -> Kernel:
     """The first of an operation's kernels that has no reason against it.
 
     The environment variable ``HEPML_KERNEL`` holds the name of a kernel, or several names in order
-    of preference with commas between them; then the choice is among these alone.
+    of preference with commas between them; then the choice is among these alone. One name at least
+    has to be that of a kernel of the operation; the others may be those of other operations.
 
     Raises
     ------
@@ -76,11 +77,13 @@ def _named(names: str, kernels: Sequence[Kernel]) -> list[Kernel]:
     """The kernels of the given names, in the order of the names."""
     by_name = {kernel.name: kernel for kernel in kernels}
     wanted = [name.strip() for name in names.split(",")]
-    if unknown := [name for name in wanted if name not in by_name]:
+    unknown = [name for name in wanted if name not in by_name and name not in NAMES]
+    found = [by_name[name] for name in wanted if name in by_name]
+    if unknown or not found:
         raise KernelError(
             f"{ENVIRONMENT_VARIABLE} for {kernels[0].operation}",
             expected=f"names among {', '.join(by_name)}",
-            got=", ".join(map(repr, unknown)),
+            got=", ".join(map(repr, unknown or wanted)),
             fix=f"correct or unset {ENVIRONMENT_VARIABLE}; `python -m hepml.ops` lists the kernels",
         )
-    return [by_name[name] for name in wanted]
+    return found

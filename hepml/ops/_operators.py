@@ -39,7 +39,7 @@ def _operator(
             # What an operation gives for nothing, the reference alone has to know.
             return cast(Tensor, reference(values, place, *size))
         kernel = choose_kernel(KERNELS[operation], values, place, *size)
-        return kernel.function(values, place, *size)
+        return cast(Tensor, kernel.function(values, place, *size))
 
     torch.library.define(name, f"({arguments}) -> Tensor", tags=(torch.Tag.pt2_compliant_tag,))
     torch.library.impl(name, "default", run)

@@ -1,0 +1,122 @@
+"""The pair operations as operators of torch: a value from the chosen kernel, a shape, a derivative.
+
+A gradient that is to be differentiated again is that of the reference, which keeps all pairs.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hepml.ops import _pair_reference
+from hepml.ops._kernel import choose_kernel
+from hepml.ops._pair_table import PAIR_KERNELS
+
+
+def _define(operation: str, schema: str, shape: Callable[..., Any]) -> Any:
+    """Register an operator without a derivative."""
+    name = f"hepml::{operation}"
+
+    def run(*arguments: Any) -> Any:
+        return choose_kernel(PAIR_KERNELS[operation], *arguments).function(*arguments)
+
+    torch.library.define(name, schema, tags=(torch.Tag.pt2_compliant_tag,))
+    torch.library.impl(name, "default", run)
+    torch.library.register_fake(name, shape)
+    return getattr(torch.ops.hepml, operation).default
+
+
+_MESSAGES = (
+    "Tensor a, Tensor b, Tensor offsets, Tensor p4, Tensor invariants, "
+    "Tensor[] layers, Tensor[] gate, Tensor[] step"
+)
+_MOMENTS = "Tensor p4, Tensor offsets"
+
+
+def _shape_of_messages(
+    a: Tensor, _b: Tensor, _offsets: Tensor, p4: Tensor, _w: Tensor, layers: list[Tensor], *_: Any
+) -> tuple[Tensor, Tensor]:
+    channels = layers[-2].shape[0] if layers else a.shape[1]
+    return a.new_empty(a.shape[0], channels), p4.new_empty(p4.shape)
+
+
+def _shapes_of_gradients(
+    _r: Tensor, _m: Tensor, a: Tensor, b: Tensor, _o: Tensor, p4: Tensor, w: Tensor, *lists: Any
+) -> list[Tensor]:
+    return [torch.empty_like(t) for t in (a, b, p4, w, *(t for each in lists for t in each))]
+
+
+def _shape_of_moments(p4: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
+    double = torch.float64
+    return p4.new_empty(p4.shape[0], 2, dtype=double), p4.new_empty(2, 2, dtype=double)
+
+
+_messages = _define("pair_messages", f"({_MESSAGES}) -> (Tensor, Tensor)", _shape_of_messages)
+_messages_backward = _define(
+    "pair_messages_backward",
+    f"(Tensor d_received, Tensor d_moved, {_MESSAGES}) -> Tensor[]",
+    _shapes_of_gradients,
+)
+_moments = _define("pair_moments", f"({_MOMENTS}) -> (Tensor, Tensor)", _shape_of_moments)
+_moments_backward = _define(
+    "pair_moments_backward",
+    f"(Tensor d_sums, Tensor d_squares, {_MOMENTS}) -> Tensor",
+    lambda _s, _q, p4, _o: torch.empty_like(p4),
+)
+
+
+def _keep_arguments(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001
+    """Keep all arguments."""
+    *tensors, layers, gate, step = inputs
+    ctx.lengths = [len(tensors), len(layers), len(gate), len(step)]
+    ctx.save_for_backward(*tensors, *layers, *gate, *step)
+
+
+def _messages_derivative(ctx: Any, d_received: Tensor, d_moved: Tensor) -> Any:
+    saved = iter(ctx.saved_tensors)
+    tensors, *lists = ([next(saved) for _ in range(length)] for length in ctx.lengths)
+    backward = (
+        _pair_reference.pair_messages_backward if torch.is_grad_enabled() else _messages_backward
+    )
+    gradients = iter(backward(d_received, d_moved, *tensors, *lists))
+    d_a, d_b, d_p4, d_invariants = (next(gradients) for _ in range(4))
+    return d_a, d_b, None, d_p4, d_invariants, *([next(gradients) for _ in each] for each in lists)
+
+
+def _keep_place(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001
+    """Keep momenta and offsets."""
+    ctx.save_for_backward(*inputs)
+
+
+def _moments_derivative(ctx: Any, d_sums: Tensor, d_squares: Tensor) -> Any:
+    backward = (
+        _pair_reference.pair_moments_backward if torch.is_grad_enabled() else _moments_backward
+    )
+    return backward(d_sums, d_squares, *ctx.saved_tensors), None
+
+
+torch.library.register_autograd(
+    "hepml::pair_messages", _messages_derivative, setup_context=_keep_arguments
+)
+torch.library.register_autograd(
+    "hepml::pair_moments", _moments_derivative, setup_context=_keep_place
+)
+
+
+def pair_messages(*arguments: Any) -> tuple[Tensor, Tensor]:
+    """The operator; its reference in an exported program, which must run without hepml."""
+    exporting = torch.compiler.is_exporting()
+    result: tuple[Tensor, Tensor] = (_pair_reference.pair_messages if exporting else _messages)(
+        *arguments
+    )
+    return result
+
+
+def pair_moments(*arguments: Any) -> tuple[Tensor, Tensor]:
+    """The operator; its reference in an exported program, which must run without hepml."""
+    exporting = torch.compiler.is_exporting()
+    result: tuple[Tensor, Tensor] = (_pair_reference.pair_moments if exporting else _moments)(
+        *arguments
+    )
+    return result

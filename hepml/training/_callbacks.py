@@ -67,12 +67,23 @@ class SeedEachEpoch(Callback):
 class EpochCheckpoints(Checkpoint):
     """After each epoch ``last.ckpt`` to resume from, and ``best.ckpt`` if it is the best so far.
 
-    The best epoch has the highest ``val_auc``; without validation it is the last one.
     ``best.ckpt`` holds no state of the optimiser.
+
+    Parameters
+    ----------
+    best, last
+        The files.
+    figure
+        What decides which epoch is the best; without this figure it is the last one.
+    falling
+        Whether less is better.
     """
 
-    def __init__(self, best: Path, last: Path) -> None:
+    def __init__(
+        self, best: Path, last: Path, *, figure: str = "val_auc", falling: bool = False
+    ) -> None:
         self.best_path, self.last_path = best, last
+        self.figure, self.sign = figure, -1 if falling else 1
         self.best: dict[str, int | float] = {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -87,8 +98,12 @@ class EpochCheckpoints(Checkpoint):
         """Write the checkpoints; Lightning calls this after every other hook of the epoch's end."""
         metrics = trainer.callback_metrics
         figures = {name: float(metrics[name]) for name in FIGURES if name in metrics}
-        auc = figures.get("val_auc")
-        if auc is None or not self.best or auc > self.best["val_auc"]:
+        reached = figures.get(self.figure)
+        if (
+            reached is None
+            or not self.best
+            or self.sign * reached > self.sign * self.best[self.figure]
+        ):
             self.best = {"epoch": trainer.current_epoch + 1, **figures}
             trainer.save_checkpoint(self.best_path, weights_only=True)
         trainer.save_checkpoint(self.last_path)
@@ -103,10 +118,12 @@ class EpochTable(Callback):
         The file. The rows of the epochs that a resumed run has finished are kept.
     show
         Whether to print the lines.
+    unit
+        What a batch is a number of.
     """
 
-    def __init__(self, path: Path, *, show: bool = True) -> None:
-        self.path, self.show = path, show
+    def __init__(self, path: Path, *, show: bool = True, unit: str = "jets") -> None:
+        self.path, self.show, self.unit = path, show, unit
         self._rows: list[dict[str, Any]] = []
         self._jets = 0
         self._start = self._learned = 0.0
@@ -139,21 +156,21 @@ class EpochTable(Callback):
         if not trainer.is_global_zero:
             return
         metrics = trainer.callback_metrics
-        figures = {name: round(float(metrics[name]), 6) for name in FIGURES if name in metrics}
+        figures = {n: float(f"{float(metrics[n]):.6g}") for n in FIGURES if n in metrics}
         row = {
             "epoch": trainer.current_epoch + 1,
             **figures,
-            "jets": self._jets,
-            "jets_per_second": round(self._jets / (self._learned - self._start), 1),
+            self.unit: self._jets,
+            f"{self.unit}_per_second": round(self._jets / (self._learned - self._start), 1),
             "seconds": round(time.perf_counter() - self._start, 1),
         }
         self._rows.append(row)
         self._write()
         if self.show:
-            texts = [f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items()]
+            texts = [f"{name.replace('_', ' ')} {value:#.4g}" for name, value in figures.items()]
             print(
                 f"epoch {row['epoch']}/{trainer.max_epochs}: {', '.join(texts)}, "
-                f"{row['jets_per_second']:.0f} jets/s, {row['seconds']:.0f} s",
+                f"{row[f'{self.unit}_per_second']:.0f} {self.unit}/s, {row['seconds']:.0f} s",
                 file=sys.stderr,
                 flush=True,
             )

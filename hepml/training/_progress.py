@@ -14,9 +14,15 @@ class EpochBar(Callback):
     """A bar for each epoch and each validation, on terminals and in notebooks only.
 
     A log file gets the lines of :class:`~hepml.training._callbacks.EpochTable` instead.
+
+    Parameters
+    ----------
+    unit
+        What a batch is a number of.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "jets") -> None:
+        self.unit = unit
         self._bar: Any = None
         self._jets = 0
 
@@ -38,9 +44,9 @@ class EpochBar(Callback):
         if self._bar is None or self._bar.disable:
             return
         elapsed = self._bar.format_dict["elapsed"]
-        figures = [f"{self._jets / elapsed:.0f} jets/s" if elapsed else ""]
+        figures = [f"{self._jets / elapsed:.0f} {self.unit}/s" if elapsed else ""]
         loss = getattr(pl_module, "recent_loss", nan)
-        figures += [f"loss {loss:.3f}"] if isfinite(loss) else []
+        figures += [f"loss {loss:#.3g}"] if isfinite(loss) else []
         if "val_auc" in trainer.callback_metrics:
             figures += [f"val auc {float(trainer.callback_metrics['val_auc']):.4f}"]
         self._bar.set_postfix_str(", ".join(figures), refresh=False)

@@ -1,6 +1,8 @@
 """Arithmetic on columns: what a user may write where a branch name is expected."""
 
 import ast
+import math
+import operator
 import re
 from collections.abc import Callable, Collection, Mapping
 from types import CodeType
@@ -22,12 +24,18 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = PythonLanguage.default_functions |
 # What names of branches are made of: "Jet/Jet.PT" and "Tower.Edges[4]" are no expressions.
 _NAME = re.compile(r"[\w./:#\[\]]+")
 
-_OPERATORS = (
-    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow,
-    ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift,
-    ast.UAdd, ast.USub, ast.Invert,
-    ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE,
-)  # fmt: skip
+# Constants are to fit into 64 bits. Python would also compute 9**9**9, for hours.
+_LARGEST = 2**63
+
+_OPERATIONS: Mapping[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
+    ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+    ast.BitAnd: operator.and_, ast.BitOr: operator.or_, ast.BitXor: operator.xor,
+    ast.LShift: operator.lshift, ast.RShift: operator.rshift, ast.Pow: operator.pow,
+    ast.UAdd: operator.pos, ast.USub: operator.neg, ast.Invert: operator.invert,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge,
+}  # fmt: skip
 
 
 class Expression(NamedTuple):
@@ -77,11 +85,13 @@ def parse(text: str, known: Collection[str]) -> Expression:
         return Expression(text, (text,), _compile(ast.Expression(_lookup(text))))
     try:
         tree = ast.parse(text.strip(), mode="eval")
+        names: dict[str, None] = {}
+        body = _Checked(text, names).visit(tree.body)
+        return Expression(text, tuple(names), _compile(ast.Expression(body)))
     except SyntaxError as error:
         raise _refused(text, f"{text!r}, which is not valid: {error.msg}") from error
-    names: dict[str, None] = {}
-    body = _Checked(text, names).visit(tree.body)
-    return Expression(text, tuple(names), _compile(ast.Expression(body)))
+    except (RecursionError, MemoryError) as error:
+        raise _refused(text, "one that is nested too deeply") from error
 
 
 def evaluate(expression: Expression, operand: Callable[[str], Any]) -> Any:
@@ -101,7 +111,7 @@ class _Checked(ast.NodeTransformer):
 
     def visit(self, node: ast.AST) -> Any:
         if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float):
-            return node
+            return self._constant(node.value)
         dotted = _dotted(node)
         if dotted is not None:
             self.names[dotted] = None
@@ -110,18 +120,47 @@ class _Checked(ast.NodeTransformer):
             return self._call(node.func.id, node)
         if isinstance(node, ast.BinOp | ast.UnaryOp):
             self._operator(node.op)
-            return self.generic_visit(node)
+            return self._computed(self.generic_visit(node))
         if isinstance(node, ast.Compare) and len(node.ops) == 1:
             self._operator(node.ops[0])
-            return self.generic_visit(node)
-        if isinstance(node, _OPERATORS):
+            return self._computed(self.generic_visit(node))
+        if type(node) in _OPERATIONS:
             return node
         raise _refused(self.text, f"{ast.unparse(node)!r} in {self.text!r}")
 
-    def _operator(self, operator: ast.AST) -> None:
+    def _operator(self, symbol: ast.AST) -> None:
         """Refuse 'and', 'not', 'in', '@' and the like."""
-        if not isinstance(operator, _OPERATORS):
-            raise _refused(self.text, f"{type(operator).__name__} in {self.text!r}")
+        if type(symbol) not in _OPERATIONS:
+            raise _refused(self.text, f"{type(symbol).__name__} in {self.text!r}")
+
+    def _computed(self, node: Any) -> Any:
+        """The node, or the constant that it is: no number of Python is left to compute with."""
+        operands = [each for each in ast.iter_child_nodes(node) if isinstance(each, ast.expr)]
+        values: list[Any] = [each.value for each in operands if isinstance(each, ast.Constant)]
+        if len(values) < len(operands):
+            return node
+        kind = node.ops[0] if isinstance(node, ast.Compare) else node.op
+        if isinstance(kind, ast.LShift) and not 0 <= values[1] < 64:
+            raise self._too_large(node)
+        # The power of an integer has about this many bits.
+        if isinstance(kind, ast.Pow) and values[1] * int(abs(values[0])).bit_length() > 1024:
+            raise self._too_large(node)
+        try:
+            return self._constant(_OPERATIONS[type(kind)](*values))
+        except (ArithmeticError, TypeError, ValueError) as error:
+            raise _refused(self.text, f"{ast.unparse(node)!r} ({error})") from error
+
+    def _constant(self, value: Any) -> ast.Constant:
+        """A number of Python, if an array may hold it."""
+        if isinstance(value, complex) or not abs(value) < (
+            _LARGEST if isinstance(value, int) else math.inf
+        ):
+            raise self._too_large(ast.Constant(value))
+        return ast.Constant(value)
+
+    def _too_large(self, node: ast.AST) -> InputError:
+        """The error of a constant that is not a number of 64 bits."""
+        return _refused(self.text, f"{ast.unparse(node)!r:.60}, a constant beyond 64 bits")
 
     def _call(self, name: str, node: ast.Call) -> ast.AST:
         """A known function, or ``get("any name")``."""

@@ -1,5 +1,7 @@
 """Expressions: numpy is the oracle, and nothing but arithmetic gets through."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -116,3 +118,52 @@ def test_plausible_texts_pass(text):
 def test_impossible_texts_are_refused_before_any_file(text):
     with pytest.raises(InputError):
         check_text(text, "what")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9**9**9",
+        "(9 + 0)**(99999999 + 0)",
+        "((9 > 8) + 8)**((9 > 8) * 99999999)",
+        "1 << 99999999999",
+        "(1 << 40) << 40",
+        "2**40 * 2**40",
+        "-(2**62) * 4",
+        "10**999",
+        "1e999",
+        "99999999999999999999",
+        "pt + 9**9**9",
+        "9.0**9999999",
+        "1 / 0",
+        "1 << -1",
+        "(-8)**0.5",
+        "1.5 & 2",
+        "-" * 5000 + "1",
+        "(" * 300 + "1" + ")" * 300,
+    ],
+)
+def test_a_constant_cannot_keep_a_reader_busy(text):
+    start = time.process_time()
+    with pytest.raises(InputError, match="expression") as refused:
+        compute(text)
+    assert time.process_time() - start < 1
+    assert len(str(refused.value)) < 2 * len(text) + 700
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("2**3", 8), ("1 << 4", 16), ("-2**2", -4), ("2**-1", 0.5), ("~5", -6), ("(3 > 2) + 1", 2)],
+)
+def test_constants_are_computed_once(text, value):
+    computed = compute(text)
+    assert computed == value
+    assert type(computed) is type(value)
+
+
+def test_constants_do_not_change_the_precision_of_a_column():
+    single = {"pt": np.array([2.0, 3.0], np.float32)}
+    expression = parse("(2**2 + 0.5) * pt ** 2", single)
+    value = evaluate(expression, single.__getitem__)
+    assert value.dtype == np.float32
+    np.testing.assert_array_equal(value, [18.0, 40.5])

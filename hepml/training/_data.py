@@ -1,14 +1,16 @@
 """The data of a run: shuffled batches to learn from, ordered ones to validate with."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, cast
 
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from hepml.data import ParticleSet
 from hepml.io import Columns, ParticleStream
+from hepml.io._read import warn_of_dropped
 
 
 class ParticleData(LightningDataModule):
@@ -89,7 +91,7 @@ class ParticleData(LightningDataModule):
         # A generator of its own: else the workers' seeds are drawn from the global one, and what a
         # model draws (dropout) depends on how often an iteration was begun.
         loader = DataLoader(
-            stream,
+            _Telling(stream),
             batch_size=None,
             num_workers=self.workers,
             pin_memory=torch.cuda.is_available(),
@@ -100,31 +102,51 @@ class ParticleData(LightningDataModule):
         )
 
 
+class _Telling(IterableDataset[ParticleSet | dict[str, int]]):
+    """The batches of a stream and, last of all, what it dropped: each worker knows its own part."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream: ParticleStream = stream
+
+    def __iter__(self) -> Iterator[ParticleSet | dict[str, int]]:
+        yield from self.stream.batches()
+        yield self.stream.dropped
+
+
 class EpochLoader:
     """A loader that tells its stream the epoch when the first batch is asked for.
 
     Parameters
     ----------
     loader
-        Over a :class:`~hepml.io.ParticleStream`.
+        Over the batches of a :class:`~hepml.io.ParticleStream`, and what was dropped.
     epoch
         Says which epoch it is.
+
+    Notes
+    -----
+    At the end of an epoch one warning says what all workers together have dropped.
     """
 
-    def __init__(self, loader: DataLoader[ParticleSet], epoch: Callable[[], int]) -> None:
+    def __init__(self, loader: DataLoader[Any], epoch: Callable[[], int]) -> None:
         self._loader, self._epoch = loader, epoch
 
     def __len__(self) -> int:
-        return len(cast(ParticleStream, self._loader.dataset))
+        return len(cast(_Telling, self._loader.dataset).stream)
 
     def __iter__(self) -> Iterator[ParticleSet]:
         # A generator function: Lightning calls iter() before a resumed trainer knows its epoch.
-        cast(ParticleStream, self._loader.dataset).set_epoch(self._epoch())
-        # One batch ahead: Lightning asks for nothing after the last batch, but a stream tells at
-        # its end what it dropped.
-        batches = iter(self._loader)
-        batch = next(batches, None)
-        while batch is not None:
-            following = next(batches, None)
-            yield batch
-            batch = following
+        cast(_Telling, self._loader.dataset).stream.set_epoch(self._epoch())
+        dropped: Counter[str] = Counter()
+        # One batch ahead: Lightning asks for nothing after the last batch.
+        last: ParticleSet | None = None
+        for item in self._loader:
+            if isinstance(item, dict):
+                dropped.update(item)
+                continue
+            if last is not None:
+                yield last
+            last = item
+        warn_of_dropped(dropped)
+        if last is not None:
+            yield last

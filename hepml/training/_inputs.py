@@ -98,7 +98,8 @@ def choose_columns(
             "columns",
             expected="a label and the names of its classes",
             got="columns without a label",
-            fix="name the branch that holds the class: label and classes in the YAML file",
+            fix="`hepml inspect --columns FILE > columns.yaml`, add label and classes there, and "
+            "pass it as --columns",
         )
     if features == "all":
         return chosen

@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 import awkward as ak
+import numpy as np
 import pytest
 import torch
 import uproot
@@ -62,23 +63,38 @@ def test_without_files_there_is_no_validation(tmp_path):
     assert data.train_stream.sets == 10
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_bad_jet_is_the_same_error_in_a_worker(tmp_path, workers):
-    with uproot.open(write_jets(tmp_path / "good.root", 20)) as good:
+def write_bad(folder, jets, bad):
+    """A file in which the first momentum of some jets is NaN."""
+    with uproot.open(write_jets(folder / "good.root", jets)) as good:
         arrays = good["tree"].arrays()
     particles = {f[5:]: arrays[f] for f in arrays.fields if f.startswith("part_")}
-    places = ak.local_index(particles["px"]) + 100 * ak.local_index(particles["px"], axis=0)
-    particles["px"] = ak.values_astype(
-        ak.where(places == 700, float("nan"), particles["px"]), "float32"
-    )
-    with uproot.recreate(tmp_path / "bad.root") as file:
+    first = ak.local_index(particles["px"]) == 0
+    spoilt = first & np.isin(np.arange(jets), bad)
+    particles["px"] = ak.values_astype(ak.where(spoilt, float("nan"), particles["px"]), "float32")
+    with uproot.recreate(folder / "bad.root") as file:
         contents = {"part": ak.zip(particles), "label": arrays["label"]}
         file.mktree("tree", {name: values.type for name, values in contents.items()})
         file["tree"].extend(contents)
+    return str(folder / "bad.root")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+def test_one_warning_says_what_all_workers_have_dropped(tmp_path, workers):
+    path = write_bad(tmp_path, 50, [3, 20, 47])
     data = ParticleData(
-        str(tmp_path / "bad.root"), columns=PRESETS["hepml"], batch_size=8, workers=workers
+        path, path, columns=PRESETS["hepml"], batch_size=8, workers=workers, bad="drop"
     )
+    with pytest.warns(UserWarning, match="dropped") as told:
+        assert sum(map(len, data.val_dataloader())) == 47
+    assert [str(w.message) for w in told] == ["dropped 3 bad sets: 3 NaN momentum"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_bad_jet_is_the_same_error_in_a_worker(tmp_path, workers):
+    path = write_bad(tmp_path, 20, [7])
+    data = ParticleData(path, columns=PRESETS["hepml"], batch_size=8, workers=workers)
     with pytest.raises(DataError, match="entry 7") as caught:
         list(data.train_dataloader())
     assert "Traceback" not in str(caught.value)

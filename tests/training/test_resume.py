@@ -73,6 +73,7 @@ def assert_equal(here, there, name):
     ("network", "arguments"),
     [
         ("ParticleFlow", ("--features", "all")),
+        ("ParticleFlow", ("--features", "all", "--workers=1")),
         ("LorentzNet", ("--features", "none", "--model.width=8", "--model.blocks=2")),
     ],
 )

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 from training.small_jets import TinyFlow, write_jets
 
 from hepml.errors import ColumnError, DataError, FileError, HepmlError, InputError
 from hepml.io import PRESETS
 from hepml.models import ParticleFlow
-from hepml.training import load_checkpoint, train
+from hepml.training import ParticleData, TaggingTask, load_checkpoint, train
 from hepml.training._callbacks import EpochTable
+from hepml.training._trainer import quiet_lightning
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +214,7 @@ def test_ctrl_c_stays_an_interrupt(run, monkeypatch):
 
     handler = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(EpochTable, "on_train_epoch_start", interrupt)
-    with pytest.raises(KeyboardInterrupt, match="--resume` goes on after the beginning"):
+    with pytest.raises(KeyboardInterrupt, match=r"resume=True\)` goes on after the beginning"):
         run()
     assert signal.getsignal(signal.SIGINT) is handler
 
@@ -231,9 +232,35 @@ def test_the_output_may_be_any_new_folder_but_no_file(files, tmp_path):
     assert Path(trained.folder.best).exists()
 
 
-def test_the_task_and_the_data_are_lightnings():
-    from hepml.training import ParticleData, TaggingTask
+@pytest.mark.parametrize("columns", [None, "hepml"])
+def test_no_files_are_one_clear_error(tmp_path, columns):
+    with pytest.raises(FileError, match="files: expected one file or more, got none"):
+        train(TinyFlow, [], columns=columns, output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
-    assert issubclass(TaggingTask, LightningModule)
-    assert hasattr(ParticleData, "train_dataloader")
-    assert Trainer
+
+def test_missing_files_are_found_first(files, tmp_path):
+    with pytest.raises(FileError, match="no such file"):
+        train(TinyFlow, files[0], validation=["none.root"], output=tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_the_task_and_the_data_work_in_a_trainer_of_ones_own(files, tmp_path):
+    torch.manual_seed(0)
+    task = TaggingTask(TinyFlow(features=len(PRESETS["hepml"].feature_names)), 2)
+    data = ParticleData(files[0], files[1], columns=PRESETS["hepml"], batch_size=16)
+    before = [p.detach().clone() for p in task.parameters()]
+    trainer = Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+    )
+    with quiet_lightning():
+        trainer.fit(task, data)
+    assert trainer.global_step == len(data.train_dataloader())
+    assert not any(map(torch.equal, before, task.parameters()))
+    assert 0 <= float(trainer.callback_metrics["val_auc"]) <= 1

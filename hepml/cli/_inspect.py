@@ -1,6 +1,5 @@
 """``hepml inspect``: what is in a file, and how hepml would read it."""
 
-import json
 import os
 import re
 import shutil
@@ -8,29 +7,36 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
+from hepml.cli._contents import contents_of_hdf5, contents_of_root
 from hepml.errors import ColumnError, HepmlError, InputError
 from hepml.io import Columns, Location, iterate, locate, recognise
-from hepml.io._hdf5 import Hdf5Table, open_file, open_hdf5, reading, tables
+from hepml.io._hdf5 import open_hdf5
 from hepml.io._open import READERS
-from hepml.io._root import RootTable, open_directory, tree_names
 
 SAMPLE = 20_000  # about as many entries give the multiplicities and the counts of the classes
+# What a set is in each layout: nobody should take events for jets.
+SETS = {
+    **dict.fromkeys(("hepml", "jetclass", "jetclass2", "top-tagging-h5"), "a jet's constituents"),
+    "deepjet": "a jet's charged and neutral candidates, at phi relative to the jet",
+    "pfnano": "an AK8 jet's candidates; pfnano-ak4 reads AK4 jets",
+    "pfnano-ak4": "an AK4 jet's candidates",
+    "nanoaod": "the jets and leptons of an event; the file has no candidates of jets",
+    "delphes": "the particle flow of a whole event; Delphes' pointers to the constituents of its "
+    "jets are not followed",
+    "delphes-pf": "the particle-flow candidates of a whole event; Delphes' pointers to the "
+    "constituents of its jets are not followed",
+    "physlite": "the calibrated jets and leptons of an event; links to the constituents of jets "
+    "are not followed",
+    "physlite-tracks": "the inner-detector tracks of an event",
+    "edm4hep": "the reconstructed particles of an event",
+}
 FOLD = 40  # a tree with more columns than this is shown by the prefixes of their names
-
-
-class Tree(NamedTuple):
-    """A tree, RNTuple, table or dataset, and the type of each column or, without any, its own."""
-
-    name: str
-    kind: str
-    entries: int
-    columns: Mapping[str, str] | str
 
 
 def make_parser() -> ArgumentParser:
@@ -99,7 +105,7 @@ def _show(location: Location, *, show_all: bool) -> None:
     """Print everything about one file."""
     width = min(shutil.get_terminal_size((100, 40)).columns, 140)
     is_hdf5 = READERS.get(PurePosixPath(location.path).suffix.lower()) is open_hdf5
-    trees, recipe = _contents_of_hdf5(location) if is_hdf5 else _contents_of_root(location)
+    trees, recipe = contents_of_hdf5(location) if is_hdf5 else contents_of_root(location)
     print(f"{location}: {'HDF5' if is_hdf5 else 'ROOT'}{_size(location.path)}")
     if not trees:
         print(f"  no {'dataset' if is_hdf5 else 'TTree or RNTuple'}")
@@ -133,6 +139,8 @@ def _show_reading(location: Location, entries: Mapping[str, int]) -> None:
         print("(hepml.io.Columns) and give that to `hepml train --columns FILE.yaml`.")
         return
     print(f"layout: {layout.name}")
+    lines = textwrap.wrap(f"a set: {SETS[layout.name]}", 96, subsequent_indent="  ")
+    print(*(f"  {line}" for line in lines), sep="\n")
     _show_sample(location, layout.columns, entries)
     print("columns (as YAML with `hepml inspect --columns`, to be changed and given to")
     print("`hepml train --columns FILE.yaml`):")
@@ -172,72 +180,6 @@ def _classes(names: Sequence[str], labels: Any) -> str:
     order = np.arange(len(names)) if len(names) <= 12 else np.argsort(-sizes, kind="stable")[:8]
     text = ", ".join(f"{names[i]} {sizes[i]}" for i in order)
     return text if len(order) == len(names) else f"{text}, ... ({len(names)} classes)"
-
-
-def _contents_of_root(location: Location) -> tuple[list[Tree], Any]:
-    """The trees of a ROOT file, and the recipe that it was made with."""
-    directory = open_directory(location.path)
-    found = []
-    for name, kind in tree_names(directory).items():
-        if location.tree in (None, name):
-            table = RootTable(directory, location.path, name)
-            # Jet/Jet.PT is also known as Jet.PT.
-            types = {c.rpartition("/")[2]: _plain_type(t) for c, t in table.types().items()}
-            found.append(Tree(name, kind.rpartition(":")[2], table.entries, types))
-    # `hepml generate` stores its recipe as JSON.
-    is_text = directory.classnames(cycle=False).get("recipe") == "TObjString"
-    return found, _recipe(str(directory["recipe"])) if is_text else None
-
-
-def _recipe(text: str) -> Mapping[str, Any] | str:
-    """The recipe that a text holds, or the text itself: other programs write recipes, too."""
-    try:
-        plain = json.loads(text)
-    except ValueError:
-        return text
-    return plain if isinstance(plain, dict) else text
-
-
-def _contents_of_hdf5(location: Location) -> tuple[list[Tree], Any]:
-    """The tables of pandas in an HDF5 file, and all other datasets."""
-    with reading(location.path), open_file(location.path) as file:
-        keys = tables(file)
-        found = []
-        for key in keys:
-            table = Hdf5Table(file, location.path, key)
-            found.append(Tree(key, "pandas table", table.entries, table.types()))
-
-        def visit(name: str, node: Any) -> None:
-            if hasattr(node, "dtype") and not name.startswith(tuple(f"{key}/" for key in keys)):
-                found.append(Tree(name, *_dataset(node)))
-
-        file.visititems(visit)
-    return [tree for tree in found if location.tree in (None, tree.name)], None
-
-
-def _plain_type(text: str) -> str:
-    """``float[]`` for ``std::vector<float>`` and ``ROOT::VecOps::RVec<float>``."""
-    text = re.sub(r"\b(std|ROOT|VecOps)::", "", text)
-    text = re.sub(r"RNTupleCardinality<(.+)>", r"\1", text)
-    while match := re.fullmatch(r"(?:vector|RVec)<(.+)>(.*)", text):
-        text = f"{match[1]}[]{match[2]}"
-    return text
-
-
-def _dataset(dataset: Any) -> tuple[str, int, dict[str, str] | str]:
-    """Kind, length and columns of a dataset: its fields, or its own type."""
-    shape = dataset.shape or ()
-
-    def kind(dtype: np.dtype[Any]) -> str:
-        return dtype.base.name + "".join(f"[{size}]" for size in (*shape[1:], *dtype.shape))
-
-    fields = dataset.dtype.fields
-    columns = (
-        kind(dataset.dtype)
-        if fields is None
-        else {name: kind(dtype) for name, (dtype, *_) in fields.items()}
-    )
-    return "dataset", shape[0] if shape else 1, columns
 
 
 def _rows(columns: Mapping[str, str]) -> list[str]:

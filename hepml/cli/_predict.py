@@ -3,6 +3,7 @@
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
+from hepml.cli._termination import cleaned_up
 from hepml.deploy import Tagger, predict
 
 
@@ -12,7 +13,7 @@ def make_parser() -> ArgumentParser:
         usage="hepml predict CHECKPOINT FILE [FILE ...] -o OUT.root [options]",
         description="Write a tree with one entry for each entry of the input and a branch "
         "score_<class> for each class; jagged where an entry holds several jets. Jets that cannot "
-        "be, such as those with NaN momenta, get NaN. In ROOT: "
+        "be scored, such as those with NaN momenta, get NaN. In ROOT: "
         'events->AddFriend("scores", "OUT.root").',
     )
     parser.add_argument("checkpoint", type=str, help="a file (.ckpt) or folder of a run")
@@ -35,14 +36,16 @@ def make_parser() -> ArgumentParser:
 def run(config: Namespace) -> int:
     """Write the scores and say what was written."""
     tagger = Tagger.load(config.checkpoint, device=config.device, batch_size=config.batch_size)
-    for written in predict(
-        tagger,
-        config.files,
-        config.output,
-        tree=config.tree,
-        overwrite=config.overwrite,
-        progress=True,
-    ):
+    with cleaned_up():
+        everything = predict(
+            tagger,
+            config.files,
+            config.output,
+            tree=config.tree,
+            overwrite=config.overwrite,
+            progress=True,
+        )
+    for written in everything:
         bad = ", ".join(f"{count} {reason}" for reason, count in written.bad.items())
         print(
             f"{written.path}: {written.entries:,} entries, {written.sets:,} jets scored"

@@ -12,8 +12,8 @@ import uproot
 import yaml
 
 from hepml.cli import main
-from hepml.cli._inspect import _classes
-from hepml.io import Columns, recognise
+from hepml.cli._inspect import SETS, _classes
+from hepml.io import PRESETS, Columns, recognise
 
 DATA = os.environ.get("HEPML_TEST_DATA")
 
@@ -278,3 +278,22 @@ def test_every_real_file(capsys):
         assert "layout: " in out
         assert max(map(len, out.splitlines())) <= 140
         assert out.count("\n") < 150, path
+
+
+def test_every_layout_says_what_a_set_is():
+    assert set(SETS) == set(PRESETS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("HEPML_TEST_DATA" not in os.environ, reason="HEPML_TEST_DATA is not set")
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("delphes/events_delphes_example.root", "the particle-flow candidates of a whole event"),
+        ("atlas-physlite/PHYSLITE_example.root", "the calibrated jets and leptons of an event"),
+        ("cms-pfnano/pfnano.root", "an AK8 jet's candidates"),
+    ],
+)
+def test_events_are_not_taken_for_jets(file, line, capsys):
+    assert main(["inspect", str(Path(os.environ["HEPML_TEST_DATA"]) / file)]) == 0
+    assert f"\n  a set: {line}" in capsys.readouterr().out

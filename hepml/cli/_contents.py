@@ -1,0 +1,87 @@
+"""What is in a file: trees, RNTuples, tables and datasets, and the types of their columns."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hepml.io import Location
+from hepml.io._hdf5 import Hdf5Table, open_file, reading, tables
+from hepml.io._root import RootTable, open_directory, tree_names
+
+
+class Tree(NamedTuple):
+    """A tree, RNTuple, table or dataset, and the type of each column or, without any, its own."""
+
+    name: str
+    kind: str
+    entries: int
+    columns: Mapping[str, str] | str
+
+
+def contents_of_root(location: Location) -> tuple[list[Tree], Any]:
+    """The trees of a ROOT file, and the recipe that it was made with."""
+    with open_directory(location.path) as directory:
+        found = []
+        for name, kind in tree_names(directory).items():
+            if location.tree in (None, name):
+                table = RootTable(directory, location.path, name)
+                # Jet/Jet.PT is also known as Jet.PT.
+                types = {c.rpartition("/")[2]: _plain_type(t) for c, t in table.types().items()}
+                found.append(Tree(name, kind.rpartition(":")[2], table.entries, types))
+        # `hepml generate` stores its recipe as JSON.
+        is_text = directory.classnames(cycle=False).get("recipe") == "TObjString"
+        return found, _recipe(str(directory["recipe"])) if is_text else None
+
+
+def _recipe(text: str) -> Mapping[str, Any] | str:
+    """The recipe that a text holds, or the text itself: other programs write recipes, too."""
+    try:
+        plain = json.loads(text)
+    except ValueError:
+        return text
+    return plain if isinstance(plain, dict) else text
+
+
+def contents_of_hdf5(location: Location) -> tuple[list[Tree], Any]:
+    """The tables of pandas in an HDF5 file, and all other datasets."""
+    with reading(location.path), open_file(location.path) as file:
+        keys = tables(file)
+        found = []
+        for key in keys:
+            table = Hdf5Table(file, location.path, key)
+            found.append(Tree(key, "pandas table", table.entries, table.types()))
+
+        def visit(name: str, node: Any) -> None:
+            if hasattr(node, "dtype") and not name.startswith(tuple(f"{key}/" for key in keys)):
+                found.append(Tree(name, *_dataset(node)))
+
+        file.visititems(visit)
+    return [tree for tree in found if location.tree in (None, tree.name)], None
+
+
+def _plain_type(text: str) -> str:
+    """``float[]`` for ``std::vector<float>`` and ``ROOT::VecOps::RVec<float>``."""
+    text = re.sub(r"\b(std|ROOT|VecOps)::", "", text)
+    text = re.sub(r"RNTupleCardinality<(.+)>", r"\1", text)
+    while match := re.fullmatch(r"(?:vector|RVec)<(.+)>(.*)", text):
+        text = f"{match[1]}[]{match[2]}"
+    return text
+
+
+def _dataset(dataset: Any) -> tuple[str, int, dict[str, str] | str]:
+    """Kind, length and columns of a dataset: its fields, or its own type."""
+    shape = dataset.shape or ()
+
+    def kind(dtype: np.dtype[Any]) -> str:
+        return dtype.base.name + "".join(f"[{size}]" for size in (*shape[1:], *dtype.shape))
+
+    fields = dataset.dtype.fields
+    columns = (
+        kind(dataset.dtype)
+        if fields is None
+        else {name: kind(dtype) for name, (dtype, *_) in fields.items()}
+    )
+    return "dataset", shape[0] if shape else 1, columns

@@ -1,0 +1,56 @@
+"""SIGTERM: nothing unfinished is left, and the status tells what happened."""
+
+import os
+import signal
+from tempfile import TemporaryDirectory
+
+import pytest
+from training.small_jets import write_jets
+
+from hepml.cli import main
+from hepml.cli._generate import RECIPES
+from hepml.cli._termination import cleaned_up
+from hepml.datasets._jet_file import jet_files
+from hepml.deploy import Tagger
+from hepml.io import PRESETS
+from hepml.models import ParticleFlow
+from hepml.training import save_checkpoint
+
+
+def terminated(*_, **__):
+    """What a batch system does when the time is over."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_the_signal_ends_the_block_and_afterwards_is_what_it_was(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended, cleaned_up(), TemporaryDirectory(dir=tmp_path):
+        terminated()
+    assert ended.value.code == 143
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_generate_leaves_no_temporary_file(tmp_path, monkeypatch):
+    def recipe(output, **_):
+        with jet_files([tmp_path / output], overwrite=False):
+            assert len(list(tmp_path.iterdir())) == 1
+            terminated()
+
+    monkeypatch.setitem(RECIPES, "top-tagging", recipe)
+    with pytest.raises(SystemExit) as ended:
+        main(["generate", "top-tagging", "jets.root"])
+    assert ended.value.code == 143
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_predict_leaves_no_temporary_file(tmp_path, monkeypatch):
+    columns = PRESETS["hepml"]
+    features = len(columns.feature_names)
+    model = ParticleFlow(features=features)
+    save_checkpoint(tmp_path / "a.ckpt", model, arguments={"features": features}, columns=columns)
+    jets = write_jets(tmp_path / "jets.root", 20)
+    monkeypatch.setattr(Tagger, "probabilities", terminated)
+    with pytest.raises(SystemExit):
+        main(["predict", str(tmp_path / "a.ckpt"), str(jets), "-o", str(tmp_path / "out.root")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ckpt", "jets.root"]

@@ -3,9 +3,10 @@
 Sources: ``cards/delphes_card_ATLAS.tcl`` of Delphes 3 (commit 15772b7) for everything but the
 impact parameters, which the card leaves exact; those are from the ATLAS Collaboration, JINST 3
 (2008) S08003, table of the expected track-parameter resolutions (as built for Run 1, before the
-insertable B layer). The eight numbers quoted from it have not been checked against the printed page: take
-them as this project's choice until somebody has. Departures from the card: the HCAL's coarse forward rows (|eta| > 2.6) are
-symmetric here, and all candidates are clustered, muons included.
+insertable B layer). The eight numbers quoted from it have not been checked against the printed
+page: take them as this project's choice until somebody has. Departures from the card: the HCAL's
+coarse forward rows (|eta| > 2.6) are symmetric here, and all candidates are clustered, muons
+included.
 """
 
 from hepml.datasets._calorimeter import Calorimeter

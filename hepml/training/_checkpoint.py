@@ -285,7 +285,7 @@ def _missing(path: Path) -> FileError:
     else:
         names = [p.name for p in path.parent.glob("*.ckpt")] if path.parent.is_dir() else []
         near = get_close_matches(path.name, names, n=1, cutoff=0.0)
-        got, fix = "no such file", f"try {path.parent / near[0]}" if near else "check it"
+        got, fix = "no such file", f"try {path.parent / near[0]}" if near else "check the name"
     return FileError(f"checkpoint {path}", expected="a file", got=got, fix=fix)
 
 

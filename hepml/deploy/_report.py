@@ -20,16 +20,19 @@ from hepml.training import (
 )
 
 _METRICS = "metrics.json"
+# What fits on a terminal.
+_MOST_PAIRS = 12
 
 
 def comparison_table(results: Sequence[Result]) -> str:
     """One line for each tagger and pair of classes, for a terminal.
 
     The rejections are 1/eB at the signal efficiencies eS in the heading; jets/s is the rate from
-    file to score.
+    file to score. Of more than 12 pairs those with most signal jets are shown.
     """
     several = len({d.pair for result in results for d in result.evaluation.discriminations}) > 1
     rates = results[0].evaluation.discriminations[0].rejections
+    largest = [_largest(result.evaluation.discriminations) for result in results]
     rows = [
         [
             "model",
@@ -41,8 +44,8 @@ def comparison_table(results: Sequence[Result]) -> str:
             "jets/s",
         ]
     ]
-    for result in results:
-        for number, found in enumerate(result.evaluation.discriminations):
+    for result, shown in zip(results, largest, strict=True):
+        for number, found in enumerate(shown):
             # What belongs to the tagger and not to the pair is said once.
             first = number == 0
             rows.append(
@@ -65,7 +68,16 @@ def comparison_table(results: Sequence[Result]) -> str:
         ).rstrip()
         for row in rows
     ]
+    most = max(len(result.evaluation.discriminations) for result in results)
+    if most > _MOST_PAIRS:
+        lines.append(f"({most - _MOST_PAIRS} further pairs are not shown)")
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def _largest(found: Sequence[Discrimination]) -> list[Discrimination]:
+    """The pairs with most signal jets, in their order."""
+    largest = sorted(found, key=lambda each: -each.sets[0])[:_MOST_PAIRS]
+    return [each for each in found if each in largest]
 
 
 def write_report(

@@ -174,17 +174,20 @@ def scores_figure(
             }
             if len(sides) > len(_PALETTE):
                 sides = {"signal": pair.signal, "background": pair.background}
+            low, high = _range(scores)
             highest, lowest = 0.0, math.inf
             for number, (side, members) in enumerate(sides.items()):
                 of_side = np.isin(labels, [names.index(name) for name in members])
-                filled = hist.Hist(hist.axis.Regular(_BINS, 0, 1), storage=hist.storage.Weight())
+                filled = hist.Hist(
+                    hist.axis.Regular(_BINS, low, high), storage=hist.storage.Weight()
+                )
                 # The last bin of an axis does not hold its upper edge.
-                inside = np.minimum(scores[of_side], np.nextafter(1.0, 0.0))
+                inside = np.minimum(scores[of_side], np.nextafter(high, 0.0))
                 filled.fill(inside, weight=weights[of_side])
                 total = filled.sum().value
                 if total <= 0:
                     continue
-                filled = filled * (_BINS / total)
+                filled = filled * (_BINS / (high - low) / total)
                 mplhep.histplot(
                     filled,
                     ax=axes,
@@ -200,7 +203,7 @@ def scores_figure(
                 highest = max(highest, heights.max())
                 lowest = min(lowest, heights[heights > 0].min())
             axes.set_yscale("log")
-            axes.set_xlim(0, 1)
+            axes.set_xlim(low, high)
             if highest > 0:
                 axes.set_ylim(lowest / 2, highest * (highest / lowest) ** 0.35)
             axes.set_xlabel(f"Score: {_plain(pair.title)}")
@@ -210,6 +213,15 @@ def scores_figure(
             axes.set_axis_off()
         _note_left_out(figure, len(pairs) - len(shown))
     return figure
+
+
+def _range(scores: Float[np.ndarray, " jets"]) -> tuple[float, float]:
+    """From 0 to 1; around the scores where all lie close together, as after little training."""
+    low, high = float(scores.min(initial=1.0)), float(scores.max(initial=0.0))
+    if high - low > 0.3 or low > high:
+        return 0.0, 1.0
+    margin = max(0.1 * (high - low), 1e-3)
+    return max(low - margin, 0.0), min(high + margin, 1.0)
 
 
 def confusion_figure(

@@ -173,3 +173,16 @@ def test_arguments_that_make_no_sense(files):
         compare([], files)
     with pytest.raises(InputError, match="max_sets: expected at least 1, got 0"):
         compare([make_tagger()], files, max_sets=0)
+
+
+def test_of_many_pairs_the_table_shows_those_with_most_signal(tmp_path):
+    """20 classes, of which number i has i jets."""
+    label = np.repeat(np.arange(20), np.arange(20) + 1)
+    names = [f"class_{i}" for i in range(20)]
+    columns = COLUMNS.replace(classes=names)
+    path = write_jets(tmp_path / "jets.root", len(label), label=label)
+    results = compare([make_tagger(columns)], path, replicas=2)
+    assert len(results[0].evaluation.discriminations) == 20
+    lines = comparison_table(results).splitlines()
+    assert [line.split(" against")[0].split()[-1] for line in lines[2:-1]] == names[8:]
+    assert lines[-1] == "(8 further pairs are not shown)"

@@ -11,6 +11,7 @@ from hepml.training._evaluation import evaluate_probabilities
 from hepml.training._pairs import default_pairs
 from hepml.training._plots import (
     MOST_CURVES,
+    _range,
     confusion_figure,
     roc_figure,
     save_figure,
@@ -152,3 +153,27 @@ def test_nothing_to_draw_is_an_error():
         roc_figure({})
     with pytest.raises(InputError, match="pairs: expected one or more, got none"):
         scores_figure(*sample(2), [])
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [([0.0, 0.9], (0, 1)), ([0.2, 0.3], (0.19, 0.31)), ([0.5], (0.499, 0.501)), ([], (0, 1))],
+)
+def test_scores_that_lie_close_together_fill_their_panel(scores, expected):
+    assert _range(np.array(scores)) == pytest.approx(expected)
+
+
+def test_bins_of_a_narrow_range_have_area_one():
+    random = np.random.default_rng(0)
+    signal = random.normal(0.25, 0.001, 400)
+    figure = scores_figure(
+        np.stack([1 - signal, signal], 1),
+        np.arange(400) % 2,
+        ["qcd", "top"],
+        default_pairs(["qcd", "top"]),
+    )
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    assert high - low < 0.02
+    heights, edges, _ = axes.patches[0].get_data()
+    assert np.sum(heights * np.diff(edges)) == pytest.approx(1)

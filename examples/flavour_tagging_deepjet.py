@@ -47,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         progress=True,
     )
     print(comparison_table(results))
-    figures = write_report(results, options.output / "evaluation", options.file, overwrite=True)
-    print("figures:", *figures)
+    written = write_report(results, options.output / "evaluation", options.file, overwrite=True)
+    print(f"in {written[0].parent}:", *(path.name for path in written))
 
 
 if __name__ == "__main__":

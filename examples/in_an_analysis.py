@@ -76,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     best = events.FatJet[order][:, 0]
     working_point = np.quantile(ak.flatten(events.FatJet.top), 0.8)
     tagged = best[best.top > working_point]
-    print(f"{len(tagged)} of {len(events)} events have a jet among the fifth most like a top")
+    print(f"{len(tagged)} of {len(events)} events with jets have one among the fifth ", end="")
+    print("most like a top")
     print(f"median mass {np.median(best.mass):.0f} GeV of the best jets of all events, ", end="")
     print(f"{np.median(tagged.mass):.0f} GeV of those tagged")
 

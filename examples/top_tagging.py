@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     results = compare([tagger], test, progress=True)
     print(comparison_table(results))
-    figures = write_report(results, options.output / "evaluation", [test], overwrite=True)
-    print("figures:", *figures)
+    written = write_report(results, options.output / "evaluation", [test], overwrite=True)
+    print(f"in {written[0].parent}:", *(path.name for path in written))
 
     (scores,) = predict(tagger, test, options.output / "scores.root", overwrite=True)
     print(f"{scores.path}: {scores.entries:,} entries, to be a friend of the tree in {test}")

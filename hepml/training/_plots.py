@@ -220,7 +220,7 @@ def _range(scores: Float[np.ndarray, " jets"]) -> tuple[float, float]:
     low, high = float(scores.min(initial=1.0)), float(scores.max(initial=0.0))
     if high - low > 0.3 or low > high:
         return 0.0, 1.0
-    margin = max(0.1 * (high - low), 1e-3)
+    margin = max(0.1 * (high - low), 1e-4)
     return max(low - margin, 0.0), min(high + margin, 1.0)
 
 
@@ -257,6 +257,8 @@ def confusion_figure(
         axes.set_xlabel("Most probable class")
         axes.set_ylabel("True class")
         if classes <= _MOST_CLASSES_WITH_NUMBERS:
+            for row in np.flatnonzero(total == 0):
+                axes.text((classes - 1) / 2, row, "no jets", ha="center", va="center", color="0.4")
             for (row, column), fraction in np.ndenumerate(fractions):
                 if not math.isnan(fraction):
                     axes.text(

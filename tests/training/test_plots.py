@@ -139,8 +139,15 @@ def test_scores_are_normalised_to_area_one_with_weights_and_the_upper_edge():
 
 
 def test_cells_of_the_confusion_are_fractions_of_the_true_class():
-    figure = confusion_figure(np.array([[3.0, 1.0], [0.0, 0.0]]), ["qcd", "top"])
-    assert [text.get_text() for text in figure.axes[0].texts] == ["0.750", "0.250"]
+    figure = confusion_figure(np.array([[3.0, 1.0], [0.0, 5.0]]), ["qcd", "top"])
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == ["0.750", "0.250", "0.000", "1.000"]
+
+
+def test_a_class_without_jets_is_marked_in_the_confusion():
+    figure = confusion_figure(np.array([[3.0, 1.0], [0.0, 0.0]]), ["a", "b"])
+    texts = {text.get_text() for text in figure.axes[0].texts}
+    assert texts == {"0.750", "0.250", "no jets"}
 
 
 def test_dollars_in_names_start_no_formula():
@@ -157,7 +164,7 @@ def test_nothing_to_draw_is_an_error():
 
 @pytest.mark.parametrize(
     ("scores", "expected"),
-    [([0.0, 0.9], (0, 1)), ([0.2, 0.3], (0.19, 0.31)), ([0.5], (0.499, 0.501)), ([], (0, 1))],
+    [([0.0, 0.9], (0, 1)), ([0.2, 0.3], (0.19, 0.31)), ([0.5], (0.4999, 0.5001)), ([], (0, 1))],
 )
 def test_scores_that_lie_close_together_fill_their_panel(scores, expected):
     assert _range(np.array(scores)) == pytest.approx(expected)

@@ -58,6 +58,7 @@ class PhiRotation(_Shifts):
     """
 
     name: ClassVar[str] = "phi rotation"
+    exact: ClassVar[bool] = True
 
     def element(
         self,
@@ -89,6 +90,7 @@ class Translation(_Shifts):
     """
 
     name: ClassVar[str] = "translation"
+    exact: ClassVar[bool] = True
     strengths: ClassVar[tuple[float | None, ...]] = (1.0, 2.0, 4.0)
 
     def element(

@@ -221,6 +221,7 @@ class Parity(Transformations):
     """Reflection of space, ``(E, p) -> (E, -p)``."""
 
     kind: ClassVar[str] = "parity"
+    exact: ClassVar[bool] = True
 
     def matrix(self, strength: float | None, generator: Generator) -> Matrix:  # noqa: ARG002
         """The metric."""
@@ -238,6 +239,7 @@ class TimeReversal(Transformations):
     """
 
     kind: ClassVar[str] = "time reversal"
+    exact: ClassVar[bool] = True
 
     def matrix(self, strength: float | None, generator: Generator) -> Matrix:  # noqa: ARG002
         """Minus the metric."""

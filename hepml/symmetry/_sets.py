@@ -35,6 +35,7 @@ class Permutation(Symmetry):
     outputs: Literal["sets", "particles"] = "sets"
 
     name: ClassVar[str] = "permutation"
+    exact: ClassVar[bool] = True
 
     def element(
         self,
@@ -94,6 +95,7 @@ class BatchComposition(Symmetry):
     outputs: Literal["sets", "particles"] = "sets"
 
     name: ClassVar[str] = "batch composition"
+    exact: ClassVar[bool] = True
     strengths: ClassVar[tuple[float | None, ...]] = (1.0, 2.0, 8.0)
     strength_name: ClassVar[str] = "sets in the batch"
 

@@ -25,11 +25,14 @@ class Symmetry(ABC):
         What the strength is, for the axis of a figure.
     vanishing
         Whether the claim is about the limit alone: the violation falls to zero with the strength.
+    exact
+        Whether the action rounds nothing, as when numbers only change places.
     """
 
     strengths: ClassVar[tuple[float | None, ...]] = (None,)
     strength_name: ClassVar[str] = ""
     vanishing: ClassVar[bool] = False
+    exact: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -71,8 +71,8 @@ class ParticleStream(IterableDataset[ParticleSet]):
     are shared out evenly, nothing is dropped or repeated, and where a rank has one set fewer its
     last batch is smaller, or takes one set from the batch before it. With `drop_last`, or a
     `batch_size` of one, each rank drops what does not fill a batch. Sets that are dropped as bad
-    make their batch smaller; a batch of which nothing remains is left out. At the end of an epoch each
-    worker warns of the bad sets among its own; `max_sets` counts bad sets, too.
+    make their batch smaller; a batch of which nothing remains is left out. At the end of an epoch
+    each worker warns of the bad sets among its own; `max_sets` counts bad sets, too.
 
     With a cut, or with several jets in an entry, the columns that decide how many sets there are
     are read once at construction.

@@ -63,7 +63,7 @@ def test_a_file_of_no_known_layout_asks_for_columns(tmp_path):
     with uproot.recreate(tmp_path / "other.root") as other:
         other.mktree("t", {"x": "float32"})
         other["t"].extend({"x": [1.0, 2.0]})
-    with pytest.raises(FileError, match=r"--columns; `hepml inspect .*other\.root` lists them"):
+    with pytest.raises(FileError, match=r"--columns\); `hepml inspect .*other\.root` lists them"):
         choose_columns(None, "all", [str(tmp_path / "other.root")])
 
 

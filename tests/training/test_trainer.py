@@ -68,8 +68,8 @@ def test_lightnings_exit_after_ctrl_c_is_an_interrupt_again(tmp_path):
     folder.checkpoints.mkdir()
     folder.last.write_text("")
     after = pytest.raises(KeyboardInterrupt, match="goes on after the last finished epoch")
-    with after, interruptible(folder):
+    with after, interruptible(folder, "LorentzNet"):
         exit_as_lightning_does()
     assert signal.getsignal(signal.SIGINT) is handler
-    with pytest.raises(SystemExit), interruptible(folder):
+    with pytest.raises(SystemExit), interruptible(folder, "LorentzNet"):
         sys.exit(1)

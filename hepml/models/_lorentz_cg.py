@@ -12,7 +12,7 @@ from hepml.lorentz import Irrep, Irreps, mass_squared, rest_frame
 from hepml.models._beams import beam_momenta, beam_p4, with_beams
 from hepml.models._inputs import checked_features
 from hepml.nn import IrrepsLinear, IrrepsTensorProduct, Pairs, all_pairs, psi
-from hepml.ops import segment_gather, segment_mean, segment_sum
+from hepml.ops import segment_gather, segment_sum
 
 # About the number of particles in a jet, so that what is summed over them stays of order one.
 _PARTICLES = 32.0
@@ -173,9 +173,7 @@ class _Level(nn.Module):
         """The tensors of the nodes, and the scalars among them."""
         f_scalar, f_vector = self.radial(psi(mass_squared(p_ij))).chunk(2, -1)
         edge = torch.cat([f_scalar, (f_vector[:, :, None] * p_ij[:, None]).flatten(1)], 1)
-        # Summed over senders before they are split into irreps.
-        products = self.message.products(edge, x[pairs.senders])
-        received = self.message.couple([segment_mean(each, pairs.offsets) for each in products])
+        received = self.message.message(edge, x, pairs)
         x = self.mix(torch.cat([x, self.square(x, x), received], 1))
         scalars = self.perceptron(x[:, : self.width])
         return torch.cat([scalars, x[:, self.width :]], 1), scalars

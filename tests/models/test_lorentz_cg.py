@@ -8,8 +8,6 @@ from torch import Generator, Tensor, nn
 from hepml.data import ParticleSet
 from hepml.lorentz import random_lorentz
 from hepml.models import LorentzCG
-from hepml.nn import IrrepsTensorProduct
-from hepml.ops import segment_mean
 
 
 def _generator(seed: int = 1) -> Generator:
@@ -50,14 +48,6 @@ def test_beams_break_the_symmetry_to_rotations_about_them() -> None:
     with torch.no_grad():
         before, after = model(particles), model(particles.with_p4(particles.p4 @ matrix.mT))
     assert float(((after - before).abs() / spread(before)).max()) > 1e-6
-
-
-def test_summing_before_coupling_is_summing_after_it() -> None:
-    product = IrrepsTensorProduct("2x(0,0) + 2x(1/2,1/2)", "2x(0,0) + 2x(1/2,1/2)").double()
-    x, y = torch.randn(2, 9, 10, dtype=torch.float64, generator=_generator())
-    offsets = torch.tensor([0, 4, 4, 9])
-    before = product.couple([segment_mean(each, offsets) for each in product.products(x, y)])
-    torch.testing.assert_close(before, segment_mean(product(x, y), offsets))
 
 
 def test_beams_are_particles_of_every_set() -> None:

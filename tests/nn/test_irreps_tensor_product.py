@@ -6,7 +6,8 @@ from equivariance import equivariance_error, tensors
 
 from hepml.errors import InputError
 from hepml.lorentz import Irrep, Irreps, clebsch_gordan, minkowski_dot
-from hepml.nn import IrrepsTensorProduct
+from hepml.nn import IrrepsTensorProduct, all_pairs
+from hepml.ops import segment_mean
 
 VECTOR = Irreps("1x(1/2,1/2)")
 ALL = Irreps("2x(0,0) + 2x(1/2,0) + 2x(0,1/2) + 2x(1/2,1/2) + 2x(1,0) + 2x(0,1) + 2x(1,1)")
@@ -132,3 +133,31 @@ def test_coefficients_keep_double_precision() -> None:
     x, y = (each.float() for each in tensors([ALL, ALL]))
     assert product(x, y).dtype == torch.float32
     assert product.double().groups[0].get_buffer("matrix").dtype == torch.float64
+
+
+@pytest.mark.parametrize("sizes", [[4, 0, 1, 3], [40, 2, 17, 18], [0, 0]], ids=str)
+def test_a_message_is_the_mean_of_products(sizes: list[int]) -> None:
+    product = IrrepsTensorProduct(MIXED[:2], MIXED).double()
+    items = sum(sizes)
+    pairs = all_pairs(torch.tensor([0, *sizes]).cumsum(0), items)
+    edge, _ = tensors([MIXED[:2], MIXED], items=len(pairs.senders))
+    _, x = tensors([MIXED[:2], MIXED], items=items)
+    weights = torch.randn(items, product.weights, dtype=torch.float64)
+    received = product.message(edge, x, pairs, weights)
+    expected = segment_mean(
+        product(edge, x[pairs.senders], weights[pairs.receivers]), pairs.offsets
+    )
+    assert received.shape == (items, product.irreps_out.dim)
+    torch.testing.assert_close(received, expected)
+
+
+def test_derivatives_of_messages_to_second_order() -> None:
+    product = IrrepsTensorProduct(VECTOR, VECTOR, only="(0,0) + (1,0) + (0,1)").double()
+    pairs = all_pairs(torch.tensor([0, 3, 4]), 4)
+    edge, _ = tensors([VECTOR, VECTOR], items=6)
+    _, x = tensors([VECTOR, VECTOR], items=4)
+    inputs = (edge.requires_grad_(), x.requires_grad_())
+    assert torch.autograd.gradcheck(lambda a, b: product.message(a, b, pairs), inputs)
+    assert torch.autograd.gradgradcheck(
+        lambda a, b: product.message(a, b, pairs), inputs, fast_mode=True
+    )

@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": ("hepml.cli._evaluate", "measure a trained tagger: figures, plots, JSON"),
     "check": ("hepml.cli._check", "measure the symmetries of a trained tagger: its certificate"),
     "predict": ("hepml.cli._predict", "write a tagger's scores to a ROOT file, beside each jet"),
+    "dynamics": ("hepml.cli._dynamics", "Hamiltonian networks: learn, follow, measure motion"),
 }
 
 _INTERRUPTED = 130

@@ -6,11 +6,9 @@ pythia8mc and fastjet are needed to run them, not to import this package.
 from hepml.datasets._dynamics_charges import InteractingCharges, Quadrupole, UniformField
 from hepml.datasets._dynamics_system import (
     System,
-    angular_momentum,
     follow,
     simulate,
     split,
-    total_momentum,
 )
 from hepml.datasets._dynamics_table import SYSTEMS
 from hepml.datasets._dynamics_textbook import MassSpring, Pendulum, ThreeBody, TwoBody
@@ -26,10 +24,8 @@ __all__ = [
     "ThreeBody",
     "TwoBody",
     "UniformField",
-    "angular_momentum",
     "follow",
     "generate_top_tagging",
     "simulate",
     "split",
-    "total_momentum",
 ]

@@ -71,21 +71,6 @@ class System(ABC):
         return hamilton_equations(self.energy, q, p)
 
 
-def total_momentum(p: Float[Tensor, "*systems bodies space"]) -> Float[Tensor, "*systems space"]:
-    """``P = sum_i p_i``."""
-    return p.sum(dim=-2)
-
-
-def angular_momentum(
-    q: Float[Tensor, "*systems bodies space"], p: Float[Tensor, "*systems bodies space"]
-) -> Float[Tensor, "*systems components"]:
-    """``L = sum_i q_i x p_i``: one component in a plane, three in space, none on a line."""
-    space = q.shape[-1]
-    planes = [(i, j) for i in range(space) for j in range(i + 1, space)]
-    parts = [q[..., i] * p[..., j] - q[..., j] * p[..., i] for i, j in planes]
-    return torch.stack(parts, -1).sum(-2) if parts else q.new_zeros((*q.shape[:-2], 0))
-
-
 def simulate(
     system: System,
     *,

@@ -3,7 +3,7 @@
 from hepml.nn._deep_sets import DeepSets
 from hepml.nn._hamiltonian_flow import HamiltonianFlow
 from hepml.nn._hamiltonian_graph import CentralHamiltonian, GraphHamiltonian
-from hepml.nn._hamiltonian_networks import MLPHamiltonian, SeparableHamiltonian
+from hepml.nn._hamiltonian_networks import MLPFlow, MLPHamiltonian, SeparableHamiltonian
 from hepml.nn._irreps_gate import IrrepsGate
 from hepml.nn._irreps_harmonics import IrrepsHarmonics
 from hepml.nn._irreps_linear import IrrepsLinear
@@ -29,6 +29,7 @@ __all__ = [
     "JetKinematics",
     "LearnedAdjacency",
     "LorentzBlock",
+    "MLPFlow",
     "MLPHamiltonian",
     "Pairs",
     "SeparableHamiltonian",

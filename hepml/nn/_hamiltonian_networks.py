@@ -16,8 +16,10 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-def smooth_network(inputs: int, widths: Sequence[int], activation: Activation) -> nn.Sequential:
-    """A network to one number, up to a constant, with orthogonal weights at the start.
+def smooth_network(
+    inputs: int, widths: Sequence[int], activation: Activation, outputs: int = 1
+) -> nn.Sequential:
+    """A network to numbers without a constant, with orthogonal weights at the start.
 
     Motion depends on derivatives of the energy, so that the activation must have two of them.
     """
@@ -32,11 +34,42 @@ def smooth_network(inputs: int, widths: Sequence[int], activation: Activation) -
     for width in widths:
         layers += [nn.Linear(inputs, width), _ACTIVATIONS[activation]()]
         inputs = width
-    layers.append(nn.Linear(inputs, 1, bias=False))
+    layers.append(nn.Linear(inputs, outputs, bias=False))
     for layer in layers:
         if isinstance(layer, nn.Linear):
             nn.init.orthogonal_(layer.weight)
     return nn.Sequential(*layers)
+
+
+class MLPFlow(nn.Module):
+    """Rates ``(dq/dt, dp/dt)`` without H, which conserve nothing: what others are compared with.
+
+    Parameters
+    ----------
+    dimension
+        The number of coordinates.
+    widths
+        Channels of the hidden layers.
+    activation
+        "tanh", "softplus" or "silu".
+
+    References
+    ----------
+    The baseline of S. Greydanus, M. Dzamba, J. Yosinski, NeurIPS 2019, arXiv:1906.01563.
+    """
+
+    def __init__(
+        self, dimension: int, widths: Sequence[int] = (200, 200), activation: Activation = "tanh"
+    ) -> None:
+        super().__init__()
+        self.rates = smooth_network(2 * dimension, widths, activation, 2 * dimension)
+
+    def forward(
+        self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
+    ) -> tuple[Float[Tensor, "systems dimension"], Float[Tensor, "systems dimension"]]:
+        """The rates of coordinates and momenta."""
+        rate_q, rate_p = self.rates(cat([q, p], dim=1)).chunk(2, dim=1)
+        return rate_q, rate_p
 
 
 class MLPHamiltonian(nn.Module):

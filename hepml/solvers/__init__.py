@@ -1,6 +1,7 @@
 """Differentiable numerics: Hamilton's equations, and the solvers that step along them."""
 
 from hepml.solvers._adaptive import Adaptive
+from hepml.solvers._conserved import angular_momentum, total_momentum
 from hepml.solvers._hamilton import hamilton_equations
 from hepml.solvers._implicit import ImplicitMidpoint
 from hepml.solvers._rollout import Rollout, rollout
@@ -30,6 +31,8 @@ __all__ = [
     "Solver",
     "Yoshida4",
     "Yoshida6",
+    "angular_momentum",
     "hamilton_equations",
     "rollout",
+    "total_momentum",
 ]

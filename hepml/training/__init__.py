@@ -15,6 +15,16 @@ if TYPE_CHECKING:
         save_checkpoint,
     )
     from hepml.training._data import ParticleData
+    from hepml.training._dynamics_evaluation import DynamicsEvaluation, evaluate_dynamics
+    from hepml.training._dynamics_network import NETWORKS, Dynamics
+    from hepml.training._dynamics_plots import (
+        energy_figure,
+        error_figure,
+        phase_figure,
+        trajectories_figure,
+    )
+    from hepml.training._dynamics_task import DynamicsTask
+    from hepml.training._dynamics_train import LearnedDynamics, load_dynamics, train_dynamics
     from hepml.training._evaluation import Discrimination, Evaluation, evaluate_probabilities
     from hepml.training._folder import RunFolder
     from hepml.training._metrics import Estimate, RocCurve, accuracy, confusion_matrix, roc_curve
@@ -27,8 +37,13 @@ _MODULES = {
     "Checkpoint": "_checkpoint",
     "CheckpointInfo": "_checkpoint",
     "Discrimination": "_evaluation",
+    "Dynamics": "_dynamics_network",
+    "DynamicsEvaluation": "_dynamics_evaluation",
+    "DynamicsTask": "_dynamics_task",
     "Estimate": "_metrics",
     "Evaluation": "_evaluation",
+    "LearnedDynamics": "_dynamics_train",
+    "NETWORKS": "_dynamics_network",
     "Pair": "_pairs",
     "ParticleData": "_data",
     "RocCurve": "_metrics",
@@ -39,22 +54,34 @@ _MODULES = {
     "confusion_figure": "_plots",
     "confusion_matrix": "_metrics",
     "default_pairs": "_pairs",
+    "energy_figure": "_dynamics_plots",
+    "error_figure": "_dynamics_plots",
+    "evaluate_dynamics": "_dynamics_evaluation",
     "evaluate_probabilities": "_evaluation",
     "load_checkpoint": "_checkpoint",
+    "load_dynamics": "_dynamics_train",
+    "phase_figure": "_dynamics_plots",
     "roc_curve": "_metrics",
     "roc_figure": "_plots",
     "save_checkpoint": "_checkpoint",
     "save_figure": "_plots",
     "scores_figure": "_plots",
     "train": "_train",
+    "train_dynamics": "_dynamics_train",
+    "trajectories_figure": "_dynamics_plots",
 }
 
 __all__ = [
+    "NETWORKS",
     "Checkpoint",
     "CheckpointInfo",
     "Discrimination",
+    "Dynamics",
+    "DynamicsEvaluation",
+    "DynamicsTask",
     "Estimate",
     "Evaluation",
+    "LearnedDynamics",
     "Pair",
     "ParticleData",
     "RocCurve",
@@ -65,14 +92,21 @@ __all__ = [
     "confusion_figure",
     "confusion_matrix",
     "default_pairs",
+    "energy_figure",
+    "error_figure",
+    "evaluate_dynamics",
     "evaluate_probabilities",
     "load_checkpoint",
+    "load_dynamics",
+    "phase_figure",
     "roc_curve",
     "roc_figure",
     "save_checkpoint",
     "save_figure",
     "scores_figure",
     "train",
+    "train_dynamics",
+    "trajectories_figure",
 ]
 
 

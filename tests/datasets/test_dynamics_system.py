@@ -10,13 +10,12 @@ from hepml.datasets import (
     MassSpring,
     Pendulum,
     TwoBody,
-    angular_momentum,
     follow,
     simulate,
     split,
-    total_momentum,
 )
 from hepml.errors import DataError, InputError, MissingDependencyError
+from hepml.solvers import angular_momentum, total_momentum
 
 pytest.importorskip("scipy", reason="needs scipy")
 

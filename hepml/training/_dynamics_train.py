@@ -1,0 +1,306 @@
+"""Learning dynamics, from a file of trajectories to a folder with checkpoints."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from hepml.data import Trajectories
+from hepml.errors import FileError, InputError
+from hepml.io import read_trajectories
+from hepml.solvers import SOLVERS
+from hepml.training._checkpoint import (
+    CheckpointInfo,
+    load_checkpoint,
+    read_checkpoint,
+)
+from hepml.training._dynamics_network import NETWORKS, network_arguments
+from hepml.training._folder import RunFolder, first_rank
+
+# States, when the loss of the test trajectories is computed.
+_TESTED_TOGETHER = 10_000
+
+
+class DynamicsFolder(RunFolder):
+    """The files that a run of ``hepml dynamics train`` writes."""
+
+    def resume_with(self, network: str) -> str:  # noqa: ARG002
+        """What goes on with a run."""
+        return f"hepml dynamics train --config {self.config} --resume"
+
+
+@dataclass(frozen=True)
+class LearnedDynamics:
+    """A finished run: where its files are, the network of the last epoch, and the best figures."""
+
+    folder: DynamicsFolder
+    model: nn.Module
+    figures: Mapping[str, int | float]
+
+
+class DynamicsCheckpoint(NamedTuple):
+    """A network of dynamics as it was trained, and what its checkpoint says."""
+
+    model: nn.Module
+    info: CheckpointInfo
+
+
+def parted(trajectories: Trajectories) -> tuple[Trajectories, Trajectories]:
+    """Those to learn from, and the last ones to test with, a part that the file names."""
+    fraction = float(trajectories.about.get("test_fraction", 0.2))
+    learning = len(trajectories) - round(len(trajectories) * fraction)
+    if not 0 < learning < len(trajectories):
+        raise InputError(
+            "trajectories",
+            expected="enough to learn from some and test with others",
+            got=f"{len(trajectories)}, of which {fraction:g} are for testing",
+            fix="make more",
+        )
+    return trajectories[:learning], trajectories[learning:]
+
+
+def train_dynamics(
+    network: str,
+    trajectories: str | Path | Trajectories,
+    *,
+    output: str | Path,
+    widths: Sequence[int] = (),
+    activation: Literal["tanh", "softplus", "silu"] | None = None,
+    loss: Literal["derivatives", "rollout"] = "derivatives",
+    states: Literal["observed", "fitted"] = "observed",
+    solver: str = "rk4",
+    horizon: int = 5,
+    epochs: int = 10,
+    steps: int = 200,
+    batch_size: int = 200,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 0.0,
+    schedule: Literal["constant", "one-cycle"] = "constant",
+    precision: Literal["32", "64"] = "32",
+    accelerator: str = "auto",
+    seed: int = 0,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> LearnedDynamics:
+    """Train a network of dynamics; what ``hepml dynamics train`` does.
+
+    Parameters
+    ----------
+    network
+        A name in :data:`NETWORKS`.
+    trajectories
+        A file of :func:`hepml.io.write_trajectories`, or what is in one. The last of them are kept
+        for testing.
+    output
+        The folder of the run.
+    widths, activation
+        Of the network; its own if left out.
+    loss, states, solver, horizon, learning_rate, weight_decay, schedule
+        See :class:`DynamicsTask`.
+    epochs, steps, batch_size
+        How many epochs, each of how many batches of how many states. A batch that could hold all
+        states holds each of them once.
+    precision
+        "32" or "64".
+    accelerator
+        Lightning's: "auto", "cpu", "gpu", ...
+    seed
+        Decides the first weights and the batches.
+    resume, overwrite
+        Go on with, or remove, the run in `output`.
+    progress
+        Show a bar and a line for each epoch, on standard error.
+
+    Raises
+    ------
+    InputError
+        If an option makes no sense, or a run is resumed with other options than it began with.
+    FileError
+        If the file cannot be read, or if `output` holds a run.
+    DataError
+        If learning diverges; the checkpoints of the epochs before stay.
+    """
+    if resume and overwrite:
+        raise InputError(
+            "resume", expected="resume or overwrite", got="both", fix="choose one of them"
+        )
+    folder = DynamicsFolder(Path(output))
+    if first_rank() and not (resume or overwrite):
+        folder.check_free()
+    options = {
+        "network": network,
+        "trajectories": None if isinstance(trajectories, Trajectories) else str(trajectories),
+        "output": str(output),
+        "widths": list(widths),
+        "activation": activation,
+        "loss": loss,
+        "states": states,
+        "solver": solver,
+        "horizon": horizon,
+        "epochs": epochs,
+        "steps": steps,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "schedule": schedule,
+        "precision": precision,
+        "accelerator": accelerator,
+        "seed": seed,
+    }
+    _check(options)
+    data = (
+        trajectories if isinstance(trajectories, Trajectories) else read_trajectories(trajectories)
+    )
+    data = data.to(dtype=torch.float64 if precision == "64" else torch.float32)
+    learning, testing = parted(data)
+    bodies, space = data.q.shape[2:]
+    arguments = network_arguments(network, bodies, space, widths, activation)
+    torch.manual_seed(seed)
+    model = NETWORKS[network](**arguments).to(data.q.dtype)
+    info = CheckpointInfo(network, arguments, run=options)
+
+    # Lightning takes longer to import than a mistyped name to be found.
+    from hepml.training._dynamics_task import DynamicsTask
+
+    task = DynamicsTask(
+        model,
+        learning,
+        testing,
+        loss=loss,
+        states=states,
+        solver=SOLVERS[solver](),
+        horizon=horizon,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        schedule=schedule,
+        info=info,
+    )
+    figures = _fit(task, options, folder, resume=resume, overwrite=overwrite, progress=progress)
+    return LearnedDynamics(folder, model, figures)
+
+
+def load_dynamics(path: str | Path) -> DynamicsCheckpoint:
+    """The network of a checkpoint, or of the best epoch in the folder of a run.
+
+    Raises
+    ------
+    FileError
+        As :func:`load_checkpoint`; also if its network is none of dynamics.
+
+    Notes
+    -----
+    Nothing in the file is executed. Weights are float32, or float64 where it was trained so.
+    """
+    path = Path(path)
+    path = DynamicsFolder(path).best if path.is_dir() else path
+    name = read_checkpoint(path)["hepml"].get("model")
+    if name not in NETWORKS:
+        raise FileError(
+            f"checkpoint {path}",
+            expected=f"a network of dynamics: {', '.join(NETWORKS)}",
+            got=repr(name),
+            fix="pass a checkpoint of `hepml dynamics train`",
+        )
+    model, _, info = load_checkpoint(path, model=NETWORKS[name])
+    if info.run.get("precision") == "64":
+        # Once more: the weights of the first time went through float32.
+        model = model.double()
+        weights = read_checkpoint(path)["state_dict"]
+        prefix = "model."
+        model.load_state_dict(
+            {n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)}
+        )
+    return DynamicsCheckpoint(model, info)
+
+
+def _fit(
+    task: Any,
+    options: Mapping[str, Any],
+    folder: DynamicsFolder,
+    *,
+    resume: bool,
+    overwrite: bool,
+    progress: bool,
+) -> Mapping[str, int | float]:
+    """The part that needs Lightning; gives the figures of the best epoch."""
+    from hepml.training._callbacks import EpochCheckpoints, EpochTable, SeedEachEpoch
+    from hepml.training._dynamics_task import StateBatches
+    from hepml.training._fit import _finished_epochs
+    from hepml.training._progress import EpochBar
+    from hepml.training._trainer import interruptible, make_trainer, quiet_lightning
+
+    # The error at noisy states does not tell a good H from a blurred one: then the last is taken.
+    figure = "val_loss" if options["states"] == "observed" else "none"
+    checkpoints = EpochCheckpoints(folder.best, folder.last, figure=figure, falling=True)
+    callbacks = [
+        SeedEachEpoch(options["seed"]),
+        EpochTable(folder.metrics, show=progress, unit="states"),
+        checkpoints,
+        *([EpochBar("states")] if progress else []),
+    ]
+    with quiet_lightning():
+        trainer = make_trainer({**options, "devices": 1, "validation": True}, callbacks)
+        last = folder.last if resume and folder.last.exists() else None
+        if last is not None:
+            _finished_epochs(folder, options)
+        if overwrite:
+            folder.remove()
+        if last is None:
+            folder.write_config({k: v for k, v in options.items() if v is not None})
+        if progress:
+            parameters = sum(p.numel() for p in task.model.parameters())
+            print(
+                f"{options['network']} with {parameters:,} parameters; {task.starts:,} states to "
+                f"learn from, {len(task.test_q):,} to test with",
+                file=sys.stderr,
+                flush=True,
+            )
+        batches = StateBatches(
+            task.starts,
+            options["batch_size"],
+            options["steps"],
+            options["seed"],
+            lambda: trainer.current_epoch,
+        )
+        with interruptible(folder, options["network"]):
+            tests: Any = torch.arange(len(task.test_q)).split(  # type: ignore[no-untyped-call]
+                _TESTED_TOGETHER
+            )
+            trainer.fit(task, batches, DataLoader(tests, batch_size=None), ckpt_path=last)
+    return checkpoints.best
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    """Refuse numbers and names that make no sense, before anything is read."""
+    for name in ("epochs", "steps", "batch_size", "horizon"):
+        if options[name] < 1:
+            raise InputError(name, expected="at least 1", got=str(options[name]), fix="raise it")
+    if not 0 < options["learning_rate"] < float("inf") or options["weight_decay"] < 0:
+        raise InputError(
+            "learning_rate and weight_decay",
+            expected="a positive number, and one that is not negative",
+            got=f"{options['learning_rate']} and {options['weight_decay']}",
+            fix="change them",
+        )
+    choices = {
+        "network": list(NETWORKS),
+        "solver": list(SOLVERS),
+        "loss": ["derivatives", "rollout"],
+        "states": ["observed", "fitted"],
+        "schedule": ["constant", "one-cycle"],
+        "precision": ["32", "64"],
+    }
+    for name, allowed in choices.items():
+        if options[name] not in allowed:
+            raise InputError(
+                name,
+                expected=f"one of {', '.join(allowed)}",
+                got=repr(options[name]),
+                fix="choose one of them",
+            )

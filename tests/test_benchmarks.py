@@ -112,3 +112,25 @@ def test_training_step(tmp_path, capsys):
     assert seconds["optimiser"] > 0
     assert seconds["metrics and the rest"] > 0
     assert "backward" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_tensor_products(tmp_path, capsys, monkeypatch):
+    tensor_products = load("tensor_products")
+    sizes = ["--jets", "2", "--particles", "6", "--channels", "2"]
+    tensor_products.main([*sizes, "--rounds", "2", "-o", str(tmp_path)])
+    results = json.loads((tmp_path / "tensor_products.json").read_text())
+    assert results["difference"] < 1e-13
+    assert set(results["ratios"]) == {"forward", "forward and backward"}
+    for ratios in results["ratios"].values():
+        assert set(ratios) == {"hepml, equal channels", "hepml, equal numbers"}
+        assert min(ratios.values()) > 0
+    assert "times as fast" in capsys.readouterr().out
+    # The comparison sees a coefficient that is not the same.
+    matrices = tensor_products.pair_matrices
+    monkeypatch.setattr(
+        tensor_products,
+        "pair_matrices",
+        lambda dtype: {pair: matrix + 1e-3 for pair, matrix in matrices(dtype).items()},
+    )
+    assert tensor_products.difference(2, 5, 2) > 1e-4

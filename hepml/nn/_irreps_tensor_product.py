@@ -3,21 +3,18 @@
 from collections.abc import Iterable
 from itertools import accumulate, pairwise, product
 from operator import attrgetter
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.errors import InputError
 from hepml.lorentz import Irrep, Irreps
 from hepml.nn._irreps_couplings import Coupling, Path, Triple, normal_path, real_couplings
 from hepml.nn._irreps_fields import Fields, field_dim, field_of, irreps_of
+from hepml.nn._irreps_messages import Blocks, blocks_of, mean_products
 from hepml.nn._pairs import Pairs
-from hepml.ops import segment_index, segment_sum
-
-# Of the blocks that pairs are summed in: jets of 50 particles fill 3 of 4, shorter ones are slower.
-_LENGTH = 16
 
 
 class IrrepsTensorProduct(nn.Module):
@@ -157,7 +154,7 @@ class IrrepsTensorProduct(nn.Module):
         never held for all pairs.
         """
         fields1, fields2 = self._fields1.split(edge), self._fields2.split(y)
-        blocks = _in_blocks(pairs)
+        blocks = blocks_of(pairs)
         products = [cast(_Group, group).received(fields1, fields2, blocks) for group in self.groups]
         return self._couple(products, weights)
 
@@ -242,11 +239,11 @@ class _Group(nn.Module):
         self,
         fields1: list[Float[Tensor, "pairs _ _"]],
         fields2: list[Float[Tensor, "items _ _"]],
-        blocks: "_Blocks",
+        blocks: Blocks,
     ) -> Float[Tensor, "items copies products"]:
         """The mean over senders of all products of components."""
         x, y = self._components(fields1, fields2)
-        return _mean_products(x, y, blocks).flatten(-2)
+        return mean_products(x, y, blocks).flatten(-2)
 
     def _components(
         self,
@@ -266,53 +263,6 @@ class _Group(nn.Module):
             part.reshape(*part.shape[:-2], *shape)
             for part, shape in zip(together, self._shapes, strict=True)
         ]
-
-
-class _Blocks(NamedTuple):
-    """Pairs in blocks of equal length, each of one receiver: the last may have empty slots."""
-
-    # Bounds of the blocks of each receiver.
-    offsets: Int64[Tensor, " bounds"]
-    # The pair of each slot; of an empty one, which counts for nothing, the last.
-    pairs: Int64[Tensor, "blocks length"]
-    senders: Int64[Tensor, "blocks length"]
-    empty: Bool[Tensor, "blocks length"]
-    counts: Int64[Tensor, " items"]
-
-
-def _in_blocks(pairs: Pairs) -> _Blocks:
-    """The blocks of pairs."""
-    counts = pairs.offsets.diff()
-    blocks = (counts + _LENGTH - 1) // _LENGTH
-    offsets = torch.cat([blocks.new_zeros(1), blocks.cumsum(0)])
-    size = int(offsets[-1])
-    receivers = segment_index(offsets, size)
-    number = torch.arange(size, device=counts.device) - offsets[receivers]
-    first = pairs.offsets[receivers] + _LENGTH * number
-    index = first[:, None] + torch.arange(_LENGTH, device=counts.device)
-    empty = index >= pairs.offsets[receivers + 1][:, None]
-    index = torch.minimum(index, pairs.offsets[-1:] - 1)
-    return _Blocks(offsets, index, pairs.senders[index], empty, counts)
-
-
-def _mean_products(
-    x: Float[Tensor, "pairs copies1 components1"],
-    y: Float[Tensor, "items copies2 components2"],
-    blocks: _Blocks,
-) -> Float[Tensor, "items copies components1 components2"]:
-    """``mean_j x_ij y_j``, of all pairs of components, as matrix products within blocks."""
-    in_blocks = _rows(x, blocks.pairs).masked_fill(blocks.empty[:, :, None], 0.0)
-    sums = (in_blocks.mT @ _rows(y, blocks.senders)).transpose(0, 1)
-    total = segment_sum(sums.flatten(1), blocks.offsets) / blocks.counts.clamp(min=1)[:, None]
-    return total.reshape(total.shape[0], *sums.shape[1:])
-
-
-def _rows(
-    x: Float[Tensor, "_ copies components"], index: Int64[Tensor, "blocks length"]
-) -> Float[Tensor, "copies blocks length components"]:
-    """Rows of each block, the copies apart."""
-    rows = x.transpose(0, 1).contiguous().index_select(1, index.flatten())
-    return rows.reshape(x.shape[1], *index.shape, x.shape[2])
 
 
 def _by_copies(fields: Fields) -> dict[int, list[Irrep]]:

@@ -47,6 +47,8 @@ HEAVY = (
     "e3nn",
     "sklearn",
     "pandas",
+    "hypothesis",
+    "pytest",
 )
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -109,7 +111,7 @@ def test_an_import_against_the_direction_would_be_found(line: str) -> None:
 def test_layers_and_models_load_no_engine_and_no_optional_package() -> None:
     script = (
         "import sys, hepml, hepml.errors, hepml.ops, hepml.lorentz, hepml.data, hepml.nn, "
-        f"hepml.models; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+        f"hepml.models, hepml.symmetry; print(*[name for name in {HEAVY!r} if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []

@@ -11,7 +11,7 @@ from torch import nn
 import hepml.models
 import hepml.nn
 
-PACKAGES = ["data", "io", "lorentz", "models", "nn", "ops"]
+PACKAGES = ["data", "io", "lorentz", "models", "nn", "ops", "symmetry", "testing"]
 
 
 def _exported(package: ModuleType) -> dict[str, object]:

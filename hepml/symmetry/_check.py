@@ -6,7 +6,8 @@ from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import torch
-from torch import Generator, nn
+from jaxtyping import Float64
+from torch import Generator, Tensor, nn
 
 from hepml.errors import InputError
 from hepml.symmetry._measure import EXACT, Apply, Comparison, Network, Pool, other_last_digits
@@ -84,7 +85,8 @@ def check(
     ------
     InputError
         If the symmetry does not know the inputs, if the outputs are not a tensor of as many rows
-        after the transformation, or if an argument is none of those above.
+        after the transformation, if they are not finite before it, or if an argument is none of
+        those above.
 
     Notes
     -----
@@ -120,7 +122,8 @@ def check(
     'broken'
     """
     symmetry = find_symmetry(symmetry)
-    strengths = symmetry.strengths if strengths is None else tuple(strengths)
+    chosen = symmetry.strengths if strengths is None else strengths
+    strengths = tuple(None if strength is None else float(strength) for strength in chosen)
     kinds = cast(list[Weights], [weights] if isinstance(weights, str) else list(weights))
     _check_arguments(elements, draws, strengths, kinds)
     precisions = find_precisions(dtypes, first_tensor(inputs).device)
@@ -137,6 +140,7 @@ def check(
             if kind == "random":
                 network.randomise(_generator(seed, 0, draw), x)
             plain, other_digits = {EXACT: network(EXACT, x)}, {}
+            _check_finite(plain[EXACT], kind)
             for precision in precisions:
                 plain[precision] = network(precision, x)
                 rounded = in_precision(x, precision.storage)
@@ -178,6 +182,19 @@ def _check_arguments(
             expected=" or ".join(map(repr, get_args(Weights))),
             got=", ".join(map(repr, kinds)) or "none",
             fix="choose one or both",
+        )
+
+
+def _check_finite(outputs: Float64[Tensor, "rows *components"], kind: str) -> None:
+    """Refuse to compare with nan and infinity."""
+    bad = (~outputs.flatten(1).isfinite()).any(1).nonzero()
+    if len(bad):
+        row = int(bad[0])
+        raise InputError(
+            f"outputs of the model with {kind} weights",
+            expected="finite numbers for the inputs as they are",
+            got=f"{outputs[row].flatten().tolist()[:8]} in row {row}",
+            fix="leave out these inputs, or repair the model",
         )
 
 

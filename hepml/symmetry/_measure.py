@@ -61,7 +61,7 @@ class Network:
                 got=str(tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs)),
                 fix="choose or stack them in `apply`",
             )
-        return outputs.double()
+        return outputs.double() if outputs.dim() > 1 else outputs.double()[:, None]
 
 
 class _Applied(nn.Module):
@@ -231,7 +231,7 @@ def _norms(
     outputs: Float64[Tensor, "rows *components"], blocks: Sequence[slice]
 ) -> Float64[Tensor, "rows blocks"]:
     """The Euclidean norm of each row in each block."""
-    flat = outputs.flatten(1) if outputs.dim() > 1 else outputs[:, None]
+    flat = outputs.flatten(1)
     norms = [flat[:, block].norm(dim=1) for block in blocks]
     return torch.stack(norms, 1) if norms else flat[:, :0]
 

@@ -1,0 +1,156 @@
+"""Verdicts, exponents, tables and JSON of measurements that are made up here."""
+
+import json
+import math
+
+import pytest
+
+from hepml.symmetry import Lorentz, Measurement, Permutation, SoftEmission, SymmetryReport, Worst
+
+WORST = Worst(2, "[1, 0]", (1.0, 2.0), (1.5, 2.0), 0)
+
+
+def _point(largest, *, precision="float64", strength=None, rounding=0.0, weights="given", **more):
+    values = {"median": largest / 4, "quantile90": largest / 2, "blind": False, "worst": WORST}
+    tolerance = {"float64": 1e-10, "float32": 1e-3}[precision]
+    return Measurement(
+        weights,
+        precision,
+        strength,
+        largest=largest,
+        rounding=rounding,
+        tolerance=tolerance,
+        **(values | more),
+    )
+
+
+def _report(*points, symmetry=None, claimed=None):
+    return SymmetryReport("Model", symmetry or Lorentz(), points, claimed)
+
+
+@pytest.mark.parametrize(
+    ("largest", "rounding", "verdict"),
+    [
+        (1e-11, 0.0, "holds"),
+        (1e-9, 0.0, "broken"),
+        (1e-9, 2e-11, "holds"),
+        (1e-6, 1e-9, "broken"),
+        (0.05, 2e-3, "undecided"),
+        (1e-12, 2e-3, "undecided"),
+        (5.0, 2e-3, "broken"),
+        (math.inf, 1e-3, "broken"),
+        (math.nan, 0.0, "broken"),
+    ],
+)
+def test_of_one_measurement(largest, rounding, verdict):
+    assert _point(largest, rounding=rounding).verdict == verdict
+    assert _point(largest, rounding=rounding, blind=True).verdict == "blind"
+
+
+@pytest.mark.parametrize(
+    ("points", "verdict"),
+    [
+        ([_point(1e-12), _point(1e-5, precision="float32")], "holds"),
+        ([_point(1e-12), _point(1e-5, weights="random")], "broken"),
+        ([_point(1e-12), _point(1e-1, precision="float32")], "imprecise"),
+        ([_point(1e-2), _point(1e-5, precision="float32")], "broken"),
+        ([_point(1e-1, precision="float32")], "broken"),
+        ([_point(1e-12), _point(0.0, weights="random", rounding=1.0)], "holds"),
+        ([_point(0.0, rounding=1.0)], "undecided"),
+        ([_point(0.0, blind=True)], "blind"),
+        ([_point(0.0, blind=True), _point(1e-12, weights="random")], "holds"),
+        ([_point(0.0, blind=True), _point(0.0, weights="random", rounding=1.0)], "undecided"),
+    ],
+)
+def test_of_all_together(points, verdict):
+    assert _report(*points).verdict == verdict
+
+
+def _falling(power, *, precision="float64", floor=0.0):
+    strengths = [10.0**-i for i in range(1, 7)]
+    return [
+        _point(3 * strength**power + floor, strength=strength, precision=precision)
+        for strength in strengths
+    ]
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_a_violation_that_falls_to_zero_holds(power):
+    report = _report(*_falling(power), symmetry=SoftEmission())
+    assert report.verdict == "holds"
+    assert report.exponent == pytest.approx(power)
+    assert f"(violation falls with the power {power:g})" in str(report)
+
+
+@pytest.mark.parametrize(("power", "floor"), [(0.0, 0.0), (0.1, 0.0), (1.0, 0.01)])
+def test_a_violation_that_stays_is_broken(power, floor):
+    report = _report(*_falling(power, floor=floor), symmetry=SoftEmission())
+    assert report.verdict == "broken"
+    assert report.exponent < 0.2
+
+
+def test_nothing_above_rounding_falls_infinitely():
+    points = [_point(1e-12, strength=10.0**-i) for i in range(3)]
+    report = _report(*points, symmetry=SoftEmission())
+    assert report.verdict == "holds"
+    assert report.exponent == math.inf
+    assert json.loads(report.to_json())["exponent"] == "inf"
+
+
+def test_the_slowest_weights_decide():
+    points = _falling(2.0) + [
+        _point(point.largest, strength=point.strength, weights="random") for point in _falling(0.0)
+    ]
+    report = _report(*points, symmetry=SoftEmission())
+    assert report.verdict == "broken"
+    assert report.exponent == pytest.approx(0)
+
+
+def test_the_largest_and_the_worst():
+    points = [
+        _point(1e-12, strength=2.0),
+        _point(3e-8, strength=10.0, rounding=1e-9),
+        _point(1e-5, strength=2.0, precision="float32"),
+        _point(2e-2, strength=10.0, precision="float32", rounding=1e-3),
+    ]
+    report = _report(*points)
+    assert report.largest() == 3e-8
+    assert report.largest("float32") == 2e-2
+    assert report.largest("float64", 2.0) == 1e-12
+    assert math.isnan(report.largest("bfloat16"))
+    assert report.worst is points[1]
+    assert report.curves() == {
+        ("given", "float64"): points[:2],
+        ("given", "float32"): points[2:],
+    }
+
+
+def test_the_table_and_the_json_say_the_same(capsys):
+    points = [_point(3e-12, strength=2.0), _point(math.inf, strength=10.0)]
+    report = _report(*points, claimed=True)
+    report.print()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "lorentz of Model, claimed: broken"
+    assert lines[1].split() == [
+        *("weights", "precision", "gamma", "largest", "90", "%"),
+        *("median", "rounding", "verdict"),
+    ]
+    assert lines[2].split() == [
+        *("given", "float64", "2", "3.0e-12", "1.5e-12", "7.5e-13", "0.0e+00", "holds")
+    ]
+    content = json.loads(report.to_json())
+    assert content["symmetry"] == "lorentz"
+    assert content["strength"] == "gamma"
+    assert content["claimed"] is True
+    assert content["verdict"] == "broken"
+    first, second = content["measurements"]
+    assert first["largest"] == 3e-12
+    assert first["verdict"] == "holds"
+    assert first["worst"]["got"] == [1.5, 2.0]
+    assert second["largest"] == "inf"
+
+
+def test_without_strength_and_claims_the_table_is_shorter():
+    text = str(_report(_point(1e-12), symmetry=Permutation()))
+    assert text.splitlines()[0] == "permutation of Model: holds"
+    assert "not claimed" in str(_report(_point(1e-12), claimed=False))

@@ -1,0 +1,120 @@
+"""Which symmetries the networks have, measured: all of hepml, lgatr and pelican-lite.
+
+    python examples/symmetry_certificates.py [--jets N] [--gammas 2 10 100]
+
+Jets of data/ go through every network with weights of order one. A violation is the change of an
+output that the symmetry forbids, in units of the spread of the outputs over the jets: the largest
+over jets, elements of the symmetry and draws of weights. Beams of a network are boosted along.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import mplhep
+from tqdm import tqdm
+
+from hepml.data import ParticleSet
+from hepml.io import read
+from hepml.models import MODELS, EnergyFlow, LorentzCG, LorentzNet, ParticleFlow, RestFrame
+from hepml.symmetry import SymmetryReport, check
+
+sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
+import other_networks as others
+from _measure import table
+
+# What a network needs besides hepml, and how it is made; without beams, but for the second.
+NETWORKS = {name: (None, model) for name, model in MODELS.items()} | {
+    "LorentzNet, no beams": (None, lambda: LorentzNet(beams=False)),
+    "LorentzCG, no beams": (None, lambda: LorentzCG(beams=False)),
+    "RestFrame": ("e3nn", RestFrame),
+    "L-GATr (lgatr)": ("lgatr", lambda: others.Lgatr(beams=False, blocks=4)),
+    "L-GATr-slim (lgatr)": ("lgatr", lambda: others.LgatrSlim(beams=False, blocks=4)),
+    "PELICAN (pelican-lite)": ("pelican", lambda: others.Pelican(beams=False, blocks=2)),
+}
+GROUPS = ("lorentz", "lorentz with beams", "beam rotation")
+BITS = ("float64", "float32")
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("data/val.root"))
+    parser.add_argument("--jets", type=int, default=24)
+    parser.add_argument("--gammas", type=float, nargs="+", default=[2.0, 10.0, 100.0])
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--output", type=Path, default=Path("runs/symmetry"))
+    options = parser.parse_args(words)
+
+    jets = read(options.data, max_sets=options.jets)
+    jets = ParticleSet(jets.p4, jets.offsets)
+    reports: dict[str, list[SymmetryReport]] = {}
+    for name in tqdm(options.networks, unit="network", leave=False):
+        package, build = NETWORKS[name]
+        if package is not None and not others.installed(package):
+            print(f"{name}: not measured, {package} is not installed")
+            continue
+        model = build()
+        # The largest group of those it claims; the networks of others have no beams here.
+        group = next(g for g in GROUPS if g in getattr(model, "claims", GROUPS))
+        symmetries = {"permutation": None, "batch composition": None, group: None}
+        symmetries |= {group: options.gammas} if "lorentz" in group else {}
+        reports[name] = [
+            check(model, jets, symmetry, strengths=gammas, dtypes=BITS, weights="random")
+            for symmetry, gammas in symmetries.items()
+        ]
+    header = ["network", "permutation", "batch", "group"]
+    header += [f"{gamma:g}, {bits}" for bits in BITS for gamma in options.gammas]
+    text = table(header, [row(name, *each, options.gammas) for name, each in reports.items()])
+    for symmetry in ("soft emission", "collinear splitting"):
+        for model in (EnergyFlow(), ParticleFlow()):
+            safety = check(model, jets, symmetry, dtypes="float64", weights="random")
+            text += "\n" + str(safety).splitlines()[0]
+    print(text)
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "certificates.txt").write_text(text + "\n")
+    found = {name: [report.to_dict() for report in each] for name, each in reports.items()}
+    (options.output / "certificates.json").write_text(json.dumps(found, indent=2) + "\n")
+    draw({name: group for name, (*_, group) in reports.items()}, options.output / "certificates")
+    print(f"\nwritten: {options.output}/certificates.txt, .json, .png, .pdf")
+
+
+def row(
+    name: str,
+    permutation: SymmetryReport,
+    batch: SymmetryReport,
+    group: SymmetryReport,
+    gammas: Sequence[float],
+) -> list[str]:
+    """The violations of a network; a group without boosts has one figure for each precision."""
+    figures = [f"{report.largest():.0e}" for report in (permutation, batch)]
+    for bits in BITS:
+        each = [f"{group.largest(bits, gamma):.0e}".replace("nan", "") for gamma in gammas]
+        figures += each if any(each) else [f"{group.largest(bits):.0e}", *each[1:]]
+    return [name, *figures[:2], group.symmetry.name, *figures[2:]]
+
+
+def draw(reports: dict[str, SymmetryReport], stem: Path) -> None:
+    """Violation against gamma, a line for each network that has the group."""
+    look = {**mplhep.style.ROOT, "mathtext.fontset": "stixsans", "font.size": 16}
+    with plt.rc_context(look):
+        figure, axes = plt.subplots(1, 2, figsize=(15, 7.5), layout="constrained", sharey=True)
+        for panel, bits in zip(axes, BITS, strict=True):
+            for i, (name, report) in enumerate(reports.items()):
+                curve = report.curves()["random", bits]
+                if curve[0].strength is not None:
+                    x, y = [p.strength for p in curve], [p.largest for p in curve]
+                    panel.loglog(x, y, marker="osD^v<>ph*X"[i % 11], label=name)
+            panel.set_xlabel(r"Lorentz factor $\gamma$", loc="right")
+            panel.set_title(bits)
+        axes[0].set_ylabel("largest violation / spread of outputs", loc="top")
+        axes[0].legend(fontsize=12)
+        for suffix in ("png", "pdf"):
+            figure.savefig(f"{stem}.{suffix}", dpi=100)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,8 @@ from hepml.ops import segment_gather, segment_mean, segment_sum
 
 # About the number of particles in a jet, so that what is summed over them stays of order one.
 _PARTICLES = 32.0
+# Energy in GeV, in the rest frame, below which directions fade.
+_SOFT = 0.1
 # Squared distances of velocities, two directions 0.1 rad apart, between linear and logarithmic.
 _NEAR = 0.01
 
@@ -30,10 +32,11 @@ class RestFrame(nn.Module):
     a network there that is invariant under rotations and reflections makes logits that are
     invariant under the Lorentz group. This one is built on e3nn.
 
-    A particle with energy E and momentum p in the rest frame has the velocity ``v = p / e`` with
-    ``e² = (E² + p²) / 2``, of length 1 without a mass. It starts with ``channels`` of the spherical
-    harmonics of v up to a degree, each times a linear function of its scalars: ``ln(1 + e²)``, that
-    of the set, and its features. In each block it receives
+    A particle with energy E and momentum p in the rest frame has the velocity
+    ``v = p / (e² + (0.1 GeV)²)^(1/2)`` with ``e² = (E² + p²) / 2``, which without a mass is E². It
+    starts with ``channels`` of the spherical harmonics of v up to a degree, each times a linear
+    function of its scalars: ``ln(1 + e²)``, that of the set, and its features. In each block it
+    receives
 
     ``m_i = mean_j R(h_i, h_j, |v_i - v_j|²) x_j``
 
@@ -72,8 +75,8 @@ class RestFrame(nn.Module):
     The sum of the momenta, and the boost, are in float64 whatever the precision of the network.
 
     Velocities instead of directions, since a particle at rest has none. A set without a rest frame,
-    all light-like and parallel, gets a frame by :func:`hepml.lorentz.rest_frame` in which its
-    energies are too small to be seen. An empty set without beams has the logits of no particles.
+    all light-like and parallel, gets a frame by :func:`hepml.lorentz.rest_frame` in which all
+    energies are so small that neither they nor the directions are seen: one of a very small mass.
 
     References
     ----------
@@ -147,11 +150,10 @@ class RestFrame(nn.Module):
         p4, s = nodes[:, :4], nodes[:, 4:]
         total = segment_sum(particles.p4.double(), particles.offsets)
         p4 = rest_frame(p4, segment_gather(total, offsets, p4.shape[0]))
-        size = p4.square().sum(1, keepdim=True) / 2
-        positive = size > 0
-        v = torch.where(positive, p4[:, 1:] * torch.where(positive, size, 1.0).rsqrt(), 0.0)
-        # That of the direction of a beam is not the same after a boost along it.
-        energy = size * (1 - s[:, :1])
+        # The direction of a beam has neither energy nor softness that a boost along it would keep.
+        energy, particle = p4.square().sum(1, keepdim=True) / 2, 1 - s[:, :1]
+        v = p4[:, 1:] * (energy + particle * _SOFT**2).rsqrt()
+        energy = particle * energy
         of_set = segment_gather(segment_sum(energy, offsets), offsets, p4.shape[0])
         return v, torch.cat([energy.log1p(), of_set.log1p(), s], 1), offsets
 

@@ -26,7 +26,10 @@ from hepml.models import (
 )
 from hepml.nn import (
     MLP,
+    CentralHamiltonian,
     DeepSets,
+    GraphHamiltonian,
+    HamiltonianFlow,
     IrrepsGate,
     IrrepsHarmonics,
     IrrepsLinear,
@@ -35,6 +38,9 @@ from hepml.nn import (
     JetKinematics,
     LearnedAdjacency,
     LorentzBlock,
+    MLPFlow,
+    MLPHamiltonian,
+    SeparableHamiltonian,
     all_pairs,
     psi,
 )
@@ -106,6 +112,27 @@ def _apply_gate(gate: nn.Module, particles: ParticleSet) -> Tensor:
     vectors = _vectors(particles)
     scalars = psi(minkowski_dot(vectors[:, :4], vectors[:, 4:]))[:, None]
     return cast(Tensor, gate(torch.cat([scalars, scalars.sin(), scalars.cos(), vectors], dim=1)))
+
+
+def _phase_space(particles: ParticleSet) -> tuple[Tensor, Tensor]:
+    """Coordinates and momenta of bodies, of order one: vectors under rotations."""
+    q = particles.p4[:, 1:] / 300
+    return q, q * particles.p4[:, :1] / 300
+
+
+def _apply_hamiltonian(hamiltonian: nn.Module, particles: ParticleSet) -> Tensor:
+    """The energy of each body by itself."""
+    return cast(Tensor, hamiltonian(*_phase_space(particles)))[:, None]
+
+
+def _apply_graph_hamiltonian(hamiltonian: nn.Module, particles: ParticleSet) -> Tensor:
+    """The energy of each set of bodies."""
+    return cast(Tensor, hamiltonian(*_phase_space(particles), particles.offsets))[:, None]
+
+
+def _apply_flow(flow: nn.Module, particles: ParticleSet) -> Tensor:
+    """The rates of each body by itself."""
+    return torch.cat(flow(*_phase_space(particles)), dim=1)
 
 
 def _with_squares(layer: nn.Module) -> nn.Module:
@@ -206,6 +233,59 @@ CASES = [
         lambda product, particles: product(_vectors(particles), _vectors(particles)),
         "particle",
         _GROUP,
+        compiles=False,
+    ),
+    Case(
+        "MLPHamiltonian",
+        MLPHamiltonian,
+        lambda: MLPHamiltonian(3, [8, 6]),
+        _apply_hamiltonian,
+        "particle",
+        ("permutation",),
+    ),
+    Case(
+        "SeparableHamiltonian",
+        SeparableHamiltonian,
+        lambda: SeparableHamiltonian(3, [8, 6]),
+        _apply_hamiltonian,
+        "particle",
+        ("permutation",),
+    ),
+    Case(
+        "GraphHamiltonian",
+        GraphHamiltonian,
+        lambda: GraphHamiltonian(3, [8, 6]),
+        _apply_graph_hamiltonian,
+        "set",
+        ("permutation",),
+        # Pairs has a property whose type is checked while tests run: the compiler cannot trace it.
+        compiles=False,
+    ),
+    Case(
+        "CentralHamiltonian",
+        CentralHamiltonian,
+        lambda: CentralHamiltonian(3, [8, 6]),
+        _apply_graph_hamiltonian,
+        "set",
+        ("permutation", "beam rotation", "parity", "rotation"),
+        compiles=False,
+    ),
+    Case(
+        "MLPFlow",
+        MLPFlow,
+        lambda: MLPFlow(3, [8, 6]),
+        _apply_flow,
+        "particle",
+        ("permutation",),
+    ),
+    Case(
+        "HamiltonianFlow",
+        HamiltonianFlow,
+        lambda: HamiltonianFlow(SeparableHamiltonian(3, [8, 6])),
+        _apply_flow,
+        "particle",
+        ("permutation",),
+        # It differentiates by itself.
         compiles=False,
     ),
     model_case("ParticleFlow", ParticleFlow, particle_widths=[8, 6], set_widths=[5]),

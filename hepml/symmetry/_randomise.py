@@ -76,18 +76,16 @@ def randomise(
 
 def _scale(model: nn.Module, inputs: Any, apply: Callable[[Any, Any], Any]) -> None:
     """Divide the weights of each layer by the size of its output."""
-    done: set[nn.Module] = set()
+    sizes: dict[nn.Module, Tensor] = {}
 
     def divide(layer: nn.Module, arguments: Any, output: Any) -> Any:  # noqa: ARG001
-        if layer in done or not isinstance(output, Tensor) or not output.is_floating_point():
+        if not isinstance(output, Tensor) or not output.is_floating_point():
             return None
-        done.add(layer)
-        size = output.double().square().mean().sqrt()
-        if not (bool(size.isfinite()) and float(size) > 0):
-            return None
-        for parameter in layer.parameters(recurse=False):
-            parameter.div_(size)
-        return output / size
+        if layer not in sizes:
+            size = output.detach().double().square().mean().sqrt()
+            known = bool(size.isfinite()) and float(size) > 0
+            sizes[layer] = size.to(output.dtype) if known else torch.ones_like(size)
+        return output / sizes[layer]
 
     layers = [layer for layer in model.modules() if list(layer.parameters(recurse=False))]
     hooks = [layer.register_forward_hook(divide) for layer in layers]
@@ -96,3 +94,7 @@ def _scale(model: nn.Module, inputs: Any, apply: Callable[[Any, Any], Any]) -> N
     finally:
         for hook in hooks:
             hook.remove()
+    # Not before: a model that differentiates in its forward still needs the weights as they were.
+    for layer, size in sizes.items():
+        for parameter in layer.parameters(recurse=False):
+            parameter.div_(size)

@@ -75,3 +75,23 @@ def test_layers_without_a_tensor_or_with_nothing_are_left_alone():
     x = torch.ones(3, 2)
     odd = randomise(Odd(), _generator(), x)
     assert bool(odd(x).isfinite().all())
+
+
+def test_a_model_that_differentiates_and_one_that_calls_a_layer_twice():
+    class Gradient(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1))
+
+        def forward(self, x):
+            with torch.enable_grad():
+                x = x.detach().requires_grad_()
+                x_again = self.layers[0](100 * self.layers[0](x).tanh())
+                energy = self.layers[2](x_again.tanh()).sum()
+                return torch.autograd.grad(energy, x)[0]
+
+    x = torch.randn(64, 3, generator=_generator())
+    model = randomise(Gradient(), _generator(), x)
+    with torch.no_grad():
+        assert float(model.layers[0](x).square().mean().sqrt()) == pytest.approx(1, rel=1e-4)
+    assert bool(model(x).isfinite().all())

@@ -4,6 +4,7 @@ import csv
 import os
 import sys
 import time
+from collections.abc import Sized
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from lightning.fabric.plugins.io import CheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from hepml.data import ParticleSet
 from hepml.training._checkpoint import read_checkpoint, write_checkpoint
 
 FIGURES = ("train_loss", "val_loss", "val_accuracy", "val_auc")
@@ -144,7 +144,7 @@ class EpochTable(Callback):
         trainer: Trainer,
         pl_module: LightningModule,  # noqa: ARG002
         outputs: Any,  # noqa: ARG002
-        batch: ParticleSet,
+        batch: Sized,
         batch_idx: int,  # noqa: ARG002
     ) -> None:
         """Count the jets, and take the time up to the last batch."""

@@ -1,13 +1,12 @@
 """The progress bar of a run."""
 
 import sys
+from collections.abc import Sized
 from math import isfinite, nan
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from tqdm.auto import tqdm
-
-from hepml.data import ParticleSet
 
 
 class EpochBar(Callback):
@@ -36,7 +35,7 @@ class EpochBar(Callback):
         trainer: Trainer,
         pl_module: LightningModule,
         outputs: Any,  # noqa: ARG002
-        batch: ParticleSet,
+        batch: Sized,
         batch_idx: int,  # noqa: ARG002
     ) -> None:
         """One batch further."""

@@ -34,7 +34,8 @@ def interleave(
     """Seconds that one call of each takes, once in every round.
 
     All take turns, so that a busy machine slows all of them alike. With ``warm_up``, a round before
-    the first does not count. Short calls are repeated until ``least`` seconds have passed.
+    the first does not count. Short calls are repeated until ``least`` seconds have passed, after
+    one that does not count: it finds the caches and the allocator as another has left them.
     """
     number = dict.fromkeys(calls, 1)
     if warm_up:
@@ -44,6 +45,8 @@ def interleave(
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     turns = [name for _ in range(rounds) for name in calls]
     for name in tqdm(turns, unit="run", leave=False, disable=not progress):
+        if least:
+            calls[name]()
         seconds[name].append(_seconds(calls[name], number[name]))
     return seconds
 

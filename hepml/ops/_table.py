@@ -1,6 +1,6 @@
 """The kernels of every operation, in order of preference."""
 
-from hepml.ops import _reference, _torch, _torch_scatter
+from hepml.ops import _reference, _torch, _torch_scatter, _triton
 from hepml.ops._kernel import Kernel
 
 OPERATIONS = (
@@ -13,9 +13,11 @@ _EXACT = ("segment_max", "segment_min", "segment_gather", "scatter_max", "scatte
 
 
 def _kernels(operation: str) -> tuple[Kernel, ...]:
-    """The kernels of an operation; torch's own come first, being the fastest on a CPU."""
+    """The kernels of an operation; on a CPU torch's own come first, being the fastest."""
     tolerance = 0.0 if operation in _EXACT else 4.0
+    triton = getattr(_triton, operation, None)
     return (
+        *([Kernel("triton", operation, triton, tolerance, _triton.why_not)] if triton else []),
         Kernel("torch", operation, getattr(_torch, operation), tolerance),
         Kernel(
             "torch_scatter",

@@ -8,8 +8,10 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from hepml.ops import _triton
 from hepml.ops._table import KERNELS
 
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 SEGMENT_REDUCTIONS = ("sum", "mean", "max", "min", "softmax", "logsumexp")
 SCATTER_REDUCTIONS = ("sum", "mean", "max", "min")
 # Either side of 16 channels, where torch has another code; several axes; none at all.
@@ -19,16 +21,23 @@ CHANNELS = [(), (1,), (3,), (2, 2), (17,), (4, 5), (0,)]
 def kernel(operation: str, name: str):
     """The kernel of this name, if it can run here."""
     (found,) = (kernel for kernel in KERNELS[operation] if kernel.name == name)
+    _need(name)
+    return found
+
+
+def _need(name: str) -> None:
+    """Skip where the package of a kernel is absent, or cannot run."""
     if name == "torch_scatter":
         pytest.importorskip("torch_scatter", reason="needs torch-scatter")
-    return found
+    if name == "triton" and _triton.why_not(torch.ones(1, device=DEVICES[-1])):
+        # Without a GPU, test_triton.py has its own tests run once more, interpreted.
+        pytest.skip("needs triton")
 
 
 @contextmanager
 def forced(name: str) -> Iterator[None]:
     """Run every operation on one kernel."""
-    if name == "torch_scatter":
-        pytest.importorskip("torch_scatter", reason="needs torch-scatter")
+    _need(name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEPML_KERNEL", name)
         yield

@@ -6,13 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ops.ragged import arguments_of, kernel, offsets_from
+from ops.ragged import DEVICES, arguments_of, kernel, offsets_from
 
 from hepml.ops import _reference
 from hepml.ops._kernel import Kernel
 from hepml.ops._table import KERNELS, OPERATIONS
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 FAST = [
     pytest.param(operation, fast.name, id=f"{operation}-{fast.name}")
@@ -49,7 +48,7 @@ def test_value(operation, name, device, data):
     arguments = data.draw(arguments_of(operation, data.draw(st.sampled_from(DTYPES))))
     arguments = tuple(a.to(device) if isinstance(a, torch.Tensor) else a for a in arguments)
     # The operators give the reference's answer to nothing, and no kernel is asked.
-    if arguments[0].numel():
+    if arguments[0].numel() and not fast.reasons(*arguments):
         assert_agrees(fast, arguments)
 
 

@@ -45,7 +45,7 @@ class Network:
         inputs = in_precision(inputs, storage)
         if isinstance(model, nn.Module) and storage != EXACT.storage:
             if storage not in self._at:
-                self._at[storage] = copy.deepcopy(model).to(storage)
+                self._at[storage] = copy.deepcopy(model).float()
             model = self._at[storage]
         with arithmetic(precision, first_tensor(inputs).device):
             if references:

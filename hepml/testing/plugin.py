@@ -7,6 +7,9 @@ Loaded by itself where hepml is installed, or with ``-p hepml.testing.plugin``::
 
 ``pytest --symmetry-seed 1 --symmetry-seed 2 --symmetry-trials 10 --symmetry-precision float32``
 runs it with other elements and weights, with more of them, and in another precision.
+
+A suite that lets jaxtyping check hepml itself (``--jaxtyping-packages=hepml,...``) has to load this
+after jaxtyping: ``-p no:hepml`` leaves it out.
 """
 
 from collections.abc import Callable

@@ -35,7 +35,9 @@ def test_elements(assert_symmetric):
 
 def _run(folder, *words):
     (folder / "test_network.py").write_text(MODULE)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "hepml.testing.plugin"]
+    # By its module, whether or not an entry point loads it as well.
+    plugin = ["-p", "no:hepml", "-p", "hepml.testing.plugin"]
+    command = [sys.executable, "-m", "pytest", "-q", *plugin]
     run = subprocess.run(
         [*command, "-p", "no:cacheprovider", *words], cwd=folder, capture_output=True, text=True
     )

@@ -52,7 +52,7 @@ def pair_messages(
     b: Float[Tensor, "items width"],
     offsets: Int64[Tensor, " bounds"],
     p4: Float[Tensor, "items 4"],
-    weight: Float[Tensor, "width 2"],
+    weight: Float[Tensor, "width invariants"],
     layers: Sequence[Tensor],
     gate: Sequence[Tensor],
     step: Sequence[Tensor],
@@ -61,7 +61,9 @@ def pair_messages(
     receivers, senders, bounds = pairs_of_sets(offsets, a.shape[0])
     m = a[receivers] + b[senders]
     p, q = p4[receivers], p4[senders]
-    m = (m + linear(invariants(p, q).to(m.dtype), weight)).relu()
+    if weight.numel():
+        m = m + linear(invariants(p, q).to(m.dtype), weight)
+    m = m.relu()
     for w, bias in zip(layers[::2], layers[1::2], strict=True):
         m = linear(m, w, bias).relu()
     if gate:

@@ -1,7 +1,6 @@
-"""Tiles: rectangles of pairs that are worked on at a time."""
+"""Tiles: runs of pairs that are worked on at a time."""
 
-import itertools
-import math
+import bisect
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -9,116 +8,106 @@ import torch
 from torch import Tensor
 
 from hepml.errors import InputError
+from hepml.ops import _torch
 from hepml.ops._pair_reference import metric_of
 
 
 class Tile(NamedTuple):
-    """Some receivers and all senders of ``sets`` sets, which follow one another in the tables.
+    """All pairs of the receivers ``first:last``, sorted by receiver.
 
-    All these sets have ``size`` items, the items ``first:last`` of each receive. A pair is an
-    element of (sets, receivers, senders); an item and itself are one, too, and have to be dropped.
+    Behind them come rows that are no pairs, so that few tiles differ in length: oneDNN prepares
+    every length anew, which takes a millisecond and half a megabyte.
     """
 
-    start: int
-    sets: int
-    size: int
     first: int
     last: int
+    # Of every row, whether a pair or not.
+    receivers: Tensor
+    senders: Tensor
+    # Of the pairs of each receiver.
+    bounds: Tensor
+    pairs: int
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(sets, receivers, senders)."""
-        return self.sets, self.last - self.first, self.size
+    def drop_rest(self, rows: Tensor) -> Tensor:
+        """Set to 0 the rows that are no pairs."""
+        rows[self.pairs :].zero_()
+        return rows
 
-    def senders(self, table: Tensor) -> Tensor:
-        """The senders' rows of a table, as (sets, senders, channels)."""
-        rows = table[self.start : self.start + self.sets * self.size]
-        return rows.view(self.sets, self.size, table.shape[1])
-
-    def receivers(self, table: Tensor) -> Tensor:
-        """The receivers' rows of a table, as (sets, receivers, channels)."""
-        return self.senders(table)[:, self.first : self.last]
-
-    def drop_self(self, of_pairs: Tensor) -> Tensor:
-        """Set to 0 what an item would send to itself, in (pairs, ...)."""
-        of_pairs.view(*self.shape, *of_pairs.shape[1:]).diagonal(self.first, 1, 2).zero_()
-        return of_pairs
+    def to_receivers(self, rows: Tensor) -> Tensor:
+        """The sum over the pairs of each receiver."""
+        return _torch.segment_sum(rows[: self.pairs], self.bounds)
 
 
-def by_size(
-    offsets: Tensor, items: int, *tables: Tensor
-) -> tuple[Tensor | None, list[tuple[int, int]], list[Tensor]]:
-    """The tables with the sets of one size behind one another, and how many there are of each.
-
-    First comes the old place of each row; None, if all stay where they are.
-    """
-    first, sizes = int(offsets[0]), offsets.diff().tolist()
-    if first != 0 or sum(sizes) != items or min(sizes, default=0) < 0:
+def tiles(offsets: Tensor, items: int, size: int) -> Iterator[Tile]:
+    """Tiles of about so many pairs, and of one receiver at least."""
+    first, counts = int(offsets[0]), offsets.diff()
+    if first != 0 or int(counts.sum()) != items or bool((counts < 0).any()):
         raise InputError(
             "offsets",
             expected=f"bounds from 0 to {items}, the number of items, never falling",
             got=f"bounds from {first} to {int(offsets[-1])}",
             fix="pass the offsets of the batch to which the items belong",
         )
-    groups = [(size, len(list(sets))) for size, sets in itertools.groupby(sorted(sizes))]
-    if sizes == sorted(sizes):
-        return None, groups, list(tables)
-    counts, sets = offsets.diff().sort(stable=True)
-    shift = offsets[:-1][sets] - (counts.cumsum(0) - counts)
-    places = torch.arange(items, device=offsets.device)
-    places += shift.repeat_interleave(counts, output_size=items)
-    return places, groups, [table.index_select(0, places) for table in tables]
+    others = (counts - 1).repeat_interleave(counts, output_size=items)
+    bounds = torch.cat([others.new_zeros(1), others.cumsum(0)])
+    # From the number of a pair to its sender, but for the receiver itself.
+    shift = offsets[:-1].repeat_interleave(counts, output_size=items) - bounds[:-1]
+    starts = bounds.tolist()
+    numbers = torch.arange(items, device=offsets.device)
+    first = 0
+    while first < items:
+        last = max(bisect.bisect_right(starts, starts[first] + size) - 1, first + 1)
+        pairs = starts[last] - starts[first]
+        if pairs:
+            rows = _rounded_up(pairs)
+            lengths = others[first:last].clone()
+            lengths[-1] += rows - pairs
+            receivers = numbers[first:last].repeat_interleave(lengths, output_size=rows)
+            senders = torch.arange(starts[first], starts[first] + rows, device=offsets.device)
+            senders += shift.index_select(0, receivers)
+            senders += senders >= receivers
+            senders.clamp_(max=items - 1)
+            yield Tile(
+                first, last, receivers, senders, bounds[first : last + 1] - starts[first], pairs
+            )
+        first = last
 
 
-def tiles(groups: list[tuple[int, int]], pairs: int) -> Iterator[Tile]:
-    """Tiles of about so many pairs, and of one receiver at least."""
-    start = 0
-    for size, sets in groups:
-        if size > 1:
-            receivers = math.ceil(size / math.ceil(size**2 / pairs))
-            together = max(pairs // size**2, 1)
-            for done in range(0, sets, together):
-                for first in range(0, size, receivers):
-                    last = min(first + receivers, size)
-                    number = min(together, sets - done)
-                    yield Tile(start + done * size, number, size, first, last)
-        start += size * sets
+def _rounded_up(number: int) -> int:
+    """The next number of four significant bits."""
+    step = 1 << max(number.bit_length() - 4, 0)
+    return -(-number // step) * step
 
 
 class Momenta(NamedTuple):
-    """Momenta in double precision, and what their products need."""
+    """The momenta of the pairs of a tile, in double precision."""
 
-    upper: Tensor
-    lower: Tensor
-    squares: Tensor
+    p: Tensor
+    q: Tensor
+    difference: Tensor
+    # |p - q|² and <p, q>, as (rows, 2)
+    products: Tensor
 
     @classmethod
-    def of(cls, p4: Tensor) -> "Momenta":
-        """Of momenta in any precision."""
-        upper = p4.double()
-        lower = upper * metric_of(p4)
-        return cls(upper, lower, (upper * lower).sum(1, keepdim=True))
+    def of(cls, p4: Tensor, tile: Tile) -> "Momenta":
+        """Receivers' and senders' momenta out of the momenta of the items."""
+        metric = metric_of(p4)
+        p, q = p4.index_select(0, tile.receivers), p4.index_select(0, tile.senders)
+        difference = p - q
+        square, dot = difference.square() @ metric, (p * q) @ metric
+        return cls(p, q, difference, torch.stack([square, dot], dim=1))
 
-    def products(self, tile: Tile) -> Tensor:
-        """``|p - q|²`` and ``<p, q>`` of the pairs, as (2, sets, receivers, senders).
+    def add_gradient(self, d_p4: Tensor, tile: Tile, d_products: Tensor, d_step: Tensor) -> None:
+        """Add the gradient for the momenta times the metric, given that for the products.
 
-        The first is p² + q² - 2 <p, q>: double precision affords what this cancels.
+        ``d_step`` is what else there is for the difference, times the metric.
         """
-        both = self.upper.new_empty(2, *tile.shape)
-        square, dot = both.unbind(0)
-        torch.bmm(tile.receivers(self.lower), tile.senders(self.upper).mT, out=dot)
-        torch.add(tile.receivers(self.squares), tile.senders(self.squares).mT, out=square)
-        square.sub_(dot, alpha=2)
-        return both
-
-    def add_gradient(self, d_p: Tensor, d_squares: Tensor, tile: Tile, d_products: Tensor) -> None:
-        """Add what the gradient of the products gives for the momenta and for their squares."""
-        d_square, d_dot = d_products.unbind(0)
-        tile.receivers(d_squares).add_(d_square.sum(2)[..., None])
-        tile.senders(d_squares).add_(d_square.sum(1)[..., None])
-        d_dot.sub_(d_square, alpha=2)
-        tile.receivers(d_p).baddbmm_(d_dot, tile.senders(self.lower))
-        tile.senders(d_p).baddbmm_(d_dot.mT, tile.receivers(self.lower))
+        d_square, d_dot = d_products.unbind(1)
+        d_difference = torch.addcmul(d_step, self.difference, d_square[:, None], value=2)
+        d_p = torch.addcmul(d_difference, self.q, d_dot[:, None])
+        d_q = torch.addcmul(d_difference.neg_(), self.p, d_dot[:, None])
+        d_p4[tile.first : tile.last] += tile.to_receivers(d_p)
+        d_p4.index_add_(0, tile.senders[: tile.pairs], d_q[: tile.pairs])
 
 
 def psi(x: Tensor) -> Tensor:

@@ -1,21 +1,22 @@
 """Pair operations tile by tile: nothing is kept that is as long as there are pairs.
 
-A tile stays in the cache from one step to the next; the backward pass works it out again. On one
-core of an AMD EPYC with 1 MiB of L2, 72 channels in float32, 3072 pairs were fastest among 512 to
-4096, by a tenth over 1024.
+A tile stays in the cache from one step to the next; the backward pass works it out again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from hepml.ops._pair_tiles import Momenta, Tile, by_size, psi, psi_backward, tiles
-from hepml.ops._pair_workers import in_parallel, workers
+from hepml.ops._pair_reference import metric_of
+from hepml.ops._pair_tiles import Momenta, Tile, psi, psi_backward, tiles
+from hepml.ops._pair_workers import in_parallel
 
 _threshold_backward = torch.ops.aten.threshold_backward.grad_input
-_FLOATS_PER_TILE = 3072 * 72
+# Of a tile. On one core of an AMD EPYC with 1 MiB of L2, 3072 pairs of 72 channels in float32 were
+# the fastest among 512 to 12288, by a tenth over 1024; several threads prefer longer tiles.
+_FLOATS = 4096 * 72
 
 Layers = Sequence[Tensor]
 
@@ -29,22 +30,31 @@ class Algebra(NamedTuple):
     outer: Callable[[Tensor, Tensor], Tensor]
 
 
-class Arguments(NamedTuple):
-    """The arguments of the operation, the sets in the order of their size."""
+class _Arguments(NamedTuple):
+    """The arguments of the operation but the offsets; momenta in double precision, W as (2, .)."""
 
     a: Tensor
     b: Tensor
-    momenta: Momenta
+    p4: Tensor
     invariants: Tensor
     layers: Layers
     gate: Layers
     step: Layers
 
+    @classmethod
+    def of(cls, a: Tensor, b: Tensor, p4: Tensor, invariants: Tensor, *lists: Any) -> "_Arguments":
+        """From those of the operation."""
+        return cls(a, b, p4.double(), invariants.T.contiguous(), *lists)
+
+    def tiles(self, offsets: Tensor) -> Iterator[Tile]:
+        """Tiles that fit into the cache of a core."""
+        return tiles(offsets, self.a.shape[0], _FLOATS // max(self.a.shape[1], 1))
+
 
 class _Messages(NamedTuple):
     """What a tile's backward pass needs of its forward pass."""
 
-    products: Tensor | None
+    momenta: Momenta | None
     s: Tensor | None
     # After each ReLU; the last is the message before its gate.
     hidden: list[Tensor]
@@ -81,92 +91,66 @@ def _hidden_backward(
     return d
 
 
-def _messages(algebra: Algebra, tile: Tile, of: Arguments) -> _Messages:
+def _messages(algebra: Algebra, tile: Tile, of: _Arguments) -> _Messages:
     """The messages of a tile."""
-    first = torch.add(tile.receivers(of.a)[:, :, None], tile.senders(of.b)[:, None])
-    first = first.view(-1, of.a.shape[1])
-    products = s = gate = c = None
-    if of.invariants.numel():
-        products = of.momenta.products(tile)
-        s = psi(products.to(first.dtype)).view(2, -1)
-        first.addmm_(s.T, of.invariants)
+    first = of.a.index_select(0, tile.receivers)
+    first += of.b.index_select(0, tile.senders)
+    momenta = s = gate = c = None
+    if of.invariants.numel() or of.step:
+        momenta = Momenta.of(of.p4, tile)
+    if momenta is not None and of.invariants.numel():
+        s = psi(momenta.products.to(first.dtype))
+        first.addmm_(s, of.invariants)
     hidden = _hidden(algebra, first.relu_(), of.layers)
     if of.gate:
         weight, bias = of.gate
-        gate = tile.drop_self(torch.addmm(bias, hidden[-1], weight.T).sigmoid_())
+        gate = tile.drop_rest(torch.addmm(bias, hidden[-1], weight.T).sigmoid_())
         sent = hidden[-1] * gate
     else:
-        sent = tile.drop_self(hidden[-1].clone())
+        sent = hidden[-1]
     steps = [sent]
     if of.step:
         *layers, weight, bias = of.step
         steps = _hidden(algebra, sent, layers)
-        c = tile.drop_self(torch.addmm(bias, steps[-1], weight.T)).view(tile.shape).double()
-    return _Messages(products, s, hidden, gate, steps, c)
-
-
-def _split(groups: list[tuple[int, int]], width: int) -> list[list[Tile]]:
-    """The tiles of each worker: always the same, so that sums are taken in the same order."""
-    all_tiles = list(tiles(groups, max(_FLOATS_PER_TILE // max(width, 1), 1)))
-    parts = (all_tiles[k :: workers()] for k in range(workers()))
-    return [part for part in parts if part]
+        c = torch.addmm(bias, steps[-1], weight.T).double()
+    return _Messages(momenta, s, hidden, gate, steps, c)
 
 
 def pair_messages(
-    algebra: Algebra,
-    a: Tensor,
-    b: Tensor,
-    offsets: Tensor,
-    p4: Tensor,
-    invariants: Tensor,
-    layers: Layers,
-    gate: Layers,
-    step: Layers,
+    algebra: Algebra, a: Tensor, b: Tensor, offsets: Tensor, p4: Tensor, *weights: Any
 ) -> tuple[Tensor, Tensor]:
     """The sum of the messages to each item, and the sum of its steps."""
-    places, groups, (a, b, p4) = by_size(offsets, a.shape[0], a, b, p4)
-    of = Arguments(a, b, Momenta.of(p4), invariants.T.contiguous(), layers, gate, step)
-    channels = layers[-2].shape[0] if layers else a.shape[1]
-    received, moved = a.new_zeros(a.shape[0], channels), torch.zeros_like(of.momenta.upper)
+    of = _Arguments.of(a, b, p4, *weights)
+    channels = of.layers[-2].shape[0] if of.layers else a.shape[1]
+    received, moved = a.new_zeros(a.shape[0], channels), torch.zeros_like(of.p4)
 
-    def work(part: list[Tile]) -> None:
-        for tile in part:
-            got = _messages(algebra, tile, of)
-            tile.receivers(received).copy_(got.steps[0].view(*tile.shape, channels).sum(2))
-            if got.c is not None:
-                p = tile.receivers(of.momenta.upper) * got.c.sum(2, keepdim=True)
-                q = tile.senders(of.momenta.upper)
-                tile.receivers(moved).copy_(p.baddbmm_(got.c, q, alpha=-1))
+    def work(tile: Tile, _: None) -> None:
+        got = _messages(algebra, tile, of)
+        received[tile.first : tile.last] = tile.to_receivers(got.steps[0])
+        if got.c is not None and got.momenta is not None:
+            moved[tile.first : tile.last] = tile.to_receivers(got.c * got.momenta.difference)
 
-    in_parallel(work, _split(groups, a.shape[1]))
-    return _back(places, received), _back(places, moved.to(p4.dtype))
-
-
-def _back(places: Tensor | None, table: Tensor) -> Tensor:
-    """The rows where they were."""
-    return table if places is None else torch.empty_like(table).index_copy_(0, places, table)
+    in_parallel(work, of.tiles(offsets), lambda: None)
+    return received, moved.to(p4.dtype)
 
 
 class _Gradients(NamedTuple):
-    """The gradients that a worker adds up."""
+    """The gradients for the arguments, that for the momenta times the metric."""
 
+    a: Tensor
     b: Tensor
-    p: Tensor
-    squares: Tensor
+    p4: Tensor
     invariants: Tensor
     layers: list[Tensor]
     gate: list[Tensor]
     step: list[Tensor]
 
     @classmethod
-    def zeros(cls, of: Arguments) -> "_Gradients":
+    def zeros(cls, of: _Arguments) -> "_Gradients":
         """No gradient yet."""
-        zeros = torch.zeros_like
-        return cls(
-            *(zeros(of.b), zeros(of.momenta.upper), zeros(of.momenta.squares)),
-            zeros(of.invariants),
-            *([zeros(tensor) for tensor in layers] for layers in (of.layers, of.gate, of.step)),
-        )
+        a, b, p4, invariants = (torch.zeros_like(tensor) for tensor in of[:4])
+        lists = ([torch.zeros_like(tensor) for tensor in layers] for layers in of[4:])
+        return cls(a, b, p4, invariants, *lists)
 
     def tensors(self) -> list[Tensor]:
         """All of them."""
@@ -181,137 +165,100 @@ def pair_messages_backward(
     b: Tensor,
     offsets: Tensor,
     p4: Tensor,
-    invariants: Tensor,
-    layers: Layers,
-    gate: Layers,
-    step: Layers,
+    *weights: Any,
 ) -> list[Tensor]:
     """The gradients for a, b, p4, the invariants' weights, the layers, the gate and the step."""
-    tables = (a, b, p4, d_received.contiguous(), d_moved.double())
-    places, groups, (a, b, p4, d_received, d_moved) = by_size(offsets, a.shape[0], *tables)
-    of = Arguments(a, b, Momenta.of(p4), invariants.T.contiguous(), layers, gate, step)
-    d_a = torch.zeros_like(a)
+    of = _Arguments.of(a, b, p4, *weights)
+    d_moved = d_moved.double()
 
-    def work(part: list[Tile]) -> _Gradients:
-        into = _Gradients.zeros(of)
-        for tile in part:
-            d = _backward(algebra, tile, of, d_received, d_moved, into)
-            of_pairs = d.view(*tile.shape, -1)
-            tile.receivers(d_a).copy_(of_pairs.sum(2))
-            tile.senders(into.b).add_(of_pairs.sum(1))
-        return into
+    def work(tile: Tile, into: _Gradients) -> None:
+        _backward(algebra, tile, of, d_received, d_moved, into)
 
-    total, *others = in_parallel(work, _split(groups, a.shape[1])) or [_Gradients.zeros(of)]
+    into, *others = in_parallel(work, of.tiles(offsets), lambda: _Gradients.zeros(of))
     for other in others:
-        torch._foreach_add_(total.tensors(), other.tensors())
-    d_p = total.p.addcmul_(of.momenta.lower, total.squares, value=2).to(p4.dtype)
+        torch._foreach_add_(into.tensors(), other.tensors())
     return [
-        *(_back(places, d_a), _back(places, total.b), _back(places, d_p), total.invariants.T),
-        *(*total.layers, *total.gate, *total.step),
+        *(into.a, into.b, into.p4.mul_(metric_of(p4)).to(p4.dtype), into.invariants.T),
+        *(*into.layers, *into.gate, *into.step),
     ]
 
 
 def _backward(
     algebra: Algebra,
     tile: Tile,
-    of: Arguments,
+    of: _Arguments,
     d_received: Tensor,
     d_moved: Tensor,
     into: _Gradients,
-) -> Tensor:
-    """The gradient for ``a_i + b_j``; adds the others."""
+) -> None:
+    """Add the gradients of a tile."""
     got = _messages(algebra, tile, of)
-    d_out = tile.receivers(d_received)[:, :, None]
-    if got.c is not None:
-        d = _step_backward(algebra, tile, of, got, tile.receivers(d_moved), into)
-        d.view(*tile.shape, -1).add_(d_out)
-    else:
-        d = d_out.expand(*tile.shape, -1).reshape(-1, d_out.shape[-1])
-    m = got.hidden[-1]
+    momenta, m = got.momenta, got.hidden[-1]
+    d = tile.drop_rest(d_received.index_select(0, tile.receivers))
+    d_difference = None
+    if got.c is not None and momenta is not None:
+        d_v = d_moved.index_select(0, tile.receivers)
+        d_c = tile.drop_rest((d_v * momenta.difference).sum(1, keepdim=True)).to(d.dtype)
+        d_difference = d_v.mul_(got.c).mul_(metric_of(d_v))
+        *layers, weight, _ = of.step
+        *d_layers, d_weight, d_bias = into.step
+        d_bias.add_(d_c.sum(0))
+        d_weight.addmm_(d_c.T, got.steps[-1])
+        d += _hidden_backward(algebra, d_c * weight, got.steps, layers, d_layers)
     if got.gate is not None:
         d_logit = (d * m).sum(1, keepdim=True).mul_(got.gate).mul_(1 - got.gate)
         into.gate[0].addmm_(d_logit.T, m)
         into.gate[1].add_(d_logit.sum(0))
         d.mul_(got.gate).addmm_(d_logit, of.gate[0])
-    else:
-        tile.drop_self(d)
     d = _hidden_backward(algebra, d, got.hidden, of.layers, into.layers)
     _threshold_backward(d, got.hidden[0], 0, grad_input=d)
-    if got.products is not None and got.s is not None:
+    into.a[tile.first : tile.last] = tile.to_receivers(d)
+    into.b.index_add_(0, tile.senders[: tile.pairs], d[: tile.pairs])
+    if momenta is None:
+        return
+    d_products = torch.zeros_like(momenta.products)
+    if got.s is not None:
         # With the two rows first: the other order takes 30 times as long.
-        into.invariants.addmm_(got.s, d)
-        d_products = algebra.linear(of.invariants, d, None, False).view(2, *tile.shape)
-        d_products = psi_backward(d_products, got.products)
-        of.momenta.add_gradient(into.p, into.squares, tile, d_products)
-    return d
-
-
-def _step_backward(
-    algebra: Algebra,
-    tile: Tile,
-    of: Arguments,
-    got: _Messages,
-    d_v: Tensor,
-    into: _Gradients,
-) -> Tensor:
-    """The gradient for the message from that for ``v_i = sum_j c (p_i - p_j)``; adds the others."""
-    c = got.c
-    assert c is not None
-    p, q = tile.receivers(of.momenta.upper), tile.senders(of.momenta.upper)
-    tile.receivers(into.p).addcmul_(d_v, c.sum(2, keepdim=True))
-    tile.senders(into.p).baddbmm_(c.mT, d_v, alpha=-1)
-    d_c = torch.baddbmm((d_v * p).sum(2, keepdim=True), d_v, q.mT, alpha=-1)
-    d_c = tile.drop_self(d_c.to(of.a.dtype).view(-1, 1))
-    *layers, weight, _ = of.step
-    *d_layers, d_weight, d_bias = into.step
-    d_bias.add_(d_c.sum(0))
-    d_weight.addmm_(d_c.T, got.steps[-1])
-    return _hidden_backward(algebra, d_c * weight, got.steps, layers, d_layers)
+        into.invariants.addmm_(got.s.T, d)
+        d_products = psi_backward(torch.mm(d, of.invariants.T), momenta.products)
+    if d_difference is None:
+        d_difference = torch.zeros_like(momenta.p)
+    momenta.add_gradient(into.p4, tile, d_products, d_difference)
 
 
 def pair_moments(p4: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
     """Tile by tile, with the sums in double precision."""
-    places, groups, (p4,) = by_size(offsets, p4.shape[0], p4)
-    momenta = Momenta.of(p4)
-    sums = momenta.upper.new_zeros(p4.shape[0], 2)
+    wide = p4.double()
+    sums = wide.new_zeros(p4.shape[0], 2)
 
-    def work(part: list[Tile]) -> Tensor:
-        total = sums.new_zeros(2, 2)
-        for tile in part:
-            s = psi(momenta.products(tile).to(p4.dtype)).double()
-            for each in s:
-                tile.drop_self(each.view(-1))
-            tile.receivers(sums).copy_(s.sum(3).permute(1, 2, 0))
-            s = s.view(2, -1)
-            total.addmm_(s, s.T)
-        return total
+    def work(tile: Tile, squares: Tensor) -> None:
+        s = tile.drop_rest(psi(Momenta.of(wide, tile).products.to(p4.dtype)).double())
+        sums[tile.first : tile.last] = tile.to_receivers(s)
+        squares.addmm_(s.T, s)
 
-    squares = in_parallel(work, _split(groups, 4))
-    return _back(places, sums), torch.stack([sums.new_zeros(2, 2), *squares]).sum(0)
+    squares = in_parallel(
+        work, tiles(offsets, p4.shape[0], _FLOATS // 16), lambda: wide.new_zeros(2, 2)
+    )
+    return sums, torch.stack(squares).sum(0)
 
 
 def pair_moments_backward(d_sums: Tensor, d_squares: Tensor, p4: Tensor, offsets: Tensor) -> Tensor:
     """Tile by tile, with the sums in double precision."""
-    places, groups, (p4, d_sums) = by_size(offsets, p4.shape[0], p4, d_sums.contiguous())
-    momenta = Momenta.of(p4)
+    wide = p4.double()
     both = d_squares + d_squares.T
 
-    def work(part: list[Tile]) -> tuple[Tensor, Tensor]:
-        d_p, d_norms = torch.zeros_like(momenta.upper), torch.zeros_like(momenta.squares)
-        for tile in part:
-            products = momenta.products(tile)
-            s = psi(products.to(p4.dtype)).double()
-            d = (both @ s.view(2, -1)).view(2, *tile.shape)
-            d += tile.receivers(d_sums).permute(2, 0, 1)[..., None]
-            for each in d:
-                tile.drop_self(each.view(-1))
-            momenta.add_gradient(d_p, d_norms, tile, psi_backward(d, products))
-        return d_p, d_norms
+    def work(tile: Tile, d_p4: Tensor) -> None:
+        momenta = Momenta.of(wide, tile)
+        s = psi(momenta.products.to(p4.dtype)).double()
+        d = d_sums.index_select(0, tile.receivers).addmm_(s, both)
+        d_products = psi_backward(d, momenta.products)
+        momenta.add_gradient(d_p4, tile, d_products, torch.zeros_like(momenta.p))
 
-    d_p = torch.zeros_like(momenta.upper)
-    for part, d_norms in in_parallel(work, _split(groups, 4)):
-        d_p += part.addcmul_(momenta.lower, d_norms, value=2)
-    return _back(places, d_p.to(p4.dtype))
+    parts = in_parallel(
+        work, tiles(offsets, p4.shape[0], _FLOATS // 16), lambda: torch.zeros_like(wide)
+    )
+    d_p4 = torch.stack(parts).sum(0)
+    return d_p4.mul_(metric_of(p4)).to(p4.dtype)
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool) -> Tensor:

@@ -3,40 +3,46 @@
 import functools
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
 
-Part = TypeVar("Part")
-Result = TypeVar("Result")
+Item = TypeVar("Item")
+State = TypeVar("State")
 
 # Python holds a lock for the microseconds in which an operation starts: threads beyond this number
 # would wait for it, and help more inside the operations.
 _MOST = 8
 
 
-def workers() -> int:
-    """How many parts are worked on at the same time."""
-    return min(torch.get_num_threads(), _MOST)
+def in_parallel(
+    work: Callable[[Item, State], None], items: Iterable[Item], state: Callable[[], State]
+) -> list[State]:
+    """Do the work for all items, on as many threads as torch has, each with a state of its own.
 
+    Gives the states. Which thread gets which item is always the same, so that sums are always taken
+    in the same order. Nothing is recorded for a derivative.
 
-def in_parallel(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-    """What the work gives for each of at most :func:`workers` parts.
-
-    Operations of torch on a tile are too short to be shared by threads: that each thread has tiles
-    of its own is faster by measurement. Nothing is recorded for a derivative.
+    Operations of torch on a tile are too short to be shared by threads: they would wait for each
+    other after each, and for long where other processes share the cores.
     """
+    items = list(items)
+    threads = max(min(torch.get_num_threads(), _MOST, len(items)), 1)
     inference = torch.is_inference_mode_enabled()
 
-    def quietly(part: Part) -> Result:
+    def work_on(part: Sequence[Item]) -> State:
         with torch.inference_mode(inference), torch.no_grad():
-            return work(part)
+            own = state()
+            for item in part:
+                work(item, own)
+            return own
 
-    if len(parts) < 2:
-        return [quietly(part) for part in parts]
-    return list(_pool(workers(), torch.get_num_threads()).map(quietly, parts))
+    parts = [items[k::threads] for k in range(threads)]
+    if threads == 1:
+        return [work_on(part) for part in parts]
+    return list(_pool(threads, torch.get_num_threads()).map(work_on, parts))
 
 
 @functools.lru_cache(1)

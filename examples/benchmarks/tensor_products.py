@@ -282,3 +282,7 @@ def complex_tensors(x: Tensor, irreps: Irreps, shape: Sequence[int]) -> Tensors:
             z = torch.complex(part(irrep.conjugate), -part(irrep))
         tensors[irrep] = torch.view_as_real(z @ spin_basis(irrep).T).movedim(-1, 0)
     return tensors
+
+
+if __name__ == "__main__":
+    main()

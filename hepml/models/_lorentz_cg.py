@@ -36,7 +36,8 @@ class LorentzCG(nn.Module):
         Number of features of each particle; they must be Lorentz scalars, such as charge and type,
         for the symmetry to hold.
     channels
-        Copies of each irrep at the start and after each level.
+        Copies of each irrep at the start and after each level: 4300 weights by default. A modern
+        size is [16, 16, 16, 16], with 40 000 weights.
     max_spin
         The largest j1 and j2 that are kept: 1, as published, keeps (0,0), (1/2,1/2),
         (1,0) + (0,1) and (1,1).
@@ -53,8 +54,11 @@ class LorentzCG(nn.Module):
     Notes
     -----
     The tensors are real, (n,n) and pairs (a,b) + (b,a), where the published network has complex
-    ones of each irrep, twice as many numbers. Without a restriction of the weights of pairs it is
-    not symmetric under reflections; neither is the published network.
+    ones of each irrep, twice as many numbers. That has 2, 3, 4, 3 channels and about 4500 weights;
+    here there are more channels by default, to have about as many weights. Its 3 levels, irreps up
+    to (1,1), 10 bell curves, perceptrons and unit of momenta are those of the authors' code.
+    Without a restriction of the weights of pairs the network is not symmetric under reflections;
+    neither is the published one.
 
     The network computes in the rest frame of each set. Being invariant, it gives the same there as
     everywhere; but tensors of spin n grow as the n-th power of a boost, and their invariants lose
@@ -65,7 +69,7 @@ class LorentzCG(nn.Module):
     References
     ----------
     A. Bogatskiy et al., Lorentz Group Equivariant Neural Network for Particle Physics, ICML 2020,
-    arXiv:2006.04780; the defaults have the size of its section 6.
+    arXiv:2006.04780, sections 5 and 6.
 
     Examples
     --------
@@ -140,7 +144,8 @@ class LorentzCG(nn.Module):
         nodes, offsets = with_beams(torch.cat([p4, s], 1), torch.cat([beams, beam_s], 1), offsets)
         p4, s = nodes[:, :4], nodes[:, 4:]
         s = torch.cat([psi(mass_squared(p4) / self.scale**2)[:, None], s], 1)
-        total = segment_gather(segment_sum(p4, offsets), offsets, p4.shape[0])
+        # In float32, the sum would lose what the boost needs.
+        total = segment_gather(segment_sum(p4.double(), offsets), offsets, p4.shape[0])
         return rest_frame(p4, total) / self.scale, s, offsets
 
 

@@ -1,11 +1,13 @@
 """``python -m hepml.ops``: the kernels of each operation, and which of them can run here."""
 
 import os
+from collections.abc import Sequence
 
 import torch
 
 from hepml.errors import KernelError
-from hepml.ops._kernel import ENVIRONMENT_VARIABLE, choose_kernel
+from hepml.ops._kernel import ENVIRONMENT_VARIABLE, Kernel, choose_kernel
+from hepml.ops._pair_table import PAIR_KERNELS
 from hepml.ops._table import KERNELS
 
 
@@ -20,19 +22,37 @@ def report(device: str, dtype: torch.dtype = torch.float32) -> list[str]:
             arguments: tuple[object, ...] = (values[:3], offsets, 4)
         else:
             arguments = (values, offsets) if operation.startswith("segment") else (values, index, 3)
-        lines.append(f"{operation} on {device}")
-        try:
-            chosen = choose_kernel(kernels, *arguments)
-        except KernelError as error:
-            chosen = None
-            lines.append(f"  {error}")
-        for kernel in kernels:
-            reasons = kernel.reasons(*arguments)
-            how = (kernel.function.__doc__ or "").splitlines()[0].rstrip(".")
-            lines.append(
-                f"{' *'[kernel is chosen]} {kernel.name:<14}"
-                + ("cannot: " + ", ".join(reasons) if reasons else f"can: {how}")
-            )
+        lines += _lines(operation, device, kernels, arguments)
+    return lines
+
+
+def pair_report(device: str, dtype: torch.dtype = torch.float32) -> list[str]:
+    """The lines of the operations on pairs."""
+    values = torch.zeros(4, 2, dtype=dtype, device=device)
+    return [
+        line
+        for operation, kernels in PAIR_KERNELS.items()
+        for line in _lines(operation, device, kernels, (values,))
+    ]
+
+
+def _lines(
+    operation: str, device: str, kernels: Sequence[Kernel], arguments: tuple[object, ...]
+) -> list[str]:
+    """The lines of one operation."""
+    lines = [f"{operation} on {device}"]
+    try:
+        chosen = choose_kernel(kernels, *arguments)
+    except KernelError as error:
+        chosen = None
+        lines.append(f"  {error}")
+    for kernel in kernels:
+        reasons = kernel.reasons(*arguments)
+        how = (kernel.function.__doc__ or "").splitlines()[0].rstrip(".")
+        lines.append(
+            f"{' *'[kernel is chosen]} {kernel.name:<14}"
+            + ("cannot: " + ", ".join(reasons) if reasons else f"can: {how}")
+        )
     return lines
 
 
@@ -45,7 +65,7 @@ def main() -> None:
         else f"The first kernel that can run is taken (*); {ENVIRONMENT_VARIABLE}=name forces one."
     )
     for device in ("cpu", *(["cuda"] if torch.cuda.is_available() else [])):
-        print(*report(device), sep="\n")
+        print(*report(device), *pair_report(device), sep="\n")
 
 
 if __name__ == "__main__":

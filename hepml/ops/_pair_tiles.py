@@ -38,39 +38,48 @@ class Tile(NamedTuple):
         return _torch.segment_sum(rows[: self.pairs], self.bounds)
 
 
-def tiles(offsets: Tensor, items: int, size: int) -> Iterator[Tile]:
-    """Tiles of about so many pairs, and of one receiver at least."""
-    first, counts = int(offsets[0]), offsets.diff()
-    if first != 0 or int(counts.sum()) != items or bool((counts < 0).any()):
-        raise InputError(
-            "offsets",
-            expected=f"bounds from 0 to {items}, the number of items, never falling",
-            got=f"bounds from {first} to {int(offsets[-1])}",
-            fix="pass the offsets of the batch to which the items belong",
-        )
-    others = (counts - 1).repeat_interleave(counts, output_size=items)
-    bounds = torch.cat([others.new_zeros(1), others.cumsum(0)])
-    # From the number of a pair to its sender, but for the receiver itself.
-    shift = offsets[:-1].repeat_interleave(counts, output_size=items) - bounds[:-1]
-    starts = bounds.tolist()
-    numbers = torch.arange(items, device=offsets.device)
-    first = 0
-    while first < items:
-        last = max(bisect.bisect_right(starts, starts[first] + size) - 1, first + 1)
-        pairs = starts[last] - starts[first]
-        if pairs:
-            rows = _rounded_up(pairs)
-            lengths = others[first:last].clone()
-            lengths[-1] += rows - pairs
-            receivers = numbers[first:last].repeat_interleave(lengths, output_size=rows)
-            senders = torch.arange(starts[first], starts[first] + rows, device=offsets.device)
-            senders += shift.index_select(0, receivers)
-            senders += senders >= receivers
-            senders.clamp_(max=items - 1)
-            yield Tile(
-                first, last, receivers, senders, bounds[first : last + 1] - starts[first], pairs
+class Tiling:
+    """The tiles of a batch: about so many pairs each, and one receiver at least."""
+
+    def __init__(self, offsets: Tensor, items: int, size: int) -> None:
+        first, counts = int(offsets[0]), offsets.diff()
+        if first != 0 or int(counts.sum()) != items or bool((counts < 0).any()):
+            raise InputError(
+                "offsets",
+                expected=f"bounds from 0 to {items}, the number of items, never falling",
+                got=f"bounds from {first} to {int(offsets[-1])}",
+                fix="pass the offsets of the batch to which the items belong",
             )
-        first = last
+        self._others = (counts - 1).repeat_interleave(counts, output_size=items)
+        self._bounds = torch.cat([counts.new_zeros(1), self._others.cumsum(0)])
+        # From the number of a pair to its sender, but for the receiver itself.
+        starts = offsets[:-1].repeat_interleave(counts, output_size=items)
+        self._shift = starts - self._bounds[:-1]
+        self._items = torch.arange(items, device=offsets.device)
+        self._starts: list[int] = self._bounds.tolist()
+        self.ranges = list(self._ranges(items, size))
+
+    def _ranges(self, items: int, size: int) -> Iterator[tuple[int, int]]:
+        """First and last receiver of each tile."""
+        first = 0
+        while first < items:
+            last = max(bisect.bisect_right(self._starts, self._starts[first] + size) - 1, first + 1)
+            if self._starts[last] > self._starts[first]:
+                yield first, last
+            first = last
+
+    def tile(self, first: int, last: int) -> Tile:
+        """The tile of these receivers."""
+        start, pairs = self._starts[first], self._starts[last] - self._starts[first]
+        rows = _rounded_up(pairs)
+        lengths = self._others[first:last].clone()
+        lengths[-1] += rows - pairs
+        receivers = self._items[first:last].repeat_interleave(lengths, output_size=rows)
+        senders = torch.arange(start, start + rows, device=receivers.device)
+        senders += self._shift.index_select(0, receivers)
+        senders += senders >= receivers
+        senders.clamp_(max=len(self._items) - 1)
+        return Tile(first, last, receivers, senders, self._bounds[first : last + 1] - start, pairs)
 
 
 def _rounded_up(number: int) -> int:

@@ -3,14 +3,14 @@
 A tile stays in the cache from one step to the next; the backward pass works it out again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from hepml.ops._pair_reference import metric_of
-from hepml.ops._pair_tiles import Momenta, Tile, psi, psi_backward, tiles
+from hepml.ops._pair_tiles import Momenta, Tile, Tiling, psi, psi_backward
 from hepml.ops._pair_workers import in_parallel
 
 _threshold_backward = torch.ops.aten.threshold_backward.grad_input
@@ -46,9 +46,9 @@ class _Arguments(NamedTuple):
         """From those of the operation."""
         return cls(a, b, p4.double(), invariants.T.contiguous(), *lists)
 
-    def tiles(self, offsets: Tensor) -> Iterator[Tile]:
+    def tiling(self, offsets: Tensor) -> Tiling:
         """Tiles that fit into the cache of a core."""
-        return tiles(offsets, self.a.shape[0], _FLOATS // max(self.a.shape[1], 1))
+        return Tiling(offsets, self.a.shape[0], _FLOATS // max(self.a.shape[1], 1))
 
 
 class _Messages(NamedTuple):
@@ -130,7 +130,7 @@ def pair_messages(
         if got.c is not None and got.momenta is not None:
             moved[tile.first : tile.last] = tile.to_receivers(got.c * got.momenta.difference)
 
-    in_parallel(work, of.tiles(offsets), lambda: None)
+    in_parallel(work, of.tiling(offsets), lambda: None)
     return received, moved.to(p4.dtype)
 
 
@@ -174,7 +174,7 @@ def pair_messages_backward(
     def work(tile: Tile, into: _Gradients) -> None:
         _backward(algebra, tile, of, d_received, d_moved, into)
 
-    into, *others = in_parallel(work, of.tiles(offsets), lambda: _Gradients.zeros(of))
+    into, *others = in_parallel(work, of.tiling(offsets), lambda: _Gradients.zeros(of))
     for other in others:
         torch._foreach_add_(into.tensors(), other.tensors())
     return [
@@ -237,7 +237,7 @@ def pair_moments(p4: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
         squares.addmm_(s.T, s)
 
     squares = in_parallel(
-        work, tiles(offsets, p4.shape[0], _FLOATS // 16), lambda: wide.new_zeros(2, 2)
+        work, Tiling(offsets, p4.shape[0], _FLOATS // 16), lambda: wide.new_zeros(2, 2)
     )
     return sums, torch.stack(squares).sum(0)
 
@@ -255,7 +255,7 @@ def pair_moments_backward(d_sums: Tensor, d_squares: Tensor, p4: Tensor, offsets
         momenta.add_gradient(d_p4, tile, d_products, torch.zeros_like(momenta.p))
 
     parts = in_parallel(
-        work, tiles(offsets, p4.shape[0], _FLOATS // 16), lambda: torch.zeros_like(wide)
+        work, Tiling(offsets, p4.shape[0], _FLOATS // 16), lambda: torch.zeros_like(wide)
     )
     d_p4 = torch.stack(parts).sum(0)
     return d_p4.mul_(metric_of(p4)).to(p4.dtype)

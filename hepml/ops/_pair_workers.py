@@ -3,13 +3,14 @@
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
 
-Item = TypeVar("Item")
+from hepml.ops._pair_tiles import Tile, Tiling
+
 State = TypeVar("State")
 
 # Python holds a lock for the microseconds in which an operation starts: threads beyond this number
@@ -18,30 +19,29 @@ _MOST = 8
 
 
 def in_parallel(
-    work: Callable[[Item, State], None], items: Iterable[Item], state: Callable[[], State]
+    work: Callable[[Tile, State], None], tiling: Tiling, state: Callable[[], State]
 ) -> list[State]:
-    """Do the work for all items, on as many threads as torch has, each with a state of its own.
+    """Do the work for all tiles, on as many threads as torch has, each with a state of its own.
 
-    Gives the states. Which thread gets which item is always the same, so that sums are always taken
+    Gives the states. Which thread gets which tile is always the same, so that sums are always taken
     in the same order. Nothing is recorded for a derivative.
 
     Operations of torch on a tile are too short to be shared by threads: they would wait for each
     other after each, and for long where other processes share the cores.
     """
-    items = list(items)
-    threads = max(min(torch.get_num_threads(), _MOST, len(items)), 1)
+    threads = min(torch.get_num_threads(), _MOST)
     inference = torch.is_inference_mode_enabled()
 
-    def work_on(part: Sequence[Item]) -> State:
+    def work_on(part: list[tuple[int, int]]) -> State:
         with torch.inference_mode(inference), torch.no_grad():
             own = state()
-            for item in part:
-                work(item, own)
+            for first, last in part:
+                work(tiling.tile(first, last), own)
             return own
 
-    parts = [items[k::threads] for k in range(threads)]
-    if threads == 1:
-        return [work_on(part) for part in parts]
+    parts = [tiling.ranges[k::threads] for k in range(min(threads, len(tiling.ranges)))]
+    if len(parts) < 2:
+        return [work_on(tiling.ranges)]
     return list(_pool(threads, torch.get_num_threads()).map(work_on, parts))
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 from torch.profiler import profile
 
-from hepml.errors import InputError
+from hepml.errors import InputError, KernelError
+from hepml.ops import __main__ as listing
 from hepml.ops import _pair_reference, _pair_tiles, _pair_torch, pair_messages, pair_moments
 from hepml.ops._pair_table import PAIR_KERNELS
 
@@ -217,7 +218,8 @@ def test_tiles_and_threads_change_nothing(monkeypatch, threads, floats):
 def test_tiles_hold_each_pair_once(counts, size):
     offsets = offsets_from(counts)
     found = []
-    for tile in _pair_tiles.tiles(offsets, int(offsets[-1]), size):
+    tiling = _pair_tiles.Tiling(offsets, int(offsets[-1]), size)
+    for tile in (tiling.tile(*each) for each in tiling.ranges):
         assert tile.pairs <= size or tile.last - tile.first == 1
         assert tile.pairs <= len(tile.receivers) == len(tile.senders)
         found += zip(
@@ -231,7 +233,8 @@ def test_tiles_hold_each_pair_once(counts, size):
 def test_few_tiles_differ_in_length():
     counts = torch.randint(5, 150, (300,), generator=generator()).tolist()
     offsets = offsets_from(counts)
-    tiles = _pair_tiles.tiles(offsets, int(offsets[-1]), 4096)
+    tiling = _pair_tiles.Tiling(offsets, int(offsets[-1]), 4096)
+    tiles = (tiling.tile(*each) for each in tiling.ranges)
     rows, pairs = zip(*((len(tile.receivers), tile.pairs) for tile in tiles), strict=True)
     assert len(set(rows)) <= 4
     assert sum(rows) < 1.05 * sum(pairs)
@@ -391,3 +394,21 @@ def test_derivatives_of_moments(name):
 def test_what_does_not_fit_is_refused(change, message):
     with forced("torch"), pytest.raises(InputError, match=message):
         pair_messages(**{**arguments_of([3, 4]), **change})
+
+
+def test_kernels_are_listed_with_the_reasons_against_them(monkeypatch):
+    monkeypatch.delenv("HEPML_KERNEL", raising=False)
+    single, double = listing.pair_report("cpu"), listing.pair_report("cpu", torch.float64)
+    assert single[0] == "pair_messages on cpu"
+    assert single[1].startswith("* onednn")
+    assert double[1] == "  onednn        cannot: it is for float32, not torch.float64"
+    assert double[2].startswith("* torch")
+    assert len(single) == sum(1 + len(kernels) for kernels in PAIR_KERNELS.values())
+
+
+def test_a_name_of_another_operation_alone_is_no_choice():
+    with forced("onednn,reference"):
+        assert pair_messages(**arguments_of([2]))[0].isfinite().all()
+    message = r"HEPML_KERNEL for pair_messages: expected names among onednn, torch, reference"
+    with forced("torch_scatter"), pytest.raises(KernelError, match=message):
+        pair_messages(**arguments_of([2]))

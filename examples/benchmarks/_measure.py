@@ -7,6 +7,7 @@ import json
 import math
 import os
 import platform
+import random
 import statistics
 import subprocess
 import time
@@ -33,9 +34,10 @@ def interleave(
 ) -> dict[str, list[float]]:
     """Seconds that one call of each takes, once in every round.
 
-    All take turns, so that a busy machine slows all of them alike. With ``warm_up``, a round before
-    the first does not count. Short calls are repeated until ``least`` seconds have passed, after
-    one that does not count: it finds the caches and the allocator as another has left them.
+    All take turns in an order that changes, so that a busy machine slows all of them alike. With
+    ``warm_up``, a round before the first does not count. Short calls are repeated until ``least``
+    seconds have passed, after one that does not count: it finds the caches and the allocator as
+    another has left them.
     """
     number = dict.fromkeys(calls, 1)
     if warm_up:
@@ -43,7 +45,8 @@ def interleave(
             _seconds(call, 1)  # allocates, compiles, fills caches
             number[name] = math.ceil(least / _seconds(call, 1)) if least else 1
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    turns = [name for _ in range(rounds) for name in calls]
+    shuffle = random.Random(0)
+    turns = [name for _ in range(rounds) for name in shuffle.sample(list(calls), len(calls))]
     for name in tqdm(turns, unit="run", leave=False, disable=not progress):
         if least:
             calls[name]()

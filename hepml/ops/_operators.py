@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hepml.errors import InputError
-from hepml.ops import _reference
+from hepml.ops import _reference, _torch
 from hepml.ops._kernel import choose_kernel
 from hepml.ops._reference import per_row, widened
 from hepml.ops._table import KERNELS
@@ -65,7 +65,9 @@ def _operator(
         if torch.compiler.is_exporting():
             # An exported program must run where hepml is not installed, and convert to ONNX.
             return cast(Tensor, reference(*inputs))
-        return cast(Tensor, (operator if _traced(inputs[0]) else Recorded.apply)(*inputs))
+        if _traced(inputs[0]):
+            return cast(Tensor, operator(*inputs))
+        return cast(Tensor, (Recorded.apply if inputs[0].requires_grad else run)(*inputs))
 
     return call
 
@@ -85,7 +87,7 @@ def _check_bounds(offsets: Tensor, items: int) -> None:
 
     Only on the CPU: to look at them on a GPU would be to wait for it.
     """
-    first, last = int(offsets[0]), int(offsets[-1])
+    first, *_, last = offsets[:: max(1, offsets.shape[0] - 1)].tolist() * 2
     if first != 0 or last != items:
         raise InputError(
             "offsets",
@@ -142,6 +144,9 @@ def _segment_mean_backward(ctx: Any, grad: Tensor) -> Any:
 def _segment_extremum_backward(ctx: Any, grad: Tensor) -> Any:
     """Each of the items that tie for the extremum gets the same share of the gradient."""
     values, offsets, extremum = ctx.saved_tensors
+    once = not torch.is_grad_enabled() and not _traced(grad)
+    if values.device.type == "cpu" and values.numel() and once:
+        return _torch.share_among_ties(grad, values, extremum, offsets), None
     items = values.shape[0]
     hit = widened((values == segment_gather(extremum, offsets, items)).to(values.dtype))
     share = widened(grad) / segment_sum(hit, offsets).clamp(min=1)
@@ -156,8 +161,14 @@ def _segment_softmax_backward(ctx: Any, grad: Tensor) -> Any:
 
 
 def _segment_logsumexp_backward(ctx: Any, grad: Tensor) -> Any:
-    values, offsets, _ = ctx.saved_tensors
-    return segment_gather(grad, offsets, values.shape[0]) * segment_softmax(values, offsets), None
+    values, offsets, result = ctx.saved_tensors
+    items = values.shape[0]
+    if widened(values) is values:
+        shift = result.masked_fill(result == -torch.inf, 0)
+        softmax = (values - segment_gather(shift, offsets, items)).exp()
+    else:  # the result is rounded too coarsely
+        softmax = segment_softmax(values, offsets)
+    return segment_gather(grad, offsets, items) * softmax, None
 
 
 def _scatter_sum_backward(ctx: Any, grad: Tensor) -> Any:

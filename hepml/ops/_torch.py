@@ -19,12 +19,15 @@ In float64 embedding_bag is the slowest up to 16 channels. From there on torch h
 index_add and scatter_reduce, which is why wide tensors go to them.
 """
 
+import functools
+
 import torch
 from torch import Tensor
 
 from hepml.ops._reference import per_row, widened
 
 _WIDE = 16
+_MANY = 1 << 15
 
 
 def _channels(values: Tensor) -> int:
@@ -45,15 +48,29 @@ def segment_sum(values: Tensor, offsets: Tensor) -> Tensor:
 def _segment_sum(values: Tensor, offsets: Tensor, index: Tensor | None = None) -> Tensor:
     """The sum in the dtype of the values."""
     items, segments, channels = values.shape[0], offsets.shape[0] - 1, _channels(values)
-    if values.device.type == "cpu" and values.dtype == torch.float32 and channels > 1:
+    if values.device.type == "cpu" and values.dtype == torch.float32 and _in_bags(values, offsets):
         table = values.reshape(items, channels)
-        rows = torch.arange(items)
+        rows = _counting(1 << (items - 1).bit_length())[:items]
         total = torch.embedding_bag(table, rows, offsets, include_last_offset=True)[0]
         return total.reshape(segments, *values.shape[1:])
     if values.device.type == "cpu" and channels < _WIDE:
         return torch.segment_reduce(values.contiguous(), "sum", offsets=offsets, initial=0)
     index = segment_index(offsets, items) if index is None else index
     return values.new_zeros((segments, *values.shape[1:])).index_add_(0, index, values)
+
+
+@functools.lru_cache(maxsize=1)
+def _counting(number: int) -> Tensor:
+    """The numbers from 0: to write them costs a third of a narrow sum."""
+    return torch.arange(number)
+
+
+def _in_bags(values: Tensor, offsets: Tensor) -> bool:
+    """Whether embedding_bag is the fastest: threads share the segments out, if none is huge."""
+    items = values.shape[0]
+    return _channels(values) > 1 or (
+        items >= _MANY and int(offsets.diff().max()) * torch.get_num_threads() <= items
+    )
 
 
 def segment_mean(values: Tensor, offsets: Tensor) -> Tensor:
@@ -83,6 +100,22 @@ def _segment_extremum(
         return extremum.masked_fill_(per_row(offsets.diff() == 0, extremum), 0)
     index = segment_index(offsets, values.shape[0]) if index is None else index
     return _scatter_extremum(values, index, offsets.shape[0] - 1, "a" + reduce)
+
+
+def share_among_ties(grad: Tensor, values: Tensor, extremum: Tensor, offsets: Tensor) -> Tensor:
+    """The gradient of the extremum in the values, which looks at the items that attain it alone."""
+    index = segment_index(offsets, values.shape[0])
+    channels = _channels(values)
+    places = (values == extremum.index_select(0, index)).reshape(-1).nonzero()[:, 0]
+    item = places if channels == 1 else places.div(channels, rounding_mode="floor")
+    row = index.index_select(0, item)
+    if channels > 1:
+        row.mul_(channels).add_(places.sub_(item.mul_(channels)))
+        places.add_(item)
+    ties = torch.bincount(row, minlength=grad.numel())
+    share = (widened(grad).reshape(-1) / ties.clamp_(min=1)).index_select(0, row)
+    result = values.new_zeros(values.numel()).index_copy_(0, places, share.to(values.dtype))
+    return result.reshape(values.shape)
 
 
 def segment_softmax(values: Tensor, offsets: Tensor) -> Tensor:

@@ -18,22 +18,19 @@ from hepml.ops._reference import widened
 PIECE = 512
 LONG = 1024  # at least PIECE, so that a piece has a part in two long segments at most
 _TILE = 2048  # numbers that a program holds
+# Triton looks at this variable once, when it reads a program. Interpreting is slow, on any device.
+_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 def why_not(values: Tensor, *_: Any) -> list[str]:
     """Why Triton cannot take these values; empty if it can."""
-    if values.device.type != "cuda" and not _interpreted():
+    if values.device.type != "cuda" and not _INTERPRETED:
         return [f"it needs a CUDA device, and the values are on {values.device.type}"]
     if values.dtype not in _DTYPES:
         return [f"it does not take {values.dtype}"]
     failure = _import_failure()
     return [failure] if failure else []
-
-
-def _interpreted() -> bool:
-    """Whether Triton was told to interpret its programs, which needs no GPU and is slow."""
-    return os.environ.get("TRITON_INTERPRET") == "1"
 
 
 @functools.cache

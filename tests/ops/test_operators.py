@@ -46,6 +46,18 @@ def test_derivatives_are_those_of_the_reference(operation, name, data):
         torch.testing.assert_close(got, wanted, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("operation", OPERATIONS)
+@given(data=st.data())
+def test_gradients_without_a_graph_of_their_own_are_the_same(operation, data):
+    values, *others = data.draw(arguments_of(operation))
+    values.requires_grad_()
+    result = getattr(ops, operation)(values, *others)
+    above = torch.arange(result.numel()).cos().reshape(result.shape).to(values)
+    (once,) = torch.autograd.grad(result, values, above, retain_graph=True)
+    (again,) = torch.autograd.grad(result, values, above, create_graph=True)
+    torch.testing.assert_close(once, again, rtol=1e-12, atol=1e-12)
+
+
 def arguments_for_gradcheck(operation, channels):
     """Values without ties, and empty segments or places at the beginning, inside and at the end."""
     offsets = offsets_from([0, 2, 0, 3, 1, 0])

@@ -31,7 +31,7 @@ def runs():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") == "1", reason="needs triton")
+@pytest.mark.skipif(_triton._INTERPRETED, reason="needs triton")
 def test_all_of_this_once_more_interpreted():
     pytest.importorskip("triton", reason="needs triton")
     run = subprocess.run(
@@ -48,14 +48,14 @@ def test_all_of_this_once_more_interpreted():
 
 
 def test_reasons(monkeypatch):
-    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setattr(_triton, "_INTERPRETED", False)
     values, offsets = torch.ones(3, 2), torch.tensor([0, 3])
     reason = "it needs a CUDA device, and the values are on cpu"
     assert _triton.why_not(values, offsets) == [reason]
     monkeypatch.setenv("HEPML_KERNEL", "triton")
     with pytest.raises(KernelError, match=f"got triton: {reason}"):
         ops.segment_sum(values, offsets)
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    monkeypatch.setattr(_triton, "_INTERPRETED", True)
     assert _triton.why_not(values.long(), offsets) == ["it does not take torch.int64"]
 
 
@@ -70,7 +70,7 @@ def test_a_package_that_is_absent_or_broken_is_a_reason(monkeypatch, error, reas
     def fail(_):
         raise error
 
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    monkeypatch.setattr(_triton, "_INTERPRETED", True)
     _triton._import_failure.cache_clear()
     monkeypatch.setattr(importlib, "import_module", fail)
     assert _triton.why_not(torch.ones(3), torch.tensor([0, 3])) == [reason]

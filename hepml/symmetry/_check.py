@@ -10,8 +10,17 @@ from jaxtyping import Float64
 from torch import Generator, Tensor, nn
 
 from hepml.errors import InputError
-from hepml.symmetry._measure import EXACT, Apply, Comparison, Network, Pool, other_last_digits
-from hepml.symmetry._precision import find_precisions
+from hepml.symmetry._measure import (
+    EXACT,
+    Apply,
+    Comparison,
+    Network,
+    Pool,
+    Untransformed,
+    exchanged,
+    other_last_digits,
+)
+from hepml.symmetry._precision import Precision, find_precisions
 from hepml.symmetry._randomise import call
 from hepml.symmetry._report import SymmetryReport
 from hepml.symmetry._symmetry import Symmetry
@@ -42,8 +51,9 @@ def check(
     """Measure how far a function is from keeping a symmetry.
 
     For random elements g of the symmetry, the violation is ``|f(g x) - g f(x)|`` in units of what
-    the function *does*: the spread of its outputs over the rows (sets, particles, ...), in each
-    component, or in each irrep of outputs that transform.
+    the function *does*: the spread of its outputs over the rows (sets, particles, ...), or their
+    change when the inputs of the rows are exchanged, whichever is smaller; in each component, or in
+    each irrep of outputs that transform.
 
     Parameters
     ----------
@@ -101,6 +111,10 @@ def check(
     in float32), is no evidence against the symmetry; where this allows 0.1 or more, it is no
     evidence for it either.
 
+    Why not the spread alone: sets differ in how many particles they have. A network whose outputs
+    say this and little else has a spread, but one that no Lorentz transformation could change.
+    Exchanging particles (by half of their number along the batch) leaves the numbers as they are.
+
     The inputs are first rounded to the lowest precision that is asked for, so that all see the
     same.
 
@@ -139,19 +153,12 @@ def check(
             network = Network(model, apply)
             if kind == "random":
                 network.randomise(_generator(seed, 0, draw), x)
-            plain, other_digits = {EXACT: network(EXACT, x)}, {}
-            _check_finite(plain[EXACT], kind)
-            for precision in precisions:
-                plain[precision] = network(precision, x)
-                rounded = in_precision(x, precision.storage)
-                other_digits[precision] = [
-                    network(precision, other_last_digits(rounded, _generator(seed, 3, i)))
-                    for i in range(_CHANGES)
-                ]
+            before = _untransformed(network, x, precisions, seed)
+            _check_finite(before.plain[EXACT], kind)
             for strength, number in product(strengths, range(elements)):
                 # The same random numbers at each strength: so a power law is one.
                 element = symmetry.element(x, strength, _generator(seed, 1, number))
-                compare = Comparison(symmetry, element, network, x, plain, other_digits)
+                compare = Comparison(symmetry, element, network, x, before)
                 for precision in precisions:
                     noise = _generator(seed, 2, number)
                     pools[kind, precision, strength].add(compare(precision, noise), draw)
@@ -183,6 +190,21 @@ def _check_arguments(
             got=", ".join(map(repr, kinds)) or "none",
             fix="choose one or both",
         )
+
+
+def _untransformed(
+    network: Network, x: Any, precisions: Sequence[Precision], seed: int
+) -> Untransformed:
+    """The outputs for the inputs as they are, and with the changes to compare with."""
+    plain, other_digits = {EXACT: network(EXACT, x)}, {}
+    for precision in precisions:
+        plain[precision] = network(precision, x)
+        rounded = in_precision(x, precision.storage)
+        other_digits[precision] = [
+            network(precision, other_last_digits(rounded, _generator(seed, 3, i)))
+            for i in range(_CHANGES)
+        ]
+    return Untransformed(plain, other_digits, network(EXACT, exchanged(x)))
 
 
 def _check_finite(outputs: Float64[Tensor, "rows *components"], kind: str) -> None:

@@ -20,7 +20,9 @@ Apply = Callable[[Any, Any], Tensor]
 
 EXACT = PRECISIONS["float64"]
 # Outputs that vary by less of their size do nothing that could be seen.
-_BLIND = 1e-6
+_BLIND = 1e-9
+
+Outputs = Float64[Tensor, "rows *components"]
 
 
 class Network:
@@ -87,6 +89,24 @@ class Violations(NamedTuple):
     got: Float64[Tensor, "rows components"]
 
 
+class Untransformed(NamedTuple):
+    """The outputs for the inputs as they are.
+
+    Attributes
+    ----------
+    plain
+        In each precision.
+    other_digits
+        In each precision, with other last digits of the inputs, several times.
+    exchanged
+        With the numbers of each particle in the place of another's, exactly.
+    """
+
+    plain: Mapping[Precision, Outputs]
+    other_digits: Mapping[Precision, Sequence[Outputs]]
+    exchanged: Outputs
+
+
 class Comparison:
     """One element of a symmetry, applied before and after the network."""
 
@@ -96,17 +116,16 @@ class Comparison:
         element: Any,
         network: Network,
         inputs: Any,
-        plain: Mapping[Precision, Float64[Tensor, "rows *components"]],
-        other_digits: Mapping[Precision, Sequence[Float64[Tensor, "rows *components"]]],
+        before: Untransformed,
     ) -> None:
         self._symmetry, self._element, self._network = symmetry, element, network
-        self._plain, self._other_digits = plain, other_digits
+        self._before, self._plain = before, before.plain
         self._inputs = symmetry.act(element, inputs)
         self._references: Mapping[str, Tensor] = {}
         if isinstance(network.model, nn.Module):
             self._references = symmetry.act_on_references(element, network.model)
         self._exact = network(EXACT, self._inputs, self._references)
-        self._blocks = symmetry.blocks(plain[EXACT].flatten(1).shape[1])
+        self._blocks = symmetry.blocks(before.plain[EXACT].flatten(1).shape[1])
         self._size, self._blind = self._spread()
         self._rounding: dict[torch.dtype, float] = {}
 
@@ -125,7 +144,8 @@ class Comparison:
                 'Permutation(outputs="particles")',
             )
         changes = [
-            self._errors(other - self._plain[precision]) for other in self._other_digits[precision]
+            self._errors(other - self._plain[precision])
+            for other in self._before.other_digits[precision]
         ]
         # Where rounding decides between two particles it may change everything, or nothing: of each
         # row the smallest change. Else a sort that goes wrong for ties could not be told from it.
@@ -165,10 +185,13 @@ class Comparison:
     def _spread(self) -> tuple[Float64[Tensor, " blocks"], bool]:
         """What the network does, for each block; and whether it is nothing."""
         outputs = self._plain[EXACT]
-        varying = outputs - outputs.mean(0, keepdim=True)
+        changes = [outputs, outputs - outputs.mean(0, keepdim=True)]
+        # A network that counts particles and hardly looks at them differs from set to set, too.
+        changes.append(self._before.exchanged - outputs)
         if any(block.stop - block.start > 1 for block in self._blocks):
-            outputs, varying = self._transformed(outputs), self._transformed(varying)
-        size, spread = (_norms(t, self._blocks).square().mean(0).sqrt() for t in (outputs, varying))
+            changes = [self._transformed(change) for change in changes]
+        size, *spreads = (_norms(t, self._blocks).square().mean(0).sqrt() for t in changes)
+        spread = torch.minimum(*spreads)
         blind = not bool((spread > _BLIND * size).any())
         spread = torch.maximum(spread, _BLIND * size)
         return torch.where(spread > 0, spread, spread.amax() if len(spread) else 1.0), blind
@@ -239,6 +262,18 @@ def _norms(
 def _largest(values: Float64[Tensor, " rows"]) -> float:
     """The largest of the values; 0 of none."""
     return float(values.max()) if len(values) else 0.0
+
+
+def exchanged(tree: Any) -> Any:
+    """The inputs with their rows in each other's places, but for whole numbers: bounds of sets."""
+
+    def roll(tensor: Tensor) -> Tensor:
+        if not tensor.is_floating_point() or tensor.dim() == 0:
+            return tensor
+        # By half of them, so that most that are together stay together.
+        return tensor.roll(tensor.shape[0] // 2, 0)
+
+    return map_tensors(roll, tree)
 
 
 def other_last_digits(tree: Any, generator: Generator) -> Any:

@@ -39,12 +39,18 @@ class _Fixed(Lorentz):
         return boost_along_z(2.0)
 
 
-def test_a_violation_is_the_change_in_units_of_the_spread():
+def _exchanged(particles):
+    return particles.with_p4(particles.p4.roll(len(particles.p4) // 2, 0))
+
+
+def test_a_violation_is_the_change_in_units_of_what_the_function_does():
     report = check(_energies, BATCH, _Fixed(), strengths=[2.0], dtypes="float64", elements=1)
     (point,) = report.measurements
     before = _energies(BATCH)
     after = (total(BATCH) @ boost_along_z(2.0).T)[:, :1]
-    violations = ((after - before).abs() / before.std(0, correction=0)).flatten()
+    spread = before.std(0, correction=0)
+    change = (_energies(_exchanged(BATCH)) - before).square().mean(0).sqrt()
+    violations = ((after - before).abs() / torch.minimum(spread, change)).flatten()
     assert point.largest == pytest.approx(float(violations.max()))
     assert point.median == pytest.approx(float(violations.median()))
     assert point.quantile90 == pytest.approx(float(violations.max()))
@@ -67,7 +73,9 @@ def test_vectors_are_compared_as_vectors():
     before = wrong(BATCH) @ boost_along_z(2.0).T
     after = wrong(BATCH.with_p4(BATCH.p4 @ boost_along_z(2.0).T))
     spread = (before - before.mean(0)).square().sum(1).mean().sqrt()
-    expected = float((after - before).norm(dim=1).max() / spread)
+    exchanged = wrong(_exchanged(BATCH)) @ boost_along_z(2.0).T
+    change = (exchanged - before).square().sum(1).mean().sqrt()
+    expected = float((after - before).norm(dim=1).max() / min(spread, change))
     assert report.largest() == pytest.approx(expected)
 
 
@@ -146,6 +154,21 @@ def test_a_network_that_does_nothing_is_blind():
     # With other weights it does something.
     report = check(model, BATCH, "lorentz", apply=lambda m, x: m(_energies(x)))
     assert report.verdict == "broken"
+
+
+def test_a_network_that_counts_is_blind_to_what_it_does_not_look_at():
+    def counts(particles):
+        return particles.counts[:, None].to(particles.dtype)
+
+    assert check(counts, BATCH, "lorentz").verdict == "blind"
+
+    def hardly_looks(particles):
+        return counts(particles) + 1e-4 * _energies(particles)
+
+    options = {"strengths": [2.0], "dtypes": "float64"}
+    found = check(hardly_looks, BATCH, "lorentz", **options)
+    assert found.verdict == "broken"
+    assert found.largest() > 0.1
 
 
 def test_a_constant_output_beside_others_is_measured_by_its_size():

@@ -43,13 +43,17 @@ class LorentzNet(nn.Module):
         Whether the beams are added. With them the network is invariant under those transformations
         that keep both (rotations about the beam, reflections), and under all others if they
         transform along; without them, under the whole Lorentz group.
+    mass_resolution
+        A mass below ``m² = mass_resolution eps E²`` is taken for rounding and set to 0, where eps
+        is the precision of the floating-point type. 0 takes every mass as it comes, as the
+        published network does.
 
     Notes
     -----
     Unlike the published code: no component of a momentum step is clamped, which would break the
     symmetry; the mean runs over the nodes of the set, not over the padded length; and a mass below
-    what the floating-point type can resolve, ``m² < 8 eps E²``, is 0: rounding alone would give a
-    photon of 300 GeV a mass of 0.2 GeV in float32.
+    what the floating-point type can resolve is 0: rounding alone would give a photon of 300 GeV a
+    mass of 0.2 GeV in float32, another one in each frame.
 
     References
     ----------
@@ -75,9 +79,10 @@ class LorentzNet(nn.Module):
         c: float = 5e-3,
         dropout: float = 0.2,
         beams: bool = True,
+        mass_resolution: float = 8.0,
     ) -> None:
         super().__init__()
-        self.features = features
+        self.features, self.mass_resolution = features, mass_resolution
         self.register_buffer("beams", beam_momenta(beams), persistent=False)
         scalars = (2 if beams else 1) + features
         self.embedding = nn.Linear(scalars, width)
@@ -111,17 +116,24 @@ class LorentzNet(nn.Module):
         """Momenta, scalars and offsets of the nodes: the beams of each set, then its particles."""
         features = checked_features(particles, self.features)
         p4, offsets = particles.p4, particles.offsets
-        mass = _mass_scalar(p4)
+        mass = self._mass_scalar(p4)
         if not self.beams.shape[0]:
             return p4, torch.cat([mass, features], dim=1), offsets
         beams = beam_p4(self.beams, p4.dtype)
-        beam_scalars = nn.functional.pad(_mass_scalar(beams), (1, self.features))
+        beam_scalars = nn.functional.pad(self._mass_scalar(beams), (1, self.features))
         nodes, offsets = with_beams(
             torch.cat([p4, mass, torch.zeros_like(mass), features], dim=1),
             torch.cat([beams, beam_scalars], dim=1),
             offsets,
         )
         return nodes[:, :4], nodes[:, 4:], offsets
+
+    def _mass_scalar(self, p4: Float[Tensor, "nodes 4"]) -> Float[Tensor, "nodes 1"]:
+        """``psi(sqrt(|p·p|))``; 0, with no derivative, where rounding alone can give that mass."""
+        square = mass_squared(p4).abs()
+        smallest = self.mass_resolution * torch.finfo(p4.dtype).eps * p4[:, 0].square()
+        resolved = square > smallest
+        return torch.where(resolved, psi(torch.where(resolved, square, 1.0).sqrt()), 0.0)[:, None]
 
     @classmethod
     def from_published(
@@ -155,7 +167,9 @@ class LorentzNet(nn.Module):
         Notes
         -----
         The logits are the authors' on jets without padding for which no component of a momentum
-        step reaches the bound of ±100 at which their code clamps it.
+        step reaches the bound of ±100 at which their code clamps it. Masses are taken as they come,
+        ``mass_resolution=0``, but from sums in float64: where theirs are sums in float32, they are
+        rounding noise for light particles, to which their network is not blind.
         """
         state = {_our_key(key): value for key, value in state_dict.items()}
         try:
@@ -170,6 +184,7 @@ class LorentzNet(nn.Module):
                 c=c,
                 dropout=dropout,
                 beams=beams,
+                mass_resolution=0.0,
             )
             model = model.to(state["embedding.weight"].dtype)
             model.load_state_dict(state if beams else _with_mass(state, scalars))
@@ -183,13 +198,6 @@ class LorentzNet(nn.Module):
                 "pass beams=False for a network without beams",
             ) from error
         return model.eval()
-
-
-def _mass_scalar(p4: Float[Tensor, "nodes 4"]) -> Float[Tensor, "nodes 1"]:
-    """``psi(sqrt(|p·p|))``, and 0 with no derivative where rounding alone can give that mass."""
-    square = mass_squared(p4).abs()
-    resolved = square > 8 * torch.finfo(p4.dtype).eps * p4[:, 0].square()
-    return torch.where(resolved, psi(torch.where(resolved, square, 1.0).sqrt()), 0.0)[:, None]
 
 
 def _our_key(key: str) -> str:

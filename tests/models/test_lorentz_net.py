@@ -1,6 +1,7 @@
 """LorentzNet is invariant, and gives the authors' logits with the authors' weights."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from torch.nn import functional
 
 from hepml.data import ParticleSet
 from hepml.errors import InputError
+from hepml.io import read
 from hepml.models import LorentzNet
 
+JETS = Path(__file__).parents[2] / "data" / "val.root"
 METRIC = torch.tensor([1.0, -1.0, -1.0, -1.0], dtype=torch.float64)
 
 
@@ -138,6 +141,33 @@ def test_published_weights_give_the_published_logits(
     assert theirs.largest_step > 1 or blocks == 1
     assert not ours.training
     torch.testing.assert_close(logits, expected, rtol=0, atol=1e-5)
+
+
+def test_published_weights_give_the_published_logits_of_real_jets_in_float32() -> None:
+    """Most of their particles are lighter than float32 resolves, and theirs has no such bound."""
+    state = _published_state(2, 72, 6, 2, "")
+    # Half as large: no step reaches the clamp.
+    state = {key: value / 2 if value.dim() == 2 else value for key, value in state.items()}
+    theirs = _Padded(state, c=5e-3)
+    single = {
+        key: value.float() if value.is_floating_point() else value for key, value in state.items()
+    }
+    jets_of_file = read(JETS, max_sets=8)
+    particles = ParticleSet(jets_of_file.p4, jets_of_file.offsets)
+    assert particles.dtype == torch.float32
+    with torch.no_grad():
+        expected = torch.cat(
+            [theirs(*_padded_top_tagging_inputs(jet)) for jet in particles.to(dtype=torch.float64)]
+        )
+        logits = LorentzNet.from_published(single)(particles)
+        double = LorentzNet.from_published(state)(particles.to(dtype=torch.float64))
+        blind = LorentzNet.from_published(single)
+        blind.mass_resolution = 8.0
+        without_noise = blind(particles)
+    assert theirs.largest_step < 100
+    torch.testing.assert_close(logits.double(), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(double, expected, rtol=0, atol=1e-9)
+    assert float((without_noise - expected).abs().max()) > 1e-4
 
 
 def test_published_weights_without_beams_read_features_alone() -> None:

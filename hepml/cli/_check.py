@@ -29,8 +29,8 @@ def make_parser() -> ArgumentParser:
         description="Measure the symmetries of a tagger, with its own weights and with weights of "
         "order one, in several precisions: a line for each on standard output; all violations as "
         "JSON and plots in a folder. A violation is the change of an output that the symmetry "
-        "forbids, in units of the spread of the outputs over the jets. Exit status 1 if a symmetry "
-        "that the model claims is broken.",
+        "forbids, relative to what exchanging particles or jets does to it. Exit status 1 if a "
+        "symmetry that the model claims is broken.",
     )
     parser.add_argument("checkpoint", type=str, help="a name ending in .ckpt, or folder of a run")
     parser.add_argument(

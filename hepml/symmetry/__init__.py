@@ -16,6 +16,13 @@ from hepml.symmetry._randomise import randomise
 from hepml.symmetry._report import Measurement, SymmetryReport, Worst
 from hepml.symmetry._safety import CollinearSplitting, SoftEmission
 from hepml.symmetry._sets import BatchComposition, Permutation
+from hepml.symmetry._states import (
+    BodyPermutation,
+    MotionReversal,
+    PhaseSpace,
+    SpaceRotation,
+    SpaceTranslation,
+)
 from hepml.symmetry._symmetry import Symmetry
 from hepml.symmetry._table import SYMMETRIES, find_symmetry
 
@@ -24,14 +31,19 @@ __all__ = [
     "BatchComposition",
     "BeamBoost",
     "BeamRotation",
+    "BodyPermutation",
     "CollinearSplitting",
     "Lorentz",
     "Measurement",
+    "MotionReversal",
     "Parity",
     "Permutation",
+    "PhaseSpace",
     "PhiRotation",
     "Rotation",
     "SoftEmission",
+    "SpaceRotation",
+    "SpaceTranslation",
     "Symmetry",
     "SymmetryReport",
     "TimeReversal",

@@ -81,7 +81,7 @@ def violation_figure(report: SymmetryReport) -> Figure:
         if not name:
             axes.set_xticks([])
             axes.minorticks_off()
-        axes.set_ylabel("Violation / spread of outputs")
+        axes.set_ylabel("Largest relative violation")
         axes.legend(
             title=f"{report.model}, {report.symmetry.name}: {report.verdict}",
             title_fontsize="small",

@@ -56,7 +56,7 @@ class Measurement:
     strength
         That of the elements; None for a symmetry without.
     largest, median, quantile90
-        Of the violations, in units of the spread of the outputs.
+        Of the violations, relative to what the function does, see :func:`check`.
     rounding
         The largest change of an output that rounding makes: that of rounding the transformed inputs
         to this precision, calculated in float64; and that of other last digits of the inputs before

@@ -40,7 +40,7 @@ def assert_symmetric(
     model, inputs, symmetry, apply, strengths, dtypes, elements, draws, weights, seed
         As for :func:`hepml.symmetry.check`.
     rtol
-        The largest violation that is allowed, relative to the spread of the outputs; of a symmetry
+        The largest violation that is allowed, relative to what the function does; of a symmetry
         that is about a limit, at the smallest strength. Without, the verdict of the report decides,
         which knows what rounding does.
 

@@ -95,6 +95,16 @@ def test_coefficients_are_exact_in_every_precision() -> None:
 
 
 @needs_e3nn
+def test_mixed_precision() -> None:
+    model, particles = _model().float(), jets([3, 5, 2, 4], _generator(2), dtype=torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = model(particles)
+    mixed.float().square().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+    assert float(_change(model(particles), mixed.float()).max()) < 0.3
+
+
+@needs_e3nn
 @pytest.mark.parametrize("p4", [[5.0, 3.0, 0.0, 4.0], [13.0, 3.0, 4.0, 0.0]], ids=str)
 def test_a_particle_alone_has_a_frame(p4: list[float]) -> None:
     """Light-like or massive; its mass is all that is left of it."""

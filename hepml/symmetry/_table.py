@@ -14,12 +14,6 @@ from hepml.symmetry._lorentz import (
 )
 from hepml.symmetry._safety import CollinearSplitting, SoftEmission
 from hepml.symmetry._sets import BatchComposition, Permutation
-from hepml.symmetry._states import (
-    BodyPermutation,
-    MotionReversal,
-    SpaceRotation,
-    SpaceTranslation,
-)
 from hepml.symmetry._symmetry import Symmetry
 
 # The names by which claims and the command line call them, for outputs of whole sets.
@@ -37,10 +31,6 @@ SYMMETRIES: dict[str, Symmetry] = {
     "collinear splitting": CollinearSplitting(),
     "phi rotation": PhiRotation(),
     "translation": Translation(),
-    "motion reversal": MotionReversal(),
-    "space translation": SpaceTranslation(),
-    "space rotation": SpaceRotation(),
-    "body permutation": BodyPermutation(),
 }
 
 

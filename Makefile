@@ -28,9 +28,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "[setup] test and lint tools, h5py, TensorBoard, Pythia, FastJet"
-	@$(INSTALL) --editable ".[generate,hdf5,tensorboard,oracles,test,lint]" setuptools wheel ninja
+	@$(INSTALL) --editable ".[generate,hdf5,tensorboard,e3nn,dynamics,triton,onnx,oracles,test,lint]" setuptools wheel ninja
 	@echo "[setup] torch-scatter: compiled once, 3 to 7 minutes; pip keeps the wheel"
 	@$(INSTALL) --no-build-isolation torch-scatter
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-test
+	@echo "[setup] what the benchmarks compare with: weaver-core, lgatr, pelican-lite, torch-geometric"
+	@$(INSTALL) --editable ".[bench]"
 	@touch $@
 
 .venv-lite/.installed: pyproject.toml constraints.txt
@@ -62,8 +67,11 @@ lint: $(VENV)/.installed-test
 types: $(VENV)/.installed-test
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-test
-	$(BIN)/python examples/benchmarks/loading.py
+# One after another: they would slow each other.
+BENCHMARKS := loading segments pair_messages tensor_products models scaling training_step dynamics
+
+bench: $(VENV)/.installed-bench
+	set -e; for name in $(BENCHMARKS); do $(BIN)/python examples/benchmarks/$$name.py; done
 
 clean:
 	rm -rf $(VENV) .venv-lite runs

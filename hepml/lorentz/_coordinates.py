@@ -146,4 +146,4 @@ def _angle(y: Float[Tensor, "*batch"], x: Float[Tensor, "*batch"]) -> Float[Tens
 
 def _infinite(pz: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     """Infinity with the sign of pz, and 0 of 0."""
-    return torch.where(pz == 0, 0.0, torch.copysign(pz.new_full((), torch.inf), pz.detach()))
+    return torch.where(pz == 0, 0.0, pz.detach().sign() * torch.inf)

@@ -20,10 +20,14 @@ def per_row(numbers: Shaped[Tensor, " rows"], like: Tensor) -> Tensor:
 
 
 def segment_index(offsets: Int64[Tensor, " bounds"], items: int) -> Int64[Tensor, " items"]:
-    """The segment that each item belongs to."""
-    segments = torch.arange(offsets.shape[0] - 1, device=offsets.device)
-    # output_size: without it, a GPU would have to report the sum of the counts first.
-    return torch.repeat_interleave(segments, offsets.diff(), output_size=items)
+    """The segment that each item belongs to.
+
+    The number of segments that have ended before it, in operations that ONNX has, and without
+    asking a GPU for a number.
+    """
+    ends = offsets[1:-1]
+    ended = offsets.new_zeros(items + 1).scatter_add(0, ends, torch.ones_like(ends))
+    return ended[:-1].cumsum(0)
 
 
 def segment_gather(

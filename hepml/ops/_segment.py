@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
 from hepml.errors import InputError
-from hepml.ops import _operators, _reference
+from hepml.ops import _operators, _reference, _torch
 
 
 def segment_sum(
@@ -242,7 +242,8 @@ def segment_index(offsets: Int64[Tensor, " bounds"], items: int) -> Int64[Tensor
     tensor([0, 0, 2])
     """
     _check_offsets(offsets, offsets)
-    return _reference.segment_index(offsets, items)
+    exporting = torch.compiler.is_exporting()
+    return (_reference if exporting else _torch).segment_index(offsets, items)
 
 
 def _check(values: Tensor, offsets: Tensor) -> None:

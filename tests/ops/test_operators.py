@@ -1,5 +1,7 @@
 """Derivatives of the operations on every kernel, and what torch expects of an operator."""
 
+import warnings
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +10,9 @@ from ops.ragged import arguments_of, forced, offsets_from
 from torch.autograd import gradcheck, gradgradcheck
 
 from hepml import ops
+from hepml.data import ParticleSet
 from hepml.errors import InputError
+from hepml.models import MODELS, ParticleFlow
 from hepml.ops import _operators, _reference
 from hepml.ops._table import OPERATIONS
 
@@ -199,6 +203,112 @@ def test_an_exported_program_needs_torch_alone():
     for values, offsets, index, _ in others:
         result = program.module()(values, offsets, index)
         torch.testing.assert_close(result, every_operation(values, offsets, index, 30))
+
+
+def jets(*lengths, seed=0):
+    """Massive particles in sets of these lengths."""
+    generator = torch.Generator().manual_seed(seed)
+    momenta = torch.randn(sum(lengths), 3, generator=generator) * 50
+    energy = (momenta.square().sum(1, keepdim=True) + 0.1).sqrt()
+    return ParticleSet(torch.cat([energy, momenta], 1), offsets_from(lengths))
+
+
+JETS = [jets(3, 0, 12, 6), jets(0, 9, 14, 1, 4, 3, 8), jets(40, 2, 30), jets(*[5] * 9)]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    ("name", "dynamic", "graphs"),
+    [
+        ("ParticleFlow", True, [1, 1, 1, 1]),
+        # Unless it is told, the compiler learns from the second batch that sizes change.
+        ("ParticleFlow", None, [1, 2, 2, 2]),
+        ("MessagePassing", True, [1, 1, 1, 1]),
+        ("LorentzNet", True, [1, 1, 1, 1]),
+    ],
+)
+def test_one_graph_of_a_model_serves_all_batches(name, dynamic, graphs):
+    from torch._dynamo.testing import CompileCounterWithBackend
+
+    model = MODELS[name](outputs=2).eval()
+    torch.compiler.reset()
+    counter = CompileCounterWithBackend("eager")
+    compiled = torch.compile(model, fullgraph=True, dynamic=dynamic, backend=counter)
+    counted = []
+    for batch in JETS:
+        torch.testing.assert_close(compiled(batch), model(batch), rtol=1e-4, atol=1e-5)
+        counted.append(counter.frame_count)
+    assert counted == graphs
+
+
+class FromTensors(torch.nn.Module):
+    """A model of momenta and offsets, which an exported program can take."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, p4, offsets):
+        nothing = p4.new_zeros((p4.shape[0], 0))
+        return self.model(ParticleSet._trusted(p4, offsets, nothing, None, None, None))
+
+
+def exported(network, *inputs):
+    """The program of a network whose inputs change their lengths."""
+    lengths = [{0: torch.export.Dim.DYNAMIC}] * len(inputs)
+    return torch.export.export(network, inputs, dynamic_shapes=lengths)
+
+
+def onnx_session(program, path):
+    """The program as onnxruntime runs it."""
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package, reason="needs onnx")
+    import onnxruntime
+
+    # Its functions for packages that are not installed, and code of its own, warn.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(program, dynamo=True, verbose=False).save(path)
+    session = onnxruntime.InferenceSession(path)
+    names = [each.name for each in session.get_inputs()]
+
+    def run(*inputs):
+        feed = {name: each.numpy() for name, each in zip(names, inputs, strict=True)}
+        return torch.from_numpy(session.run(None, feed)[0])
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked_types")
+def test_an_exported_model_and_its_onnx_take_any_batch(tmp_path):
+    model = ParticleFlow(outputs=2).eval()
+    program = exported(FromTensors(model), JETS[0].p4, JETS[0].offsets)
+    for batch in JETS:
+        result = program.module()(batch.p4, batch.offsets)
+        torch.testing.assert_close(result, model(batch), rtol=1e-4, atol=1e-6)
+    run = onnx_session(program, tmp_path / "model.onnx")
+    for batch in JETS:
+        result = run(batch.p4, batch.offsets)
+        torch.testing.assert_close(result, model(batch).detach(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("operation", [o for o in OPERATIONS if o.startswith("segment")])
+def test_every_operation_has_an_onnx(operation, tmp_path):
+    class Operation(torch.nn.Module):
+        def forward(self, values, offsets):
+            if operation == "segment_gather":
+                return ops.segment_gather(values[: offsets.shape[0] - 1], offsets, values.shape[0])
+            return getattr(ops, operation)(values, offsets)
+
+    program = exported(Operation(), JETS[0].p4, JETS[0].offsets)
+    run = onnx_session(program, tmp_path / "operation.onnx")
+    for batch in JETS:
+        expected = Operation()(batch.p4, batch.offsets)
+        torch.testing.assert_close(run(batch.p4, batch.offsets), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ jets in turns, so that a busy machine slows both alike. Scoring is a forward pas
 learning is a forward pass, a backward pass and a step of AdamW.
 
 Memory is what the resident memory of a fresh process rises by, at its peak, over that after the
-same step with two jets of three particles: threads that a profiler does not follow count, too.
+same step with two jets of three particles, as the median of three processes: threads that a
+profiler does not follow count, too.
 """
 
 import argparse
@@ -227,14 +228,14 @@ def resident(which: str) -> int:
     return 1024 * int(re.search(rf"{which}:\s*(\d+)", status)[1])
 
 
-def memory_of_process(name: str, what: str, arguments: argparse.Namespace) -> int | None:
-    """The peak memory, measured in a process of its own; None where no one tells it."""
+def memory_of_process(name: str, what: str, arguments: argparse.Namespace) -> float | None:
+    """The median peak memory of three processes of their own; None where no one tells it."""
     if not Path("/proc/self/status").exists():
         return None
     given = ["--jets", str(arguments.jets), "--batch-size", str(arguments.batch_size)]
     command = [sys.executable, __file__, *given, "--memory-of", name, what]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    return int(run.stdout.split("peak_bytes")[1])
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(3)]
+    return statistics.median(int(run.stdout.split("peak_bytes")[1]) for run in runs)
 
 
 def differences(jets: ParticleSet) -> dict[str, float]:

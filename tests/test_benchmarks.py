@@ -135,3 +135,18 @@ def test_tensor_products(tmp_path, capsys, monkeypatch):
         lambda dtype: {pair: matrix + 1e-3 for pair, matrix in matrices(dtype).items()},
     )
     assert tensor_products.difference(2, 5, 2) > 1e-4
+
+
+@pytest.mark.slow
+def test_dynamics(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("scipy", reason="needs scipy")
+    dynamics = load("dynamics")
+    # It takes a quarter of a minute, and is tested with the layer.
+    monkeypatch.setattr(dynamics.torch, "compile", lambda function, **_: function)
+    sizes = ["--width", "16", "--batch-size", "8", "--trajectories", "4"]
+    dynamics.main([*sizes, "--rounds", "2", "-o", str(tmp_path)])
+    results = json.loads((tmp_path / "dynamics.json").read_text())
+    assert next(iter(results["seconds_per_step"])) == dynamics.PUBLISHED
+    assert set(results["largest_errors"]) == {dynamics.ALONE, dynamics.TOGETHER}
+    assert max(results["largest_errors"].values()) < 1e-2
+    assert "times faster" in capsys.readouterr().out

@@ -84,6 +84,37 @@ def test_check_your_network(capsys):
     assert "transformer: lorentz broken" in printed
 
 
+@pytest.mark.slow
+def test_hamiltonian_table(tmp_path, capsys):
+    pytest.importorskip("scipy", reason="needs scipy")
+    words = ["mass-spring", "--quick", "--output", tmp_path]
+    run("hamiltonian_table", *words)
+    printed = capsys.readouterr().out
+    rows = json.loads((tmp_path / "mass-spring.json").read_text())
+    assert [row["run"] for row in rows][:2] == ["baseline", "HNN"]
+    assert [row["run"] for row in rows][-3:] == ["ours", "ours, leapfrog", "ours, yoshida4"]
+    # No more parameters than the published network, which has an output without use.
+    assert all(row["parameters"] <= 42_400 for row in rows if row["run"] != "baseline")
+    mse, error = rows[1]["energy"]
+    assert f"{mse:.2e} ± {error:.1e}" in printed
+    # Again: all is there.
+    run("hamiltonian_table", *words)
+    assert capsys.readouterr().out == printed
+
+
+@pytest.mark.slow
+def test_noether_table(capsys):
+    pytest.importorskip("scipy", reason="needs scipy")
+    run("noether_table", "--steps", 10)
+    printed = capsys.readouterr().out
+    lines = [line for line in printed.splitlines() if line.startswith("| distances")]
+    for line in lines:
+        cells = line.split("|")[3:6]
+        kept = [float(cell.strip(" *")) for cell in cells if "*" in cell]
+        assert kept
+        assert max(kept) < 1e-10
+
+
 def test_every_example_is_tested_and_short():
     names = {path.stem: len(path.read_text().splitlines()) for path in EXAMPLES.glob("*.py")}
     assert {f"test_{name}" for name in names} <= set(globals())

@@ -64,7 +64,7 @@ class Dynamics(nn.Module):
         """Coordinates as the network takes them."""
         return x.flatten(0, 1) if self.of_bodies else x.flatten(1)
 
-    def bound(self, systems: int, bodies: int, device: torch.device) -> Flow:
+    def bound(self, systems: int, bodies: int, device: torch.device | str) -> Flow:
         """The flow of so many systems, as solvers take it."""
         if isinstance(self.flow, MLPFlow):
             return self.flow

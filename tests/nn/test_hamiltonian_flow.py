@@ -105,6 +105,25 @@ def test_parameters_learn_through_a_rollout():
     assert torch.autograd.gradcheck(end, (stiffness,))
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("network", [MLPHamiltonian(2, (5,)), SeparableHamiltonian(2, (5,))])
+def test_compiles_without_graph_breaks(network):
+    torch._dynamo.reset()
+    flow = HamiltonianFlow(network.double())
+    compiled = torch.compile(flow, fullgraph=True, backend="eager")
+    q, p = states(4, 2)
+
+    def gradients(flow):
+        network.zero_grad()
+        loss = sum(rate.square().sum() for rate in flow(q, p))
+        loss.backward()
+        return [loss, *(weight.grad.clone() for weight in network.parameters())]
+
+    for found, expected in zip(gradients(compiled), gradients(flow), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.usefixtures("unchecked_types")
 def test_shapes_that_differ():
     flow = HamiltonianFlow(SeparableHamiltonian(2))

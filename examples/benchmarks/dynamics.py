@@ -1,0 +1,193 @@
+"""How fast Hamiltonian networks learn and move: hepml against the published formulation.
+
+    python examples/benchmarks/dynamics.py
+
+The same network, the two-body problem, one run. What is compared takes turns, so that a busy
+machine slows all of it alike; ratios are formed within a round.
+
+The published formulation (arXiv:1906.01563 and its code): a step is a gradient by autograd, turned
+by a matrix, a loss, its gradient, Adam as torch makes it by default, and the loss of a batch for
+testing; a trajectory is one call of SciPy, which calls the network with one state at a time.
+"""
+
+import argparse
+import copy
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import _measure as measure
+import numpy as np
+import torch
+from scipy.integrate import solve_ivp
+from torch import Tensor, nn
+
+from hepml.datasets import TwoBody, simulate
+from hepml.nn import HamiltonianFlow, MLPHamiltonian
+from hepml.solvers import RK4, rollout
+
+# As the published notebook follows the two-body problem.
+SPAN, RTOL = 20.0, 1e-9
+# So many of RK4 are at least as exact as that: the table tells both errors.
+STEPS = 120
+PUBLISHED = "published loop"
+ALONE = "SciPy RK45, one at a time"
+TOGETHER = "hepml RK4, all at once"
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure, print and save."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--batch-size", type=int, default=200)
+    parser.add_argument("--trajectories", type=int, default=1000)
+    parser.add_argument("--width", type=int, default=200)
+    measure.add_arguments(parser, rounds=15)
+    arguments = parser.parse_args(words)
+    torch.manual_seed(0)
+    network = learned(MLPHamiltonian(4, (arguments.width, arguments.width)))
+    # The batch is noise: what learns from it is a copy.
+    steps = step_functions(copy.deepcopy(network), arguments.batch_size)
+    per_step = measure.interleave(steps, arguments.rounds, least=0.05)
+    per_trajectory, errors = follow(network, arguments.trajectories, arguments.rounds)
+    results = {
+        "machine": measure.machine(("torch", "scipy")),
+        "batch_size": arguments.batch_size,
+        "trajectories": arguments.trajectories,
+        "width": arguments.width,
+        "seconds_per_step": per_step,
+        "seconds_per_trajectory": per_trajectory,
+        "largest_errors": errors,
+    }
+    lines = [measure.described(results["machine"]), ""]
+    for title, first, seconds in (
+        (f"learning, batch of {arguments.batch_size}", PUBLISHED, per_step),
+        (f"{arguments.trajectories} trajectories", ALONE, per_trajectory),
+    ):
+        rows = [
+            [
+                name,
+                *(f"{1e3 * x:.3f}" for x in measure.spread(each)),
+                f"{statistics.median(measure.ratio_to_best(seconds, first, [name])):.2f}",
+                f"{errors[name]:.1e}" if name in errors else "",
+            ]
+            for name, each in seconds.items()
+        ]
+        header = [title, "ms", "lowest", "highest", "times faster", "error"]
+        lines += [measure.table(header, rows), ""]
+    measure.print_and_save("dynamics", "\n".join(lines), results, arguments.output)
+
+
+def learned(network: nn.Module) -> nn.Module:
+    """The network after a second of learning: one that moves bodies at random is no problem."""
+    data = simulate(TwoBody(), trajectories=40)
+    q, p, rate_q, rate_p = (
+        getattr(data, name).reshape(-1, 4).float() for name in ("q", "p", "rate_q", "rate_p")
+    )
+    flow = HamiltonianFlow(network)
+    optimiser = torch.optim.Adam(network.parameters(), 1e-3, fused=True)
+    for _ in range(300):
+        batch = torch.randint(len(q), (200,))
+        found = flow(q[batch], p[batch])
+        loss = (found[0] - rate_q[batch]).square().mean()
+        loss = loss + (found[1] - rate_p[batch]).square().mean()
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    return network
+
+
+def step_functions(network: nn.Module, batch_size: int) -> dict[str, Callable[[], object]]:
+    """A step of learning in each formulation; they share the network and the batch."""
+    x, y, test_x, test_y = torch.randn(4, batch_size, 8)
+    turn = torch.eye(8)
+    turn = torch.cat([turn[4:], -turn[:4]])
+    plain = torch.optim.Adam(network.parameters(), 1e-3)
+    fused = torch.optim.Adam(network.parameters(), 1e-3, fused=True)
+    flow = HamiltonianFlow(network)
+
+    def published_rates(x: Tensor) -> Tensor:
+        x = x.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(network(x[:, :4], x[:, 4:]).sum(), x, create_graph=True)
+        return gradient @ turn.t()
+
+    def func_rates(q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
+        rate_p, rate_q = torch.func.grad(lambda q, p: network(q, p).sum(), (0, 1))(q, p)
+        return rate_q, -rate_p
+
+    def vmap_rates(q: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
+        one = torch.func.grad(lambda q, p: network(q[None], p[None])[0], (0, 1))
+        rate_p, rate_q = torch.vmap(one)(q, p)
+        return rate_q, -rate_p
+
+    def step(rates: Callable[[Tensor], Tensor], optimiser: Any = fused, test: bool = False) -> None:
+        loss = (rates(x) - y).square().mean()
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        if test:
+            (rates(test_x) - test_y).square().mean().item()
+
+    formulations: dict[str, Callable[..., Any]] = {
+        "hepml": flow,
+        "hepml, torch.compile": torch.compile(flow, fullgraph=True),
+        "torch.func.grad": func_rates,
+        "vmap of torch.func.grad": vmap_rates,
+    }
+
+    def of_halves(rates: Callable[..., Any]) -> Callable[[], object]:
+        return lambda: step(lambda x: torch.cat(rates(x[:, :4], x[:, 4:]), dim=1))
+
+    return {
+        PUBLISHED: lambda: step(published_rates, plain, test=True),
+        "published, without testing": lambda: step(published_rates, plain),
+        **{name: of_halves(rates) for name, rates in formulations.items()},
+    }
+
+
+def follow(
+    network: nn.Module, trajectories: int, rounds: int
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Seconds of each trajectory, and the largest error of a coordinate at its end.
+
+    SciPy follows one trajectory in each round, hepml all of them. The truth is what the network
+    does in float64, followed by DOP853 at 1e-12.
+    """
+    flow = HamiltonianFlow(network)
+    start = TwoBody().draw(np.random.default_rng(0), trajectories).reshape(2, trajectories, 4)
+    q, p = torch.from_numpy(start).float()
+    flat = torch.cat([q, p], dim=1).double().numpy()
+    rows = iter(np.linspace(0, trajectories - 1, rounds + 2).astype(int).tolist())
+    ends: dict[str, dict[int, Any]] = {ALONE: {}, TOGETHER: {}}
+
+    def end(row: int, dtype: torch.dtype, **options: Any) -> Any:
+        def rates(_: float, state: np.ndarray) -> np.ndarray:
+            with torch.no_grad():
+                found = flow(*torch.tensor(state, dtype=dtype).reshape(2, 1, 4))
+            return torch.cat(found, dim=1)[0].double().numpy()
+
+        return solve_ivp(rates, (0, SPAN), flat[row], **options).y[:, -1]
+
+    def alone() -> None:
+        row = next(rows)
+        ends[ALONE][row] = end(row, torch.float32, rtol=RTOL)
+
+    @torch.no_grad()
+    def together() -> None:
+        run = rollout(flow, q, p, solver=RK4(), dt=SPAN / STEPS, steps=STEPS, every=STEPS)
+        last = torch.cat([run.q[-1], run.p[-1]], dim=1).double().numpy()
+        ends[TOGETHER] = {row: last[row] for row in ends[ALONE]}
+
+    seconds = measure.interleave({ALONE: alone, TOGETHER: together}, rounds)
+    seconds[TOGETHER] = [each / trajectories for each in seconds[TOGETHER]]
+    network.double()
+    exact = {"method": "DOP853", "rtol": 1e-12, "atol": 1e-12}
+    truth = {row: end(row, torch.float64, **exact) for row in ends[TOGETHER]}
+    errors = {
+        name: max(float(np.abs(each[row] - truth[row]).max()) for row in truth)
+        for name, each in ends.items()
+    }
+    return seconds, errors
+
+
+if __name__ == "__main__":
+    main()

@@ -90,6 +90,47 @@ def test_columns_are_as_wide_as_their_content():
     ]
 
 
+@pytest.mark.slow
+def test_segments(tmp_path, capsys):
+    segments = load("segments")
+    file = tmp_path / "jets.root"
+    write_jets(file, 60, seed=0)
+    segments.main(
+        [
+            *("--items", "300", "--widths", "2", "--rounds", "2", "--least", "0"),
+            *("--jets", str(file), "-o", str(tmp_path)),
+        ]
+    )
+    results = json.loads((tmp_path / "segments.json").read_text())
+    cells = results["cells"]
+    # Each operation, with and without its gradient, for each distribution of lengths.
+    assert len(cells) >= len(segments.OPERATIONS) * 2 * len(segments.LENGTHS)
+    for cell in cells:
+        best = min(
+            (
+                each
+                for name, each in cell["seconds"].items()
+                if name not in ("hepml", segments.COPY)
+            ),
+            key=statistics.median,
+        )
+        each = [own / other for own, other in zip(cell["seconds"]["hepml"], best, strict=True)]
+        assert cell["ratio"] == pytest.approx(each)
+    printed = capsys.readouterr().out
+    assert (tmp_path / "segments.txt").read_text().strip() in printed
+    assert "of the best other (" in printed
+    assert ("GPU: not measured: no GPU" in printed) == (results["machine"]["gpu"] is None)
+
+
+def test_segments_refuses_a_rival_that_computes_something_else(tmp_path, monkeypatch):
+    segments = load("segments")
+    monkeypatch.setattr(segments, "native", lambda _: {"wrong": lambda values, s: values[: len(s)]})
+    cell = segments.Cell("sum", False, "uniform", 2, "float32", "cpu")
+    offsets = segments.offsets("uniform", 300, tmp_path)
+    with pytest.raises(AssertionError):
+        segments.calls(cell, segments.Segments(offsets))
+
+
 def test_unknown_layout(tmp_path):
     import numpy as np
     import uproot

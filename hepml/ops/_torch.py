@@ -1,22 +1,25 @@
 """Kernels made of what torch has, by measurement the fastest of it for the shape.
 
-Microseconds with torch 2.13 on one core of an AMD EPYC: 100,000 items in 2000 segments, float32,
-best of 25 or more interleaved runs:
+Microseconds with torch 2.13 on two cores of an AMD EPYC that others used too: 100,000 items in the
+1849 segments of real jets, or with a segment that holds half of them ("huge"), float32, lowest of 5
+interleaved rounds of ``python examples/benchmarks/segments.py --widths 1 16 64``:
 
-==============  =====  =====  =====  =====
-channels            1      4     16     64
-==============  =====  =====  =====  =====
+==============  ====  ====  =====  ======  =======  =======
+..              jets                       huge
+channels           1    16     64       1       16       64
+==============  ====  ====  =====  ======  =======  =======
 sum
-embedding_bag     122    125    162    700
-segment_reduce     83    314   1169   6039
-index_add         359    618    918   1526
+embedding_bag     45    59    178      68       85      336
+segment_reduce    79   926   5106      65     1050     8736
+index_add        272   751   1033     295      589      839
 max
-segment_reduce    232    822   3201  13693
-scatter_reduce    679   2034   1076   1766
-==============  =====  =====  =====  =====
+segment_reduce   263  4356  17255     273     4078    17426
+scatter_reduce   788   945   1241     673      730      876
+==============  ====  ====  =====  ======  =======  =======
 
 In float64 embedding_bag is the slowest up to 16 channels. From there on torch has another code for
-index_add and scatter_reduce, which is why wide tensors go to them.
+index_add and scatter_reduce, which is why wide tensors go to them. Below 2^15 items of one channel
+the start of embedding_bag costs more than the sum by segment_reduce.
 """
 
 import functools
@@ -41,7 +44,7 @@ def segment_index(offsets: Tensor, items: int) -> Tensor:
 
 
 def segment_sum(values: Tensor, offsets: Tensor) -> Tensor:
-    """segment_reduce where it is narrow, else embedding_bag or index_add."""
+    """embedding_bag in float32, else segment_reduce where it is narrow or index_add."""
     return _segment_sum(widened(values), offsets).to(values.dtype)
 
 

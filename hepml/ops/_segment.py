@@ -242,8 +242,9 @@ def segment_index(offsets: Int64[Tensor, " bounds"], items: int) -> Int64[Tensor
     tensor([0, 0, 2])
     """
     _check_offsets(offsets, offsets)
-    exporting = torch.compiler.is_exporting()
-    return (_reference if exporting else _torch).segment_index(offsets, items)
+    if torch.compiler.is_exporting():
+        return _reference.segment_index(offsets, items)
+    return _torch.segment_index(offsets, items)
 
 
 def _check(values: Tensor, offsets: Tensor) -> None:

@@ -158,7 +158,7 @@ def follow(
 def _follow_together(system: System, start: np.ndarray, t: np.ndarray) -> np.ndarray:
     """One call of SciPy."""
     try:
-        from scipy.integrate import solve_ivp  # type: ignore[import-untyped]
+        from scipy.integrate import solve_ivp  # type: ignore
     except ImportError as error:
         raise MissingDependencyError(
             "trajectories",
@@ -196,7 +196,7 @@ def _follow_together(system: System, start: np.ndarray, t: np.ndarray) -> np.nda
 
 def _versions() -> dict[str, str]:
     """What made the data."""
-    import scipy  # type: ignore[import-untyped]
+    import scipy  # type: ignore
 
     return {
         "hepml": hepml.__version__,

@@ -1,5 +1,6 @@
 """Layers: they take tensors and drop into anybody's code."""
 
+from hepml.nn._batch_norm import RaggedBatchNorm
 from hepml.nn._deep_sets import DeepSets
 from hepml.nn._hamiltonian_flow import HamiltonianFlow
 from hepml.nn._hamiltonian_graph import CentralHamiltonian, GraphHamiltonian
@@ -32,6 +33,7 @@ __all__ = [
     "MLPFlow",
     "MLPHamiltonian",
     "Pairs",
+    "RaggedBatchNorm",
     "SeparableHamiltonian",
     "all_pairs",
     "nearest_pairs",

@@ -19,7 +19,7 @@ def _model(**arguments: object) -> nn.Module:
 
 
 def test_the_default_has_the_published_size() -> None:
-    assert sum(parameter.numel() for parameter in LorentzCG().parameters()) == 4300
+    assert sum(parameter.numel() for parameter in LorentzCG().parameters()) == 4330
 
 
 @pytest.mark.parametrize("max_rapidity", [1.0, 5.3, 7.6])

@@ -188,6 +188,10 @@ def test_dynamics(tmp_path, capsys, monkeypatch):
     dynamics.main([*sizes, "--rounds", "2", "-o", str(tmp_path)])
     results = json.loads((tmp_path / "dynamics.json").read_text())
     assert next(iter(results["seconds_per_step"])) == dynamics.PUBLISHED
-    assert set(results["largest_errors"]) == {dynamics.ALONE, dynamics.TOGETHER}
+    assert set(results["largest_errors"]) == {
+        dynamics.ALONE,
+        dynamics.TOGETHER,
+        dynamics.COMPILED,
+    }
     assert max(results["largest_errors"].values()) < 1e-2
     assert "times faster" in capsys.readouterr().out

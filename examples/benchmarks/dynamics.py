@@ -14,6 +14,7 @@ import argparse
 import copy
 import statistics
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import _measure as measure
@@ -33,6 +34,7 @@ STEPS = 120
 PUBLISHED = "published loop"
 ALONE = "SciPy RK45, one at a time"
 TOGETHER = "hepml RK4, all at once"
+COMPILED = "hepml RK4, torch.compile"
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -157,7 +159,7 @@ def follow(
     q, p = torch.from_numpy(start).float()
     flat = torch.cat([q, p], dim=1).double().numpy()
     rows = iter(np.linspace(0, trajectories - 1, rounds + 2).astype(int).tolist())
-    ends: dict[str, dict[int, Any]] = {ALONE: {}, TOGETHER: {}}
+    ends: dict[str, dict[int, Any]] = {ALONE: {}, TOGETHER: {}, COMPILED: {}}
 
     def end(row: int, dtype: torch.dtype, **options: Any) -> Any:
         def rates(_: float, state: np.ndarray) -> np.ndarray:
@@ -172,13 +174,16 @@ def follow(
         ends[ALONE][row] = end(row, torch.float32, rtol=RTOL)
 
     @torch.no_grad()
-    def together() -> None:
+    def together(name: str, flow: Callable[..., Any]) -> None:
         run = rollout(flow, q, p, solver=RK4(), dt=SPAN / STEPS, steps=STEPS, every=STEPS)
         last = torch.cat([run.q[-1], run.p[-1]], dim=1).double().numpy()
-        ends[TOGETHER] = {row: last[row] for row in ends[ALONE]}
+        ends[name] = {row: last[row] for row in ends[ALONE]}
 
-    seconds = measure.interleave({ALONE: alone, TOGETHER: together}, rounds)
-    seconds[TOGETHER] = [each / trajectories for each in seconds[TOGETHER]]
+    ours = {TOGETHER: flow, COMPILED: torch.compile(flow, fullgraph=True)}
+    calls = {name: partial(together, name, each) for name, each in ours.items()}
+    seconds = measure.interleave({ALONE: alone, **calls}, rounds)
+    for name in ours:
+        seconds[name] = [each / trajectories for each in seconds[name]]
     network.double()
     exact = {"method": "DOP853", "rtol": 1e-12, "atol": 1e-12}
     truth = {row: end(row, torch.float64, **exact) for row in ends[TOGETHER]}

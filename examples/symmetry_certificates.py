@@ -36,7 +36,8 @@ NETWORKS = {name: (None, model) for name, model in MODELS.items()} | {
     "PELICAN (pelican-lite)": ("pelican", lambda: others.Pelican(beams=False, blocks=2)),
 }
 GROUPS = ("lorentz", "lorentz with beams", "beam rotation")
-BITS = ("float64", "float32")
+# float64, float32, and float32 with momenta in float64, if the network takes them
+BITS = ("float64", "wide", "float32")
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -61,8 +62,9 @@ def main(words: Sequence[str] | None = None) -> None:
         group = next(g for g in GROUPS if g in getattr(model, "claims", GROUPS))
         symmetries = {"permutation": None, "batch composition": None, group: None}
         symmetries |= {group: options.gammas} if "lorentz" in group else {}
+        bits = BITS if package in (None, "e3nn") else ("float64", "float32")
         reports[name] = [
-            check(model, jets, symmetry, strengths=gammas, dtypes=BITS, weights="random")
+            check(model, jets, symmetry, strengths=gammas, dtypes=bits, weights="random")
             for symmetry, gammas in symmetries.items()
         ]
     header = ["network", "permutation", "batch", "group"]
@@ -91,8 +93,10 @@ def row(
     """The violations of a network; a group without boosts has one figure for each precision."""
     figures = [f"{report.largest():.0e}" for report in (permutation, batch)]
     for bits in BITS:
-        each = [f"{group.largest(bits, gamma):.0e}".replace("nan", "") for gamma in gammas]
-        figures += each if any(each) else [f"{group.largest(bits):.0e}", *each[1:]]
+        each = [f"{group.largest(bits, gamma):.0e}" for gamma in gammas]
+        if {*each} == {"nan"}:
+            each[0] = f"{group.largest(bits):.0e}"
+        figures += [figure.replace("nan", "") for figure in each]
     return [name, *figures[:2], group.symmetry.name, *figures[2:]]
 
 
@@ -100,15 +104,15 @@ def draw(reports: dict[str, SymmetryReport], stem: Path) -> None:
     """Violation against gamma, a line for each network that has the group."""
     look = {**mplhep.style.ROOT, "mathtext.fontset": "stixsans", "font.size": 16}
     with plt.rc_context(look):
-        figure, axes = plt.subplots(1, 2, figsize=(15, 7.5), layout="constrained", sharey=True)
+        figure, axes = plt.subplots(1, 3, figsize=(20, 7.5), layout="constrained", sharey=True)
         for panel, bits in zip(axes, BITS, strict=True):
             for i, (name, report) in enumerate(reports.items()):
-                curve = report.curves()["random", bits]
-                if curve[0].strength is not None:
+                curve = report.curves().get(("random", bits), [])
+                if curve and curve[0].strength is not None:
                     x, y = [p.strength for p in curve], [p.largest for p in curve]
                     panel.loglog(x, y, marker="osD^v<>ph*X"[i % 11], label=name)
             panel.set_xlabel(r"Lorentz factor $\gamma$", loc="right")
-            panel.set_title(bits)
+            panel.set_title("float32, momenta in float64" if bits == "wide" else bits)
         axes[0].set_ylabel("largest violation / spread of outputs", loc="top")
         axes[0].legend(fontsize=12)
         for suffix in ("png", "pdf"):

@@ -56,7 +56,8 @@ def make_parser() -> ArgumentParser:
         nargs="+",
         type=str,
         default=["float64", "float32"],
-        help="among float64, float32, bfloat16 and, on a GPU, tf32",
+        help="among float64, wide (float32 with inputs in float64), float32, bfloat16 and, on a "
+        "GPU, tf32",
     )
     parser.add_argument("--max-jets", type=PositiveInt, default=16, help="measure on the first")
     parser.add_argument(

@@ -151,7 +151,8 @@ class LorentzCG(nn.Module):
         s = torch.cat([psi(mass_squared(p4) / self.scale**2)[:, None], s], 1)
         # In float32, the sum would lose what the boost needs.
         total = segment_gather(segment_sum(p4.double(), offsets), offsets, p4.shape[0])
-        return rest_frame(p4, total) / self.scale, s, offsets
+        dtype = self.embedding.weight.dtype
+        return (rest_frame(p4, total) / self.scale).to(dtype), s.to(dtype), offsets
 
 
 class _Level(nn.Module):

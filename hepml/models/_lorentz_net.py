@@ -55,6 +55,9 @@ class LorentzNet(nn.Module):
     what the floating-point type can resolve is 0: rounding alone would give a photon of 300 GeV a
     mass of 0.2 GeV in float32, another one in each frame.
 
+    Momenta may come in float64 to weights in float32: they, and their products, stay in float64.
+    Boosted by gamma = 10, momenta in float32 do not hold the masses of light particles any more.
+
     References
     ----------
     S. Gong et al., JHEP 07 (2022) 030, arXiv:2201.08187. The defaults are those of its top tagging
@@ -104,6 +107,7 @@ class LorentzNet(nn.Module):
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
         x, s, offsets = self._nodes(particles)
+        s = s.to(self.embedding.weight.dtype)
         h = self.embedding(s)
         for block in self.blocks:
             x, h = block(x, h, s, offsets)

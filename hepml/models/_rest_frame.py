@@ -157,7 +157,9 @@ class RestFrame(nn.Module):
         v = p4[:, 1:] * (energy + particle * _SOFT**2).rsqrt()
         energy = particle * energy
         of_set = segment_gather(segment_sum(energy, offsets), offsets, p4.shape[0])
-        return v, torch.cat([energy.log1p(), of_set.log1p(), s], 1), offsets
+        s = torch.cat([energy.log1p(), of_set.log1p(), s], 1)
+        dtype = self.embedding.weight.dtype
+        return v.to(dtype), s.to(dtype), offsets
 
 
 class _Block(nn.Module):

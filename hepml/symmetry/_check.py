@@ -70,8 +70,8 @@ def check(
     strengths
         Of the elements; by default those of the symmetry.
     dtypes
-        Precisions: "float64", "float32", "bfloat16" (matrix products in mixed precision), and on a
-        GPU "tf32". A function that is no module gets inputs of this precision; what weights it may
+        Precisions: "float64"; "wide", a float32 network on inputs in float64, if it takes them;
+        "float32"; "bfloat16" (matrix products in mixed precision); and on a GPU "tf32". A function that is no module gets inputs of this precision; what weights it may
         hold stay as they are.
     elements
         How many at each strength.
@@ -144,7 +144,7 @@ def check(
     if not _has_weights(model):
         # There is nothing to draw.
         kinds = ["given"]
-    x = in_precision(in_precision(inputs, precisions[-1].storage), torch.float64)
+    x = in_precision(in_precision(inputs, precisions[-1].inputs), torch.float64)
     pools = {key: Pool() for key in product(kinds, precisions, strengths)}
     devices = [tensor.device for tensor in [first_tensor(inputs)] if tensor.is_cuda]
     with torch.random.fork_rng(devices), torch.no_grad():
@@ -199,7 +199,7 @@ def _untransformed(
     plain, other_digits = {EXACT: network(EXACT, x)}, {}
     for precision in precisions:
         plain[precision] = network(precision, x)
-        rounded = in_precision(x, precision.storage)
+        rounded = in_precision(x, precision.inputs)
         other_digits[precision] = [
             network(precision, other_last_digits(rounded, _generator(seed, 3, i)))
             for i in range(_CHANGES)

@@ -44,7 +44,7 @@ class Network:
     ) -> Float64[Tensor, "rows *components"]:
         """The outputs, with other reference vectors in the place of the model's."""
         model, storage = self.model, precision.storage
-        inputs = in_precision(inputs, storage)
+        inputs = in_precision(inputs, precision.inputs)
         if isinstance(model, nn.Module) and storage != EXACT.storage:
             if storage not in self._at:
                 self._at[storage] = copy.deepcopy(model).float()
@@ -53,7 +53,9 @@ class Network:
             if references:
                 held = {f"model.{name}": value for name, value in references.items()}
                 applied = _Applied(model, self._apply)
-                outputs = torch.func.functional_call(applied, in_precision(held, storage), inputs)
+                outputs = torch.func.functional_call(
+                    applied, in_precision(held, precision.inputs), inputs
+                )
             else:
                 outputs = self._apply(model, inputs)
         if not isinstance(outputs, Tensor) or outputs.dim() < 1:
@@ -161,21 +163,21 @@ class Comparison:
 
     def _of_rounding(self, precision: Precision, generator: Generator) -> float:
         """What rounding the transformed inputs changes, by the exact network."""
-        storage = precision.storage
+        dtype = precision.inputs
         if self._symmetry.exact:
             return 0.0
-        if storage not in self._rounding:
-            if storage == EXACT.storage:
+        if dtype not in self._rounding:
+            if dtype == EXACT.inputs:
                 rounded, references = (
                     other_last_digits(tree, generator)
                     for tree in (self._inputs, dict(self._references))
                 )
             else:
-                rounded = in_precision(self._inputs, storage)
-                references = in_precision(dict(self._references), storage)
+                rounded = in_precision(self._inputs, dtype)
+                references = in_precision(dict(self._references), dtype)
             change = self._network(EXACT, rounded, references) - self._exact
-            self._rounding[storage] = _largest(self._errors(change))
-        return self._rounding[storage]
+            self._rounding[dtype] = _largest(self._errors(change))
+        return self._rounding[dtype]
 
     def _transformed(
         self, outputs: Float64[Tensor, "rows *components"]

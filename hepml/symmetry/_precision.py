@@ -13,7 +13,9 @@ class Precision(NamedTuple):
     """How numbers are held and multiplied, and which violation nobody would notice."""
 
     name: str
+    # Of weights, and of inputs.
     storage: torch.dtype
+    inputs: torch.dtype
     autocast: torch.dtype | None
     tolerance: float
 
@@ -25,10 +27,11 @@ class Precision(NamedTuple):
 PRECISIONS = {
     precision.name: precision
     for precision in (
-        Precision("float64", torch.float64, None, 1e-10),
-        Precision("float32", torch.float32, None, 1e-3),
-        Precision("tf32", torch.float32, None, 1e-2),
-        Precision("bfloat16", torch.float32, torch.bfloat16, 1e-1),
+        Precision("float64", torch.float64, torch.float64, None, 1e-10),
+        Precision("wide", torch.float32, torch.float64, None, 1e-3),
+        Precision("float32", torch.float32, torch.float32, None, 1e-3),
+        Precision("tf32", torch.float32, torch.float32, None, 1e-2),
+        Precision("bfloat16", torch.float32, torch.float32, torch.bfloat16, 1e-1),
     )
 }
 

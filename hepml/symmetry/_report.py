@@ -52,7 +52,7 @@ class Measurement:
     weights
         "given" or "random".
     precision
-        "float64", "float32", "tf32" or "bfloat16".
+        "float64", "wide", "float32", "tf32" or "bfloat16".
     strength
         That of the elements; None for a symmetry without.
     largest, median, quantile90

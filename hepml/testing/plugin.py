@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-_PRECISIONS = ("float64", "float32", "tf32", "bfloat16")
+_PRECISIONS = ("float64", "wide", "float32", "tf32", "bfloat16")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -24,7 +24,7 @@ def test_the_most_exact_comes_first():
 @pytest.mark.parametrize(
     ("dtypes", "message"),
     [
-        (["float8"], "expected one or more of float64, float32, tf32, bfloat16, got float8"),
+        (["float8"], "expected one or more of float64, wide, float32, tf32, bfloat16, got float8"),
         ([], "got none"),
         ("tf32", "tf32 on a GPU only, got inputs on cpu"),
     ],

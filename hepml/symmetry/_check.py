@@ -71,8 +71,8 @@ def check(
         Of the elements; by default those of the symmetry.
     dtypes
         Precisions: "float64"; "wide", a float32 network on inputs in float64, if it takes them;
-        "float32"; "bfloat16" (matrix products in mixed precision); and on a GPU "tf32". A function that is no module gets inputs of this precision; what weights it may
-        hold stay as they are.
+        "float32"; "bfloat16" (matrix products in mixed precision); and on a GPU "tf32". A function
+        that is no module gets inputs of this precision; what weights it may hold stay as they are.
     elements
         How many at each strength.
     draws

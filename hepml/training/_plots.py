@@ -258,7 +258,8 @@ def confusion_figure(
         axes.set_ylabel("True class")
         if classes <= _MOST_CLASSES_WITH_NUMBERS:
             for row in np.flatnonzero(total == 0):
-                axes.text((classes - 1) / 2, float(row), "no jets", ha="center", va="center", color="0.4")
+                middle = (classes - 1) / 2
+                axes.text(middle, float(row), "no jets", ha="center", va="center", color="0.4")
             for (row, column), fraction in np.ndenumerate(fractions):
                 if not math.isnan(fraction):
                     axes.text(

@@ -31,8 +31,8 @@ NETWORKS = {name: (None, model) for name, model in MODELS.items()} | {
     "LorentzNet, no beams": (None, lambda: LorentzNet(beams=False)),
     "LorentzCG, no beams": (None, lambda: LorentzCG(beams=False)),
     "RestFrame": ("e3nn", RestFrame),
-    "L-GATr (lgatr)": ("lgatr", lambda: others.Lgatr(beams=False, blocks=4)),
-    "L-GATr-slim (lgatr)": ("lgatr", lambda: others.LgatrSlim(beams=False, blocks=4)),
+    "L-GATr (lgatr)": ("lgatr", lambda: others.Lgatr(beams=False, blocks=2)),
+    "L-GATr-slim (lgatr)": ("lgatr", lambda: others.LgatrSlim(beams=False, blocks=2)),
     "PELICAN (pelican-lite)": ("pelican", lambda: others.Pelican(beams=False, blocks=2)),
 }
 GROUPS = ("lorentz", "lorentz with beams", "beam rotation")
@@ -62,7 +62,8 @@ def main(words: Sequence[str] | None = None) -> None:
         group = next(g for g in GROUPS if g in getattr(model, "claims", GROUPS))
         symmetries = {"permutation": None, "batch composition": None, group: None}
         symmetries |= {group: options.gammas} if "lorentz" in group else {}
-        bits = BITS if package in (None, "e3nn") else ("float64", "float32")
+        wide = package in (None, "e3nn") and "lorentz" in group
+        bits = BITS if wide else ("float64", "float32")
         reports[name] = [
             check(model, jets, symmetry, strengths=gammas, dtypes=bits, weights="random")
             for symmetry, gammas in symmetries.items()

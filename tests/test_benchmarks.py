@@ -195,3 +195,39 @@ def test_dynamics(tmp_path, capsys, monkeypatch):
     }
     assert max(results["largest_errors"].values()) < 1e-2
     assert "times faster" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_models(tmp_path, capsys):
+    load("models").main(
+        ["--networks", "ParticleFlow", "LorentzNet", "--batch-sizes", "4", "--rounds", "1"]
+        + ["-o", str(tmp_path)]
+    )
+    found = json.loads((tmp_path / "models.json").read_text())
+    for what in ("scores", "learns"):
+        for name in ("ParticleFlow", "LorentzNet"):
+            cell = found[f"{what}, batch 4"][name]
+            assert cell["peak_bytes"] > 0
+            assert cell["jets_per_second"][0] > 0
+    assert "jets/s" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_scaling(tmp_path, capsys):
+    scaling = load("scaling")
+    scaling.main(
+        ["--networks", "ParticleFlow", "--largest", "16", "--rounds", "1", "-o", str(tmp_path)]
+    )
+    assert "scores, sets per batch" in capsys.readouterr().out
+    assert (tmp_path / "scaling.png").stat().st_size > 0
+    squares = [{"size": n, "bytes": 3 * n**2} for n in (8, 16, 32, 64)]
+    assert scaling.exponent(squares, lambda point: point["bytes"]) == pytest.approx(2)
+
+
+@pytest.mark.slow
+def test_pair_messages(tmp_path, capsys):
+    pair_messages = load("pair_messages")
+    pair_messages.main(["--batch-size", "3", "--rounds", "1", "-o", str(tmp_path)])
+    found = json.loads((tmp_path / "pair_messages.json").read_text())
+    assert found["logits"]["torch.float32"] < 1e-5
+    assert "published / hepml" in capsys.readouterr().out

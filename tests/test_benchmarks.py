@@ -199,10 +199,8 @@ def test_dynamics(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.slow
 def test_models(tmp_path, capsys):
-    load("models").main(
-        ["--networks", "ParticleFlow", "LorentzNet", "--batch-sizes", "4", "--rounds", "1"]
-        + ["-o", str(tmp_path)]
-    )
+    networks = ["--networks", "ParticleFlow", "LorentzNet"]
+    load("models").main([*networks, "--batch-sizes", "4", "--rounds", "1", "-o", str(tmp_path)])
     found = json.loads((tmp_path / "models.json").read_text())
     for what in ("scores", "learns"):
         for name in ("ParticleFlow", "LorentzNet"):

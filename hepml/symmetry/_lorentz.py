@@ -32,6 +32,9 @@ class Transformations(Symmetry):
         ``"8x(0,0) + 1x(1/2,1/2)"``; without it, outputs are invariant. Of a network that updates
         vectors, take the update, not the updated vectors, for the output: the error is measured in
         units of the output.
+    inputs
+        The irreps that the components along the last axis of an input tensor are, for layers on
+        tensors; of several tensors, a tuple of irreps. Without it, inputs hold four-vectors.
     references
         Vectors other than the particles', such as beams, that transform along: the names of buffers
         or parameters of the model, or of entries where the inputs are a mapping. References that
@@ -47,6 +50,7 @@ class Transformations(Symmetry):
     """
 
     outputs: str | None = None
+    inputs: str | tuple[str, ...] | None = None
     references: tuple[str, ...] = ()
     reference_mass: float = 1.0
 
@@ -66,7 +70,12 @@ class Transformations(Symmetry):
         return self.matrix(strength, generator)
 
     def act(self, element: Matrix, inputs: Any) -> Any:
-        """The inputs with every four-vector transformed."""
+        """The inputs with every four-vector, or every tensor, transformed."""
+        if self.inputs is not None:
+            if isinstance(inputs, Tensor):
+                return self._by_irreps(str(self.inputs), element, inputs)
+            each = zip(self.inputs, inputs, strict=True)
+            return tuple(self._by_irreps(irreps, element, tensor) for irreps, tensor in each)
         if isinstance(inputs, ParticleSet):
             return inputs.with_p4(_times(element, inputs.p4))
         if isinstance(inputs, Tensor):
@@ -106,24 +115,31 @@ class Transformations(Symmetry):
         """The outputs, multiplied with the matrices of their irreps."""
         if self.outputs is None:
             return outputs
-        irreps = Irreps(self.outputs)
-        flat = outputs.flatten(1)
-        if flat.shape[1] != irreps.dim:
+        return self._by_irreps(self.outputs, element, outputs.flatten(1)).reshape(outputs.shape)
+
+    def _by_irreps(
+        self, name: str, element: Matrix, tensors: Float[Tensor, "*batch components"]
+    ) -> Float[Tensor, "*batch components"]:
+        """The tensors, multiplied with the matrices of their irreps."""
+        irreps = Irreps(name)
+        if tensors.shape[-1] != irreps.dim:
             raise InputError(
-                f"outputs of the symmetry {self.name!r}",
+                f"inputs or outputs of the symmetry {self.name!r}",
                 expected=f"{irreps.dim} components for {irreps}",
-                got=f"{flat.shape[1]}",
-                fix="give the irreps of all components of an output",
+                got=f"{tensors.shape[-1]}",
+                fix="give the irreps of all components",
             )
         if {str(term.irrep) for term in irreps} <= _SCALAR_AND_VECTOR:
             # By the matrix itself, which may reverse space or time.
             action = torch.eye(irreps.dim, dtype=element.dtype)
-            for block in self.blocks(irreps.dim):
-                if block.stop - block.start == 4:
-                    action[block, block] = element
+            start = 0
+            for width in _widths(irreps):
+                if width == 4:
+                    action[start : start + 4, start : start + 4] = element
+                start += width
         else:
             action = representation(irreps, element)
-        return _times(action, flat).reshape(outputs.shape)
+        return _times(action, tensors)
 
     def blocks(self, components: int) -> Sequence[slice]:
         """The copies of irreps among the outputs."""

@@ -6,6 +6,8 @@ from equivariance import equivariance_error, tensors
 
 from hepml.lorentz import Irreps
 from hepml.nn import IrrepsGate
+from hepml.symmetry import Lorentz
+from hepml.testing import assert_symmetric
 
 IRREPS = Irreps("2x(1/2,1/2) + 3x(0,0) + 2x(1,0) + 2x(0,1) + 1x(1,1)")
 
@@ -45,3 +47,10 @@ def test_scalars_alone_and_vectors_alone() -> None:
     assert IrrepsGate("2x(0,0)").irreps_in.simplify() == Irreps("2x(0,0)")
     assert IrrepsGate("2x(0,0)")(torch.ones(3, 2)).shape == (3, 2)
     assert IrrepsGate("2x(1/2,1/2)")(torch.ones(3, 10)).shape == (3, 8)
+
+
+def test_users_can_assert_that_it_commutes() -> None:
+    gate = IrrepsGate("2x(0,0) + 2x(1/2,1/2) + 1x(1,1)")
+    (x,) = tensors([gate.irreps_in])
+    symmetry = Lorentz(inputs=str(gate.irreps_in), outputs=str(gate.irreps_out))
+    assert_symmetric(gate, x, symmetry, strengths=[2.0, 10.0])

@@ -7,6 +7,8 @@ from scipy.special import eval_chebyu
 
 from hepml.lorentz import Irreps, minkowski_dot
 from hepml.nn import IrrepsHarmonics, IrrepsNorm
+from hepml.symmetry import Lorentz
+from hepml.testing import assert_symmetric
 
 VECTOR = Irreps("1x(1/2,1/2)")
 
@@ -57,3 +59,10 @@ def test_at_rest_the_time_component_is_a_power_of_the_mass() -> None:
     values = IrrepsHarmonics(3)(at_rest)
     torch.testing.assert_close(values[[0, 1, 5, 14]], torch.tensor([1.0, 2, 4, 8]).double())
     assert int(values.count_nonzero()) == 4
+
+
+def test_users_can_assert_that_it_commutes() -> None:
+    harmonics = IrrepsHarmonics(2)
+    p4 = torch.randn(7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    symmetry = Lorentz(outputs=str(harmonics.irreps_out))
+    assert_symmetric(harmonics, p4, symmetry, strengths=[2.0, 10.0])

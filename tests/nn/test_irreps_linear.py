@@ -6,6 +6,8 @@ from equivariance import equivariance_error, tensors
 
 from hepml.lorentz import Irreps, generators
 from hepml.nn import IrrepsLinear
+from hepml.symmetry import Lorentz
+from hepml.testing import assert_symmetric
 
 IN = Irreps("3x(0,0) + 2x(1/2,1/2) + 2x(1,0) + 2x(0,1) + 1x(1,1) + 1x(1/2,0) + 1x(0,1/2)")
 OUT = Irreps("1x(0,1) + 2x(0,0) + 1x(1,0) + 3x(1/2,1/2) + 2x(1,1) + 2x(0,1/2) + 2x(1/2,0)")
@@ -57,3 +59,10 @@ def test_derivatives_to_second_order() -> None:
     layer = IrrepsLinear(IN, OUT).double()
     (x,) = tensors([IN], items=2)
     assert torch.autograd.gradcheck(layer, x.requires_grad_(), fast_mode=True)
+
+
+def test_users_can_assert_that_it_commutes() -> None:
+    irreps = "3x(0,0) + 2x(1/2,1/2) + 2x(1,0) + 2x(0,1) + 1x(1,1)"
+    layer = IrrepsLinear(irreps, irreps)
+    (x,) = tensors([layer.irreps_in])
+    assert_symmetric(layer, x, Lorentz(inputs=irreps, outputs=irreps), strengths=[2.0, 10.0])

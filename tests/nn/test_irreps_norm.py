@@ -6,6 +6,8 @@ from equivariance import equivariance_error, tensors
 
 from hepml.lorentz import Irreps, mass_squared
 from hepml.nn import IrrepsNorm
+from hepml.symmetry import Lorentz
+from hepml.testing import assert_symmetric
 
 IRREPS = Irreps("2x(0,0) + 3x(1/2,1/2) + 2x(1,0) + 2x(0,1) + 1x(1,1) + 1x(1/2,0) + 1x(0,1/2)")
 
@@ -42,3 +44,11 @@ def test_derivatives_to_second_order() -> None:
     assert torch.autograd.gradcheck(norm, x.requires_grad_(), fast_mode=True)
     with pytest.raises(ValueError, match="irreps: expected each"):
         IrrepsNorm("1x(1,0)")
+
+
+def test_users_can_assert_that_it_is_invariant() -> None:
+    norm = IrrepsNorm("2x(1/2,1/2) + 1x(1,1)")
+    (x,) = tensors([norm.irreps_in])
+    assert_symmetric(norm, x, Lorentz(inputs=str(norm.irreps_in)), strengths=[2.0])
+    with pytest.raises(AssertionError, match="lorentz"):
+        assert_symmetric(torch.abs, x, Lorentz(inputs=str(norm.irreps_in)), strengths=[2.0])

@@ -8,6 +8,8 @@ from hepml.errors import InputError
 from hepml.lorentz import Irrep, Irreps, clebsch_gordan, minkowski_dot
 from hepml.nn import IrrepsTensorProduct, all_pairs
 from hepml.ops import segment_mean
+from hepml.symmetry import Lorentz
+from hepml.testing import assert_symmetric
 
 VECTOR = Irreps("1x(1/2,1/2)")
 ALL = Irreps("2x(0,0) + 2x(1/2,0) + 2x(0,1/2) + 2x(1/2,1/2) + 2x(1,0) + 2x(0,1) + 2x(1,1)")
@@ -160,4 +162,14 @@ def test_derivatives_of_messages_to_second_order() -> None:
     assert torch.autograd.gradcheck(lambda a, b: product.message(a, b, pairs), inputs)
     assert torch.autograd.gradgradcheck(
         lambda a, b: product.message(a, b, pairs), inputs, fast_mode=True
+    )
+
+
+def test_users_can_assert_that_it_commutes() -> None:
+    irreps = "2x(0,0) + 2x(1/2,1/2) + 1x(1,1)"
+    product = IrrepsTensorProduct(irreps, irreps)
+    pair = tuple(tensors([Irreps(irreps), Irreps(irreps)]))
+    symmetry = Lorentz(inputs=(irreps, irreps), outputs=str(product.irreps_out))
+    assert_symmetric(
+        product, pair, symmetry, apply=lambda layer, xy: layer(*xy), strengths=[2.0, 10.0]
     )

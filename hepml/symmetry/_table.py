@@ -50,7 +50,7 @@ def find_symmetry(symmetry: Symmetry | str) -> Symmetry:
     Examples
     --------
     >>> find_symmetry("beam boost")
-    BeamBoost(outputs=None, references=(), reference_mass=1.0)
+    BeamBoost(outputs=None, inputs=None, references=(), reference_mass=1.0)
     """
     if isinstance(symmetry, Symmetry):
         return symmetry

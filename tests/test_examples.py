@@ -118,4 +118,4 @@ def test_noether_table(capsys):
 def test_every_example_is_tested_and_short():
     names = {path.stem: len(path.read_text().splitlines()) for path in EXAMPLES.glob("*.py")}
     assert {f"test_{name}" for name in names} <= set(globals())
-    assert max(names.values()) < 125
+    assert max(names.values()) < 130

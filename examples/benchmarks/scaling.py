@@ -64,8 +64,10 @@ def main(words: Sequence[str] | None = None) -> None:
             text += ["", f"{what}, {axis}", rendered(points, sizes)]
     text += [f"not measured: {name} needs {package}" for name, package in missing.items()]
     measure.print_and_save("scaling", "\n".join(text), results, arguments.output)
+    figure = drawn(results)
     for suffix in ("png", "pdf"):
-        drawn(results).savefig(arguments.output / f"scaling.{suffix}", dpi=150)
+        figure.savefig(arguments.output / f"scaling.{suffix}", dpi=150)
+    plt.close(figure)
     print(f"drawn: {arguments.output}/scaling.png, scaling.pdf")
 
 

@@ -51,12 +51,12 @@ def main(words: Sequence[str] | None = None) -> None:
 
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    layout = recognise(DATA / "train.root")
+    layout = recognise(str(DATA / "train.root"))
     columns = layout.columns.with_features(())
     torch.manual_seed(1)
     task = TaggingTask(MODELS[arguments.network](), learning_rate=1e-3)
     data = ParticleData(
-        DATA / "train.root",
+        str(DATA / "train.root"),
         columns=columns,
         batch_size=arguments.batch_size,
         max_sets=arguments.jets,

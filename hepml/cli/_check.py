@@ -17,6 +17,7 @@ from hepml.deploy import Tagger
 from hepml.errors import FileError, InputError
 from hepml.io import read
 from hepml.symmetry import Symmetry, SymmetryReport, check, find_symmetry, random_jets
+from hepml.symmetry._precision import find_precisions
 from hepml.training import save_figure
 
 _CERTIFICATE = "symmetries.json"
@@ -87,6 +88,14 @@ def run(config: Namespace) -> int:
             fix="name them: --symmetry permutation",
         )
     jets, source = _jets(config, tagger)
+    if len(jets) < 2:
+        raise InputError(
+            "jets",
+            expected="two or more: a violation is relative to how much the outputs differ",
+            got=str(len(jets)),
+            fix="raise --max-jets, or give files with more jets",
+        )
+    config.precision = [each.name for each in find_precisions(config.precision, tagger.device)]
     reports = _measure(config, tagger, symmetries, jets)
     # What a model that claims nothing has, nobody promised.
     reports = [replace(report, claimed=report.symmetry.name in claims) for report in reports]

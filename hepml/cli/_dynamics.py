@@ -233,6 +233,14 @@ def _evaluate(config: Namespace) -> None:
     data = read_trajectories(config.trajectories)
     constants = data.about.get("constants", {})
     system = _system(str(data.about.get("system")), constants)
+    testing = parted(data)[1]
+    if len(testing) < 2:
+        raise InputError(
+            "trajectories",
+            expected="two or more to test with: figures have an uncertainty",
+            got=f"{len(testing)} of {len(data)}",
+            fix="generate more",
+        )
     found = evaluate_dynamics(
         model,
         data,
@@ -241,7 +249,6 @@ def _evaluate(config: Namespace) -> None:
         substeps=config.substeps,
         conserves=system.conserves,
     )
-    testing = parted(data)[1]
     figures = {
         "energy": energy_figure(found),
         "error": error_figure(found),
@@ -257,7 +264,7 @@ def _evaluate(config: Namespace) -> None:
         "substeps": config.substeps,
         **found.to_dict(),
     }
-    (folder / "metrics.json").write_text(json.dumps(content, indent=1) + "\n")
+    (folder / "metrics.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
     for name, figure in figures.items():
         save_figure(figure, folder / name)
     print(f"{info.model} on {len(testing)} trajectories of {system.name}, {config.solver}")

@@ -14,7 +14,23 @@ class RaggedBatchNorm(nn.BatchNorm1d):
 
     One row has no variance, and none has no mean: torch refuses the first and gives NaN for the
     second. Here, with fewer than two rows, the running statistics serve in training, too.
+
+    Parameters
+    ----------
+    channels
+        The number of channels.
+    eps
+        Added to the variance.
+    momentum
+        The share of the newest batch in the running statistics; None for their mean.
+
+    Notes
+    -----
+    The statistics are those of each process; it cannot be made a SyncBatchNorm.
     """
+
+    def __init__(self, channels: int, eps: float = 1e-5, momentum: float | None = 0.1) -> None:
+        super().__init__(channels, eps, momentum)
 
     def forward(self, x: Float[Tensor, "rows channels"]) -> Float[Tensor, "rows channels"]:
         """The normalised rows."""

@@ -41,6 +41,17 @@ def smooth_network(
     return nn.Sequential(*layers)
 
 
+def _require_dimension(q: Tensor, p: Tensor, dimension: int) -> None:
+    """Refuse systems of another dimension than the network's."""
+    if q.shape != p.shape or q.shape[-1] != dimension:
+        raise InputError(
+            "q and p",
+            expected=f"both of shape (systems, {dimension}), for which the network was made",
+            got=f"{tuple(q.shape)} and {tuple(p.shape)}",
+            fix="use a network made for these systems",
+        )
+
+
 class MLPFlow(nn.Module):
     """Rates ``(dq/dt, dp/dt)`` without H, which conserve nothing: what others are compared with.
 
@@ -62,12 +73,14 @@ class MLPFlow(nn.Module):
         self, dimension: int, widths: Sequence[int] = (200, 200), activation: Activation = "tanh"
     ) -> None:
         super().__init__()
+        self.dimension = dimension
         self.rates = smooth_network(2 * dimension, widths, activation, 2 * dimension)
 
     def forward(
         self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
     ) -> tuple[Float[Tensor, "systems dimension"], Float[Tensor, "systems dimension"]]:
         """The rates of coordinates and momenta."""
+        _require_dimension(q, p, self.dimension)
         rate_q, rate_p = self.rates(cat([q, p], dim=1)).chunk(2, dim=1)
         return rate_q, rate_p
 
@@ -103,12 +116,14 @@ class MLPHamiltonian(nn.Module):
         self, dimension: int, widths: Sequence[int] = (200, 200), activation: Activation = "tanh"
     ) -> None:
         super().__init__()
+        self.dimension = dimension
         self.energy = smooth_network(2 * dimension, widths, activation)
 
     def forward(
         self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
     ) -> Float[Tensor, " systems"]:
         """The energy of each system."""
+        _require_dimension(q, p, self.dimension)
         energy: Tensor = self.energy(cat([q, p], dim=1))
         return energy[:, 0]
 
@@ -138,6 +153,7 @@ class SeparableHamiltonian(nn.Module):
         self, dimension: int, widths: Sequence[int] = (64, 64), activation: Activation = "tanh"
     ) -> None:
         super().__init__()
+        self.dimension = dimension
         self.t = smooth_network(dimension, widths, activation)
         self.v = smooth_network(dimension, widths, activation)
 
@@ -155,4 +171,5 @@ class SeparableHamiltonian(nn.Module):
         self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
     ) -> Float[Tensor, " systems"]:
         """The energy of each system."""
+        _require_dimension(q, p, self.dimension)
         return self.kinetic(p) + self.potential(q)

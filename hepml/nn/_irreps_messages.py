@@ -18,7 +18,7 @@ class Blocks(NamedTuple):
 
     # Bounds of the blocks of each receiver.
     offsets: Int64[Tensor, " bounds"]
-    # The pair of each slot; of an empty one, which counts for nothing, the last.
+    # The pair of each slot; of an empty one, which counts for nothing, the first.
     pairs: Int64[Tensor, "blocks length"]
     senders: Int64[Tensor, "blocks length"]
     empty: Bool[Tensor, "blocks length"]
@@ -36,7 +36,8 @@ def blocks_of(pairs: Pairs) -> Blocks:
     first = pairs.offsets[receivers] + _LENGTH * number
     index = first[:, None] + torch.arange(_LENGTH, device=counts.device)
     empty = index >= pairs.offsets[receivers + 1][:, None]
-    index = torch.minimum(index, pairs.offsets[-1:] - 1)
+    # Of the same receiver: what another set holds, infinite perhaps, must not enter times 0.
+    index = torch.where(empty, index[:, :1], index)
     return Blocks(offsets, index, pairs.senders[index], empty, counts)
 
 

@@ -113,7 +113,7 @@ class LorentzBlock(nn.Module):
         if self.phi_x is not None:
             others = segment_gather(offsets.diff(), offsets, x.shape[0]) - 1
             x = x + self.c * moved / others.clamp(min=1)[:, None]
-        return x, h + self.phi_h(torch.cat([h, received, s], dim=1))
+        return x, h + self.phi_h(torch.cat([h, received.to(h.dtype), s], dim=1))
 
 
 def _linear(layer: nn.Module) -> tuple[Tensor, Tensor | None]:

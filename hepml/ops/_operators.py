@@ -88,11 +88,12 @@ def _check_bounds(offsets: Tensor, items: int) -> None:
     Only on the CPU: to look at them on a GPU would be to wait for it.
     """
     first, *_, last = offsets[:: max(1, offsets.shape[0] - 1)].tolist() * 2
-    if first != 0 or last != items:
+    falling = offsets.shape[0] > 1 and int(offsets.diff().min()) < 0
+    if first != 0 or last != items or falling:
         raise InputError(
             "offsets",
-            expected=f"bounds from 0 to {items}, the number of items",
-            got=f"bounds from {first} to {last}",
+            expected=f"bounds from 0 to {items}, the number of items, never falling",
+            got=f"bounds from {first} to {last}" + ", falling in between" * falling,
             fix="pass the offsets of the batch to which the items belong",
         )
 

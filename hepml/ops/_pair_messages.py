@@ -56,7 +56,8 @@ def pair_messages(
     Returns
     -------
     received
-        0 for an item that is alone.
+        0 for an item that is alone. In the widest dtype of a, b and the weights, float32 at least;
+        moved in that of p4.
     moved
         0 for an item that is alone, and without `step`.
 

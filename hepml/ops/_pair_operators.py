@@ -19,7 +19,10 @@ def _define(operation: str, schema: str, shape: Callable[..., Any]) -> Any:
     name = f"hepml::{operation}"
 
     def run(*arguments: Any) -> Any:
-        return choose_kernel(PAIR_KERNELS[operation], *arguments).function(*arguments)
+        kernel = choose_kernel(PAIR_KERNELS[operation], *arguments)
+        # The precision is that of the arguments; autocast would hold on this thread alone.
+        with torch.autocast(arguments[0].device.type, enabled=False):
+            return kernel.function(*arguments)
 
     torch.library.define(name, schema, tags=(torch.Tag.pt2_compliant_tag,))
     torch.library.impl(name, "default", run)
@@ -44,7 +47,7 @@ def _shape_of_messages(
 def _shapes_of_gradients(
     _r: Tensor, _m: Tensor, a: Tensor, b: Tensor, _o: Tensor, p4: Tensor, w: Tensor, *lists: Any
 ) -> list[Tensor]:
-    return [torch.empty_like(t) for t in (a, b, p4, w, *(t for each in lists for t in each))]
+    return [t.new_empty(t.shape) for t in (a, b, p4, w, *(t for each in lists for t in each))]
 
 
 def _shape_of_moments(p4: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:

@@ -39,12 +39,12 @@ def metric_of(p4: Float[Tensor, "items 4"]) -> Float[Tensor, "4"]:
 
 
 def invariants(
-    p: Float[Tensor, "pairs 4"], q: Float[Tensor, "pairs 4"]
+    p: Float[Tensor, "pairs 4"], q: Float[Tensor, "pairs 4"], dtype: torch.dtype
 ) -> Float[Tensor, "pairs 2"]:
     """``psi(|p - q|²), psi(<p, q>)``; in double precision up to the argument of psi."""
     wide_p, wide_q, metric = p.double(), q.double(), metric_of(p)
     square = ((wide_p - wide_q).square() * metric).sum(1)
-    return psi(torch.stack([square, (wide_p * wide_q * metric).sum(1)], dim=1).to(p.dtype))
+    return psi(torch.stack([square, (wide_p * wide_q * metric).sum(1)], dim=1).to(dtype))
 
 
 def pair_messages(
@@ -62,7 +62,7 @@ def pair_messages(
     m = a[receivers] + b[senders]
     p, q = p4[receivers], p4[senders]
     if weight.numel():
-        m = m + linear(invariants(p, q).to(m.dtype), weight)
+        m = m + linear(invariants(p, q, m.dtype), weight)
     m = m.relu()
     for w, bias in zip(layers[::2], layers[1::2], strict=True):
         m = linear(m, w, bias).relu()
@@ -82,7 +82,7 @@ def pair_moments(
 ) -> tuple[Tensor, Tensor]:
     """All pairs at once, kept for the backward pass."""
     receivers, senders, bounds = pairs_of_sets(offsets, p4.shape[0])
-    s = invariants(p4[receivers], p4[senders]).double()
+    s = invariants(p4[receivers], p4[senders], p4.dtype).double()
     return segment_sum(s, bounds), s.T @ s
 
 

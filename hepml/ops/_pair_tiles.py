@@ -47,9 +47,11 @@ class Tiling:
             raise InputError(
                 "offsets",
                 expected=f"bounds from 0 to {items}, the number of items, never falling",
-                got=f"bounds from {first} to {int(offsets[-1])}",
+                got=f"bounds from {first} to {int(offsets[-1])}"
+                + ", falling in between" * bool((counts < 0).any()),
                 fix="pass the offsets of the batch to which the items belong",
             )
+        self.device = offsets.device
         self._others = (counts - 1).repeat_interleave(counts, output_size=items)
         self._bounds = torch.cat([counts.new_zeros(1), self._others.cumsum(0)])
         # From the number of a pair to its sender, but for the receiver itself.

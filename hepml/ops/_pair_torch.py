@@ -48,7 +48,8 @@ class _Arguments(NamedTuple):
 
     def tiling(self, offsets: Tensor) -> Tiling:
         """Tiles that fit into the cache of a core."""
-        return Tiling(offsets, self.a.shape[0], _FLOATS // max(self.a.shape[1], 1))
+        widths = [weight.shape[0] for weight in (*self.layers[::2], *self.step[::2])]
+        return Tiling(offsets, self.a.shape[0], _FLOATS // max(self.a.shape[1], *widths, 1))
 
 
 class _Messages(NamedTuple):
@@ -129,7 +130,7 @@ def pair_messages(
     """The sum of the messages to each item, and the sum of its steps."""
     of = _Arguments.of(a, b, p4, *weights)
     channels = of.layers[-2].shape[0] if of.layers else a.shape[1]
-    received, moved = a.new_zeros(a.shape[0], channels), torch.zeros_like(of.p4)
+    received, moved = a.new_zeros(a.shape[0], channels), of.p4.new_zeros(of.p4.shape)
 
     def work(tile: Tile, _: None) -> None:
         got = _messages(algebra, tile, of, keep=False)
@@ -155,7 +156,7 @@ class _Gradients(NamedTuple):
     @classmethod
     def zeros(cls, of: _Arguments) -> "_Gradients":
         """No gradient yet."""
-        a, b, p4, invariants = (torch.zeros_like(tensor) for tensor in of[:4])
+        a, b, p4, invariants = (tensor.new_zeros(tensor.shape) for tensor in of[:4])
         lists = ([torch.zeros_like(tensor) for tensor in layers] for layers in of[4:])
         return cls(a, b, p4, invariants, *lists)
 
@@ -185,7 +186,7 @@ def pair_messages_backward(
     for other in others:
         torch._foreach_add_(into.tensors(), other.tensors())
     return [
-        *(into.a, into.b, into.p4.mul_(metric_of(p4)).to(p4.dtype), into.invariants.T),
+        *(into.a, into.b, into.p4.mul_(metric_of(p4)).to(p4.dtype), into.invariants.T.contiguous()),
         *(*into.layers, *into.gate, *into.step),
     ]
 

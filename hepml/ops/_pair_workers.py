@@ -29,7 +29,8 @@ def in_parallel(
     Operations of torch on a tile are too short to be shared by threads: they would wait for each
     other after each, and for long where other processes share the cores.
     """
-    threads = min(torch.get_num_threads(), _MOST)
+    # A GPU has its own queue of work, one for each thread: others would not wait for it.
+    threads = min(torch.get_num_threads(), _MOST) if tiling.device.type == "cpu" else 1
     inference = torch.is_inference_mode_enabled()
 
     def work_on(part: list[tuple[int, int]]) -> State:

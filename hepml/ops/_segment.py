@@ -27,7 +27,7 @@ def segment_sum(
     ------
     InputError
         If the values are not floating point, if the offsets are not int64 on the same device, or
-        (checked on the CPU alone) do not run from 0 to the number of items.
+        (checked on the CPU alone) do not run from 0 to the number of items or fall.
 
     Examples
     --------
@@ -203,7 +203,7 @@ def segment_gather(
     ------
     InputError
         If there is not one row for each segment, if the offsets are not int64 on the same device,
-        or (checked on the CPU alone) do not run from 0 to the number of items.
+        or (checked on the CPU alone) do not run from 0 to the number of items or fall.
 
     Examples
     --------

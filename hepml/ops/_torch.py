@@ -65,7 +65,8 @@ def _segment_sum(values: Tensor, offsets: Tensor, index: Tensor | None = None) -
 @functools.lru_cache(maxsize=1)
 def _counting(number: int) -> Tensor:
     """The numbers from 0: to write them costs a third of a narrow sum."""
-    return torch.arange(number)
+    # Kept, so not where the default device of the moment would have them.
+    return torch.arange(number, device="cpu")
 
 
 def _in_bags(values: Tensor, offsets: Tensor) -> bool:

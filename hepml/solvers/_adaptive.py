@@ -55,5 +55,9 @@ class Adaptive(Solver):
             ) from error
         times = torch.tensor([0.0, dt], dtype=q.dtype, device=q.device)
         options: Any = {"rtol": self.rtol, "atol": self.atol, "method": self.method}
-        after_q, after_p = odeint(lambda _, state: flow(*state), (q, p), times, **options)
+        try:
+            after_q, after_p = odeint(lambda _, state: flow(*state), (q, p), times, **options)
+        except AssertionError:
+            # So torchdiffeq says that no step is small enough: the motion runs away.
+            return torch.full_like(q, torch.nan), torch.full_like(p, torch.nan)
         return after_q[-1], after_p[-1]

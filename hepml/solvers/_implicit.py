@@ -76,7 +76,7 @@ class ImplicitMidpoint(Solver):
             if bool((moved <= tolerance * size).all()):
                 break
         # What still creeps is the rounding of the flow itself; what runs away is no solution.
-        resting = (moved <= tolerance**0.5 * size).all(-1, keepdim=True)
+        resting = (moved <= tolerance**0.75 * size).all(-1, keepdim=True)
         return middle_q.masked_fill(~resting, torch.nan), middle_p.masked_fill(~resting, torch.nan)
 
     def _differentiable(

@@ -114,7 +114,7 @@ def rollout(
     tensor([10])
     """
     _check(q, p, dt, steps, every)
-    bound = runaway * max(_largest(q), _largest(p))
+    bound = runaway * (max(_largest(q), _largest(p)) or 1.0)
     taken = torch.full((q.shape[0],), steps, dtype=torch.int64, device=q.device)
     alive = torch.ones(q.shape[0], dtype=torch.bool, device=q.device)
     kept_q, kept_p, stopped = [q], [p], False

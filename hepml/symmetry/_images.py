@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from hepml.errors import InputError
 from hepml.symmetry._symmetry import Symmetry
 
 Shift = tuple[int, int]
@@ -50,6 +51,17 @@ class _Shifts(Symmetry):
         return f"{element[0]} pixels in eta, {element[1]} in phi"
 
 
+def _require_images(inputs: object, name: str) -> None:
+    """Refuse what has no pixels."""
+    if not isinstance(inputs, Tensor) or inputs.dim() < 2:
+        raise InputError(
+            f"inputs of the symmetry {name!r}",
+            expected="images, a tensor (images, channels, eta, phi)",
+            got=type(inputs).__name__,
+            fix="pass images; for particles, ask for 'beam rotation' or 'beam boost'",
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class PhiRotation(_Shifts):
     """Rotations about the beam, for images that go once around it: phi is periodic.
@@ -67,6 +79,7 @@ class PhiRotation(_Shifts):
         generator: Generator,
     ) -> Shift:
         """A number of pixels."""
+        _require_images(inputs, self.name)
         drawn = int(torch.randint(1, inputs.shape[-1], (), generator=generator))
         return 0, drawn if strength is None else int(strength)
 
@@ -95,11 +108,12 @@ class Translation(_Shifts):
 
     def element(
         self,
-        inputs: Float[Tensor, "*images eta phi"],  # noqa: ARG002
+        inputs: Float[Tensor, "*images eta phi"],
         strength: float | None,
         generator: Generator,
     ) -> Shift:
         """A shift of this size along one axis at least."""
+        _require_images(inputs, self.name)
         size = 2 if strength is None else int(strength)
         along, across = size, int(torch.randint(-size, size + 1, (), generator=generator))
         flips = torch.randint(0, 2, (2,), generator=generator).tolist()

@@ -126,6 +126,14 @@ class Comparison:
         self._references: Mapping[str, Tensor] = {}
         if isinstance(network.model, nn.Module):
             self._references = symmetry.act_on_references(element, network.model)
+        held = {*self._references, *(inputs if isinstance(inputs, Mapping) else ())}
+        if missing := {*getattr(symmetry, "references", ())} - held:
+            raise InputError(
+                f"references of the symmetry {symmetry.name!r}",
+                expected="buffers or parameters of the model, or entries of the inputs",
+                got=f"none called {', '.join(sorted(missing))}",
+                fix="give their names as in model.named_buffers()",
+            )
         self._exact = network(EXACT, self._inputs, self._references)
         self._blocks = symmetry.blocks(before.plain[EXACT].flatten(1).shape[1])
         self._size, self._blind = self._spread()
@@ -176,7 +184,13 @@ class Comparison:
                 rounded = in_precision(self._inputs, dtype)
                 references = in_precision(dict(self._references), dtype)
             change = self._network(EXACT, rounded, references) - self._exact
-            self._rounding[dtype] = _largest(self._errors(change))
+            # Where the exact output is no number, rounding is not the reason.
+            sound = (
+                self._exact.flatten(1).isfinite().all(1)
+                if self._exact.dim() > 1
+                else (self._exact.isfinite())
+            )
+            self._rounding[dtype] = _largest(self._errors(change)[sound])
         return self._rounding[dtype]
 
     def _transformed(

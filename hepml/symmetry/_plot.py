@@ -12,6 +12,7 @@ from hepml.symmetry._report import SymmetryReport
 # The first colours of Petroff's palette (arXiv:2107.02270), which colour-blind readers tell apart.
 _LOOKS = {
     "float64": ("#3f90da", "o"),
+    "wide": ("#94a4a2", "v"),
     "float32": ("#bd1f01", "s"),
     "tf32": ("#832db6", "^"),
     "bfloat16": ("#ffa90e", "D"),

@@ -147,7 +147,9 @@ class SymmetryReport:
         """The verdict of measurements at several strengths."""
         if self.symmetry.vanishing:
             last = min(points, key=lambda point: point.strength or 0.0)
-            if last.verdict == "broken" and _slope(points, "largest") > _SMALLEST_EXPONENT:
+            # Infinite: fewer than two points to compare, so that nothing was seen to fall.
+            falls = _SMALLEST_EXPONENT < _slope(points, "largest") < math.inf
+            if last.verdict == "broken" and falls:
                 return "holds"
             return last.verdict
         order: tuple[Verdict, ...] = ("broken", "holds", "undecided", "blind")

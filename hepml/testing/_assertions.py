@@ -81,6 +81,11 @@ def assert_symmetric(
             f"{report.model} does nothing that could break {symmetry.name!r}: its outputs for "
             "different inputs are the same. Give it other inputs or weights."
         )
+    if rtol is None and report.verdict == "undecided":
+        raise AssertionError(
+            f"{report.model}: rounding alone would hide any violation of {symmetry.name!r}. "
+            "Measure in float64, at a smaller strength, or give rtol."
+        )
     points = report.measurements
     if rtol is not None:
         if symmetry.vanishing:

@@ -320,8 +320,9 @@ def test_bounds_of_another_batch_are_refused(operation, bounds):
     values = torch.ones(2 if operation == "segment_gather" else 3, 2)
     others = (3,) if operation == "segment_gather" else ()
     message = (
-        rf"offsets: expected bounds from 0 to 3, the number of items, got bounds from {bounds[0]} "
-        rf"to {bounds[-1]}. Fix: pass the offsets of the batch to which the items belong"
+        r"offsets: expected bounds from 0 to 3, the number of items, never falling, "
+        rf"got bounds from {bounds[0]} to {bounds[-1]}. "
+        r"Fix: pass the offsets of the batch to which the items belong"
     )
     with pytest.raises(InputError, match=message):
         getattr(_operators, operation)(values, offsets, *others)

@@ -159,3 +159,18 @@ def test_gather_and_index_refuse():
         ops.segment_gather(torch.ones(2), OFFSETS, 4)
     with pytest.raises(InputError, match=r"offsets: expected int64 of shape \(segments \+ 1,\)"):
         ops.segment_index(OFFSETS.int(), 3)
+
+
+@pytest.mark.parametrize("name", SEGMENT_REDUCTIONS)
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("bounds", [[0, 5, 3, 7], [0, 1000000, 7]])
+def test_falling_bounds_are_refused(name, channels, bounds):
+    with pytest.raises(InputError, match="falling in between"):
+        reduction(name)(torch.ones(7, channels), torch.tensor(bounds))
+
+
+def test_the_default_device_of_the_moment_is_not_kept():
+    values, offsets = torch.ones(5, 4), torch.tensor([0, 2, 5])
+    with torch.device("meta"):
+        ops.segment_sum(values, offsets)
+    assert ops.segment_sum(values, offsets)[:, 0].tolist() == [2.0, 3.0]

@@ -44,6 +44,7 @@ class SymplecticEuler(Solver):
         return q + dt * flow.velocity(p), p
 
 
+@torch.no_grad()
 def slope(solver, flow, q, p):
     """The power of dt with which the error at t = 2 falls, by least squares over four step sizes.
 
@@ -57,6 +58,7 @@ def slope(solver, flow, q, p):
     return float(((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum())
 
 
+@torch.no_grad()
 def irreversibility(solver, flow, q, p):
     """How far from the start a step forth and a step back lead, in units of the step."""
     ahead = solver.step(flow, q, p, 0.3)

@@ -4,8 +4,20 @@ import json
 import math
 
 import pytest
+import torch
 
-from hepml.symmetry import Lorentz, Measurement, Permutation, SoftEmission, SymmetryReport, Worst
+from hepml.errors import InputError
+from hepml.models import LorentzNet, ParticleFlow
+from hepml.symmetry import (
+    Lorentz,
+    Measurement,
+    Permutation,
+    SoftEmission,
+    SymmetryReport,
+    Worst,
+    check,
+    random_jets,
+)
 
 WORST = Worst(2, "[1, 0]", (1.0, 2.0), (1.5, 2.0), 0)
 
@@ -154,3 +166,47 @@ def test_without_strength_and_claims_the_table_is_shorter():
     text = str(_report(_point(1e-12), symmetry=Permutation()))
     assert text.splitlines()[0] == "permutation of Model: holds"
     assert "not claimed" in str(_report(_point(1e-12), claimed=False))
+
+
+def test_one_strength_does_not_show_that_a_violation_falls():
+    def unsafe(jets):
+        energies = torch.stack([jet.p4[:, 0].sum() for jet in jets])
+        return (energies / 100 + jets.counts)[:, None]
+
+    for strengths in ([1e-3], [1e-3, 1e-4]):
+        report = check(unsafe, random_jets(6), "soft emission", strengths=strengths)
+        assert report.verdict == "broken"
+
+
+def test_not_a_number_after_the_transformation_is_no_rounding():
+    def masses(jets):
+        totals = torch.stack([jet.p4.sum(0) for jet in jets]).double()
+        squares = totals.square() @ torch.tensor([1.0, -1, -1, -1], dtype=torch.float64)
+        too_fast = totals[:, :1] > 1e4
+        return squares.abs().sqrt()[:, None].masked_fill(too_fast, torch.nan)
+
+    report = check(masses, random_jets(6), "lorentz", strengths=[1.01, 1000.0], dtypes="float64")
+    assert report.verdict == "broken"
+
+
+def test_references_that_nobody_has_are_refused():
+    with pytest.raises(InputError, match="none called nosuch"):
+        check(ParticleFlow(), random_jets(3), Lorentz(references=("nosuch",)), strengths=[2.0])
+
+
+def test_a_figure_of_every_precision():
+    jets = random_jets(3)
+    report = check(
+        *(LorentzNet(width=4, blocks=1, beams=False), jets, "lorentz"),
+        dtypes=["float64", "wide", "float32"],
+        strengths=[2.0],
+        weights="given",
+    )
+    assert report.plot() is not None
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("name", ["phi rotation", "translation"])
+def test_particles_are_no_images(name):
+    with pytest.raises(InputError, match="expected images"):
+        check(ParticleFlow(), random_jets(3), name)

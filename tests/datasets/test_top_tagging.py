@@ -155,7 +155,7 @@ def test_ctrl_c_leaves_neither_file_nor_process(tmp_path):
     assert [path.suffix for path in tmp_path.iterdir()] == [".partial"]
     # As a terminal does it: to every process of the group.
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert out == b""
     assert b"Traceback" not in err

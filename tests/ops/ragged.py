@@ -31,7 +31,7 @@ def _need(name: str) -> None:
         pytest.importorskip("torch_scatter", reason="needs torch-scatter")
     if name == "triton" and _triton.why_not(torch.ones(1, device=DEVICES[-1])):
         # Without a GPU, test_triton.py has its own tests run once more, interpreted.
-        pytest.skip("needs triton")
+        pytest.skip("needs CUDA: interpreted by test_triton.py")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
-from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
+from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from hepml.data import Trajectories
 from hepml.datasets import SYSTEMS, System, simulate
@@ -38,8 +38,9 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
 def make_parser() -> ArgumentParser:
     """The subcommands of ``hepml dynamics``."""
     parser = ArgumentParser(
+        prog="hepml dynamics",
         description="Hamiltonian networks: make trajectories, learn from them, follow what was "
-        "learned, measure what it conserves."
+        "learned, measure what it conserves.",
     )
     commands = parser.add_subcommands()
     commands.add_subcommand("generate", _generate_parser(), help="trajectories of a known system")
@@ -72,7 +73,9 @@ def _generate_parser() -> ArgumentParser:
     parser.add_argument("--span", type=PositiveFloat | None, help="how long each is")
     parser.add_argument("--times", type=PositiveInt | None, help="how often it is observed")
     parser.add_argument("--noise", type=NonNegativeFloat | None, help="of an observation")
-    parser.add_argument("--seed", type=int, default=0, help="of initial states and noise")
+    parser.add_argument(
+        "--seed", type=NonNegativeInt, default=0, help="of initial states and noise"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
     return parser
 
@@ -218,7 +221,6 @@ def _evaluate(config: Namespace) -> None:
         save_figure,
         trajectories_figure,
     )
-    from hepml.training._dynamics_train import parted
 
     folder = Path(config.output)
     if (folder / "metrics.json").exists() and not config.overwrite:
@@ -233,7 +235,7 @@ def _evaluate(config: Namespace) -> None:
     data = read_trajectories(config.trajectories)
     constants = data.about.get("constants", {})
     system = _system(str(data.about.get("system")), constants)
-    testing = parted(data)[1]
+    testing = data.split()[1]
     if len(testing) < 2:
         raise InputError(
             "trajectories",

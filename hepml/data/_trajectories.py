@@ -18,7 +18,7 @@ class Trajectories:
     Parameters
     ----------
     t
-        The times.
+        The times: two or more, rising in equal steps.
     q, p
         Coordinates and canonical momenta, without noise.
     rate_q, rate_p
@@ -31,7 +31,7 @@ class Trajectories:
     Raises
     ------
     InputError
-        If shapes differ, or if a number is not finite.
+        If shapes differ, if a number is not finite, or if times are not equidistant.
     """
 
     t: Float[Tensor, " times"]
@@ -44,6 +44,18 @@ class Trajectories:
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        steps = self.t.diff()
+        if not (
+            len(steps)
+            and bool(((steps / steps.mean() - 1).abs() < 1e-3).all())
+            and float(steps.mean()) > 0
+        ):
+            raise InputError(
+                "t",
+                expected="two or more times that rise in equal steps",
+                got=f"{len(self.t)} times, {self.t[:4].tolist()} first",
+                fix="observe, or interpolate, at equidistant times",
+            )
         for name in STATES:
             x = getattr(self, name)
             if x.shape != self.q.shape or x.dim() != 4 or x.shape[1] != len(self.t):
@@ -69,6 +81,25 @@ class Trajectories:
     def __getitem__(self, chosen: slice | Int64[Tensor, " chosen"]) -> "Trajectories":
         """Some of the trajectories."""
         return replace(self, **{name: getattr(self, name)[chosen] for name in STATES})
+
+    def split(self) -> tuple["Trajectories", "Trajectories"]:
+        """Those to learn from, and the last, to test with: the part that ``about`` names, or 20 %.
+
+        Raises
+        ------
+        InputError
+            If there are too few for both.
+        """
+        fraction = float(self.about.get("test_fraction", 0.2))
+        learning = len(self) - round(len(self) * fraction)
+        if not 0 < learning < len(self):
+            raise InputError(
+                "trajectories",
+                expected="enough to learn from some and test with others",
+                got=f"{len(self)}, of which {fraction:g} are for testing",
+                fix="make more",
+            )
+        return self[:learning], self[learning:]
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None

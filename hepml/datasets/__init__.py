@@ -8,7 +8,6 @@ from hepml.datasets._dynamics_system import (
     System,
     follow,
     simulate,
-    split,
 )
 from hepml.datasets._dynamics_table import SYSTEMS
 from hepml.datasets._dynamics_textbook import MassSpring, Pendulum, ThreeBody, TwoBody
@@ -27,5 +26,4 @@ __all__ = [
     "follow",
     "generate_top_tagging",
     "simulate",
-    "split",
 ]

@@ -136,12 +136,6 @@ def simulate(
     return Trajectories(torch.from_numpy(t), q, p, rate_q, rate_p, seen_q, seen_p, about)
 
 
-def split(trajectories: Trajectories) -> tuple[Trajectories, Trajectories]:
-    """Those to learn from, and those to test with: the last, as many as the system says."""
-    test = round(len(trajectories) * trajectories.about["test_fraction"])
-    return trajectories[: len(trajectories) - test], trajectories[len(trajectories) - test :]
-
-
 def follow(
     system: System,
     start: Float[np.ndarray, "2 trajectories bodies space"],
@@ -158,7 +152,7 @@ def follow(
 def _follow_together(system: System, start: np.ndarray, t: np.ndarray) -> np.ndarray:
     """One call of SciPy."""
     try:
-        from scipy.integrate import solve_ivp  # type: ignore
+        from scipy.integrate import solve_ivp
     except ImportError as error:
         raise MissingDependencyError(
             "trajectories",
@@ -196,7 +190,7 @@ def _follow_together(system: System, start: np.ndarray, t: np.ndarray) -> np.nda
 
 def _versions() -> dict[str, str]:
     """What made the data."""
-    import scipy  # type: ignore
+    import scipy
 
     return {
         "hepml": hepml.__version__,

@@ -45,7 +45,7 @@ class Adaptive(Solver):
     ) -> tuple[Float[Tensor, "*state"], Float[Tensor, "*state"]]:
         """The state after `dt`."""
         try:
-            from torchdiffeq import odeint  # type: ignore
+            from torchdiffeq import odeint
         except ImportError as error:
             raise MissingDependencyError(
                 "Adaptive",

@@ -12,7 +12,6 @@ from hepml.data import Trajectories
 from hepml.errors import InputError
 from hepml.solvers import Solver, angular_momentum, total_momentum
 from hepml.training._dynamics_network import Dynamics
-from hepml.training._dynamics_train import parted
 from hepml.training._metrics import Estimate
 
 Energy = Callable[[Tensor, Tensor], Tensor]
@@ -108,7 +107,7 @@ def evaluate_dynamics(
         If the network cannot take these systems, or none could be followed to the end.
     """
     dtype = next(model.parameters()).dtype
-    learning, testing = (part.to(dtype=dtype) for part in parted(trajectories))
+    learning, testing = (part.to(dtype=dtype) for part in trajectories.split())
     dynamics = Dynamics(model)
     dt = float(testing.t[1] - testing.t[0]) / substeps
     steps = substeps * (len(testing.t) - 1)
@@ -119,7 +118,7 @@ def evaluate_dynamics(
         )
     # In the precision of the truth: the energy of a float32 state is not exact.
     q, p = (x.transpose(0, 1).double() for x in (path.q, path.p))
-    truth = parted(trajectories)[1].to(dtype=torch.float64)
+    truth = trajectories.split()[1].to(dtype=torch.float64)
     whole = ~path.stopped
     if not bool(whole.any()):
         raise InputError(

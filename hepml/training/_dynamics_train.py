@@ -50,20 +50,6 @@ class DynamicsCheckpoint(NamedTuple):
     info: CheckpointInfo
 
 
-def parted(trajectories: Trajectories) -> tuple[Trajectories, Trajectories]:
-    """Those to learn from, and the last ones to test with, a part that the file names."""
-    fraction = float(trajectories.about.get("test_fraction", 0.2))
-    learning = len(trajectories) - round(len(trajectories) * fraction)
-    if not 0 < learning < len(trajectories):
-        raise InputError(
-            "trajectories",
-            expected="enough to learn from some and test with others",
-            got=f"{len(trajectories)}, of which {fraction:g} are for testing",
-            fix="make more",
-        )
-    return trajectories[:learning], trajectories[learning:]
-
-
 def train_dynamics(
     network: str,
     trajectories: str | Path | Trajectories,
@@ -158,7 +144,7 @@ def train_dynamics(
         trajectories if isinstance(trajectories, Trajectories) else read_trajectories(trajectories)
     )
     data = data.to(dtype=torch.float64 if precision == "64" else torch.float32)
-    learning, testing = parted(data)
+    learning, testing = data.split()
     bodies, space = data.q.shape[2:]
     arguments = network_arguments(network, bodies, space, widths, activation)
     torch.manual_seed(seed)
@@ -278,9 +264,11 @@ def _fit(
 
 def _check(options: Mapping[str, Any]) -> None:
     """Refuse numbers and names that make no sense, before anything is read."""
-    for name in ("epochs", "steps", "batch_size", "horizon"):
-        if options[name] < 1:
-            raise InputError(name, expected="at least 1", got=str(options[name]), fix="raise it")
+    least = {"epochs": 1, "steps": 1, "batch_size": 1, "horizon": 1, "widths": 1, "seed": 0}
+    for name, limit in least.items():
+        given = options[name]
+        if min(given if name == "widths" else [given], default=limit) < limit:
+            raise InputError(name, expected=f"at least {limit}", got=str(given), fix="raise it")
     if not 0 < options["learning_rate"] < float("inf") or options["weight_decay"] < 0:
         raise InputError(
             "learning_rate and weight_decay",

@@ -87,6 +87,12 @@ def test_one_clear_error(tmp_path, monkeypatch, capsys, words, message):
     assert message in capsys.readouterr().err
 
 
+def test_a_number_below_its_range(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["dynamics", "generate", "pendulum", "x.root", "--seed=-1"])
+    assert "-1 does not conform to restriction v>=0" in capsys.readouterr().err
+
+
 def test_no_subcommand(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["dynamics"])

@@ -43,3 +43,18 @@ def test_numbers_that_are_none(bad):
     p[2, 1, 0, 0] = bad
     with pytest.raises(InputError, match=r"p: expected finite numbers, got .* in 1 of 4 .*ory 2"):
         make(p=p)
+
+
+@pytest.mark.parametrize("t", [[0.0], [0.0, 1.0, 3.0], [0.0, -1.0, -2.0], [1.0, 1.0, 1.0]])
+def test_times_that_do_not_rise_in_equal_steps(t):
+    states = {name: torch.zeros(4, len(t), 2, 2).double() for name in STATES}
+    with pytest.raises(InputError, match="t: expected two or more times that rise in equal steps"):
+        Trajectories(torch.tensor(t).double(), **states)
+
+
+@pytest.mark.parametrize(("fraction", "trajectories"), [(1.0, 4), (0.0, 4), (0.2, 1)])
+def test_too_few_to_split(fraction, trajectories):
+    data = make()[:trajectories]
+    data = Trajectories(data.t, *(getattr(data, n) for n in STATES), {"test_fraction": fraction})
+    with pytest.raises(InputError, match=f"got {trajectories}, of which {fraction:g} are for"):
+        data.split()

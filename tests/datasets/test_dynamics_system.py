@@ -12,7 +12,6 @@ from hepml.datasets import (
     TwoBody,
     follow,
     simulate,
-    split,
 )
 from hepml.errors import DataError, InputError, MissingDependencyError
 from hepml.solvers import angular_momentum, total_momentum
@@ -85,7 +84,7 @@ def test_the_seed_decides_everything():
 
 def test_the_last_are_for_testing():
     data = simulate(TwoBody(), trajectories=10, times=3, span=1.0)
-    learning, testing = split(data)
+    learning, testing = data.split()
     assert (len(learning), len(testing)) == (8, 2)
     assert torch.equal(torch.cat([learning.q, testing.q]), data.q)
 

@@ -209,6 +209,8 @@ def test_divergence_is_told(tmp_path):
         ({"network": "HNN"}, "network: expected one of CentralHamiltonian.*got 'HNN'"),
         ({"solver": "euler"}, "solver: expected one of leapfrog"),
         ({"epochs": 0}, "epochs: expected at least 1, got 0"),
+        ({"seed": -1}, "seed: expected at least 0, got -1"),
+        ({"widths": [8, 0]}, r"widths: expected at least 1, got \[8, 0\]"),
         ({"learning_rate": -1.0}, "learning_rate and weight_decay"),
         ({"loss": "rollout", "horizon": 12}, r"at least 13 times, for horizon=12"),
         ({"resume": True, "overwrite": True}, "resume or overwrite"),

@@ -46,6 +46,7 @@ from hepml.nn import (
     psi,
 )
 from hepml.ops import segment_gather, segment_sum
+from hepml.symmetry import PhaseSpace
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ class Case:
     compiles: bool = True
     # Of float32 against float64, in units of the spread of the results.
     float32: float = 1e-3
+    # How it is applied to sets of three bodies in a plane, and what it then gives: a network whose
+    # class claims symmetries of motion.
+    motion: Callable[[nn.Module, PhaseSpace], Tensor] | None = None
+    motion_outputs: Literal["energies", "rates"] = "energies"
+    build_motion: Callable[[], nn.Module] | None = None
     # Arguments that rebuild a model from a checkpoint.
     arguments: dict[str, object] = field(default_factory=dict)
 
@@ -134,6 +140,28 @@ def _apply_graph_hamiltonian(hamiltonian: nn.Module, particles: ParticleSet) -> 
 def _apply_flow(flow: nn.Module, particles: ParticleSet) -> Tensor:
     """The rates of each body by itself."""
     return torch.cat(flow(*_phase_space(particles)), dim=1)
+
+
+def _rows(state: PhaseSpace) -> tuple[Tensor, Tensor]:
+    """The coordinates and the momenta of each set of bodies in a row."""
+    sets = len(state.offsets) - 1
+    return state.q.reshape(sets, -1), state.p.reshape(sets, -1)
+
+
+def _energies_of_rows(hamiltonian: nn.Module, state: PhaseSpace) -> Tensor:
+    return cast(Tensor, hamiltonian(*_rows(state)))[:, None]
+
+
+def _energies_of_bodies(hamiltonian: nn.Module, state: PhaseSpace) -> Tensor:
+    return cast(Tensor, hamiltonian(*state))[:, None]
+
+
+def _rates_of_rows(flow: nn.Module, state: PhaseSpace) -> Tensor:
+    return torch.cat([x.reshape(state.q.shape) for x in flow(*_rows(state))], dim=1)
+
+
+def _rates_of_bodies(flow: nn.Module, state: PhaseSpace) -> Tensor:
+    return torch.cat(flow(*state), dim=1)
 
 
 def _with_squares(layer: nn.Module) -> nn.Module:
@@ -251,6 +279,8 @@ CASES = [
         _apply_hamiltonian,
         "particle",
         ("permutation",),
+        build_motion=lambda: MLPHamiltonian(6, [8, 6]),
+        motion=_energies_of_rows,
     ),
     Case(
         "SeparableHamiltonian",
@@ -259,6 +289,8 @@ CASES = [
         _apply_hamiltonian,
         "particle",
         ("permutation",),
+        build_motion=lambda: SeparableHamiltonian(6, [8, 6]),
+        motion=_energies_of_rows,
     ),
     Case(
         "GraphHamiltonian",
@@ -269,6 +301,8 @@ CASES = [
         ("permutation",),
         # Pairs has a property whose type is checked while tests run: the compiler cannot trace it.
         compiles=False,
+        build_motion=lambda: GraphHamiltonian(2, [8, 6]),
+        motion=_energies_of_bodies,
     ),
     Case(
         "CentralHamiltonian",
@@ -278,6 +312,8 @@ CASES = [
         "set",
         ("permutation", "beam rotation", "parity", "rotation"),
         compiles=False,
+        build_motion=lambda: CentralHamiltonian(2, [8, 6]),
+        motion=_energies_of_bodies,
     ),
     Case(
         "MLPFlow",
@@ -286,6 +322,9 @@ CASES = [
         _apply_flow,
         "particle",
         ("permutation",),
+        build_motion=lambda: MLPFlow(6, [8, 6]),
+        motion=_rates_of_rows,
+        motion_outputs="rates",
     ),
     Case(
         "HamiltonianFlow",
@@ -294,8 +333,22 @@ CASES = [
         _apply_flow,
         "particle",
         ("permutation",),
+        build_motion=lambda: HamiltonianFlow(SeparableHamiltonian(6, [8, 6])),
+        motion=_rates_of_rows,
+        motion_outputs="rates",
+    ),
+    Case(
+        "HamiltonianFlow of distances",
+        HamiltonianFlow,
+        lambda: HamiltonianFlow(CentralHamiltonian(3, [8, 6])),
+        lambda flow, particles: torch.cat(flow(*_phase_space(particles), particles.offsets), dim=1),
+        "particle",
+        ("permutation",),
         # It differentiates by itself.
         compiles=False,
+        build_motion=lambda: HamiltonianFlow(CentralHamiltonian(2, [8, 6])),
+        motion=_rates_of_bodies,
+        motion_outputs="rates",
     ),
     model_case("ParticleFlow", ParticleFlow, particle_widths=[8, 6], set_widths=[5]),
     model_case(

@@ -10,12 +10,18 @@ from cases import CASES, Case, every_case, every_model, parametrize_cases
 from symmetries import DEGENERATE, all_degenerate, degenerate, jets, spread
 from torch import Generator, Tensor, nn
 
+import hepml.nn
 from hepml.data import ParticleSet
 from hepml.models import MODELS
 from hepml.symmetry import (
     SYMMETRIES,
     BatchComposition,
+    BodyPermutation,
+    MotionReversal,
     Permutation,
+    PhaseSpace,
+    SpaceRotation,
+    SpaceTranslation,
     Symmetry,
     check,
     find_symmetry,
@@ -68,6 +74,39 @@ def test_claimed_symmetries_hold(case: Case) -> None:
             weights="random",
         )
         assert report.verdict == "holds", str(report)
+
+
+OF_MOTION = (MotionReversal, SpaceTranslation, SpaceRotation, BodyPermutation)
+
+
+def _found_of_motion(case: Case, kind: type[Symmetry]) -> str:
+    """Whether a symmetry of motion holds, for sets of three bodies in a plane."""
+    assert case.build_motion is not None
+    torch.manual_seed(0)
+    q, p = torch.randn(2, 15, 2, generator=_generator()).double()
+    return check(
+        case.build_motion(),
+        PhaseSpace(q, p, torch.arange(0, 16, 3)),
+        kind(outputs=case.motion_outputs),
+        apply=case.motion,
+        dtypes="float64",
+        weights="random",
+    ).verdict
+
+
+@parametrize_cases([case for case in CASES if case.motion is not None])
+@pytest.mark.parametrize("kind", OF_MOTION)
+def test_claims_of_motion_are_all_that_holds(case: Case, kind: type[Symmetry]) -> None:
+    model = case.build()
+    assert {*model.claims} <= {each.name for each in OF_MOTION} <= SYMMETRIES.keys()
+    expected = "holds" if kind.name in model.claims else "broken"
+    assert _found_of_motion(case, kind) == expected
+
+
+def test_claims_of_motion_have_rows() -> None:
+    claiming = {case.kind for case in CASES if case.motion is not None}
+    networks = {getattr(hepml.nn, name) for name in hepml.nn.__all__}
+    assert {kind for kind in networks if hasattr(kind, "claims")} == claiming
 
 
 @every_model

@@ -17,14 +17,17 @@ class HamiltonianFlow(nn.Module):
     hamiltonian
         Maps ``(q, p, *context)`` to one energy for each system: any module that is smooth. If it
         is the sum of its methods ``kinetic(p, *context)`` and ``potential(q, *context)``, solvers
-        can split it.
+        can split it. If it has the method ``gradient(q, p, *context)``, that gives the derivatives
+        (dH/dq, dH/dp), and for the parts ``kinetic_gradient`` and ``potential_gradient``.
 
     Notes
     -----
     The rates are exact derivatives, and can be differentiated as often as the network. Under
-    ``torch.no_grad`` they come without a graph. The energies of a batch are added up and
+    ``torch.no_grad`` they come without a graph. The methods of the network are used unless a
+    subclass has another energy than theirs. Without them, the energies of a batch are added up and
     differentiated together, by ``torch.autograd``, which was faster than ``torch.func.grad`` and
-    than ``vmap`` over the states (`examples/benchmarks/dynamics.py`).
+    than ``vmap`` over the states, but takes longer than products of matrices that are written
+    down (`examples/benchmarks/dynamics.py`).
 
     References
     ----------
@@ -48,6 +51,12 @@ class HamiltonianFlow(nn.Module):
         super().__init__()
         self.hamiltonian = hamiltonian
 
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The symmetries of motion that the network claims: rates have those of the energies."""
+        found: tuple[str, ...] = getattr(self.hamiltonian, "claims", ())
+        return found
+
     def forward(
         self, q: Float[Tensor, "rows dimension"], p: Float[Tensor, "rows dimension"], *context: Any
     ) -> tuple[Float[Tensor, "rows dimension"], Float[Tensor, "rows dimension"]]:
@@ -65,7 +74,11 @@ class HamiltonianFlow(nn.Module):
                 got=f"{tuple(q.shape)} and {tuple(p.shape)}",
                 fix="give a momentum for each coordinate",
             )
-        return hamilton_equations(lambda q, p: self.hamiltonian(q, p, *context), q, p)
+        gradient = _in_closed_form(self.hamiltonian, "gradient", "forward", "kinetic", "potential")
+        if gradient is None:
+            return hamilton_equations(lambda q, p: self.hamiltonian(q, p, *context), q, p)
+        along_q, along_p = gradient(q, p, *context)
+        return along_p, -along_q
 
     def bind(self, *context: Any) -> Flow:
         """The flow of (q, p) alone, as solvers take it, in a fixed context such as offsets."""
@@ -90,10 +103,31 @@ class _SplitFlow(_BoundFlow):
 
     def velocity(self, p: Tensor) -> Tensor:
         """``dT/dp``."""
-        kinetic: Any = self._flow.hamiltonian.kinetic
-        return hamilton_equations(lambda _, p: kinetic(p, *self._context), p, p)[0]
+        hamiltonian: Any = self._flow.hamiltonian
+        gradient = _in_closed_form(hamiltonian, "kinetic_gradient", "kinetic")
+        if gradient is None:
+            kinetic = lambda _, p: hamiltonian.kinetic(p, *self._context)  # noqa: E731
+            return hamilton_equations(kinetic, p, p)[0]
+        found: Tensor = gradient(p, *self._context)
+        return found
 
     def force(self, q: Tensor) -> Tensor:
         """``-dV/dq``."""
-        potential: Any = self._flow.hamiltonian.potential
-        return hamilton_equations(lambda q, _: potential(q, *self._context), q, q)[1]
+        hamiltonian: Any = self._flow.hamiltonian
+        gradient = _in_closed_form(hamiltonian, "potential_gradient", "potential")
+        if gradient is None:
+            potential = lambda q, _: hamiltonian.potential(q, *self._context)  # noqa: E731
+            return hamilton_equations(potential, q, q)[1]
+        found: Tensor = -gradient(q, *self._context)
+        return found
+
+
+def _in_closed_form(hamiltonian: nn.Module, name: str, *energies: str) -> Any:
+    """The method of this name, if there is one and no subclass has changed the energy since."""
+    order = type(hamiltonian).__mro__
+    for kind in order:
+        if name in vars(kind):
+            return getattr(hamiltonian, name)
+        if any(energy in vars(kind) for energy in energies):
+            return None
+    return None

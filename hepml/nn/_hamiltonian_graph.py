@@ -1,12 +1,14 @@
 """Energies of sets of bodies: a sum over bodies and pairs."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from hepml.nn._hamiltonian_networks import Activation, smooth_network
+from hepml.errors import InputError
+from hepml.nn._hamiltonian_gradient import Activation, SmoothNetwork
 from hepml.nn._pairs import Pairs, all_pairs
 from hepml.ops import segment_sum
 
@@ -41,13 +43,16 @@ class GraphHamiltonian(nn.Module):
     torch.Size([3])
     """
 
+    claims: ClassVar[tuple[str, ...]] = ("motion reversal", "space translation", "body permutation")
+
     def __init__(
         self, space: int, widths: Sequence[int] = (64, 64), activation: Activation = "softplus"
     ) -> None:
         super().__init__()
+        self.space = space
         self.a = nn.Parameter(torch.tensor(0.5))
-        self.t = smooth_network(self._kinetic_channels(space), widths, activation)
-        self.v = smooth_network(self._potential_channels(space), widths, activation)
+        self.t = SmoothNetwork(self._kinetic_channels(space), widths, activation)
+        self.v = SmoothNetwork(self._potential_channels(space), widths, activation)
 
     def _kinetic_channels(self, space: int) -> int:
         return space
@@ -72,6 +77,7 @@ class GraphHamiltonian(nn.Module):
         pairs: Pairs | None = None,  # noqa: ARG002
     ) -> Float[Tensor, "bounds-1"]:
         """The kinetic energy of each set."""
+        _require_space(p, self.space)
         energy = self.a * p.square().sum(dim=1) + self.of_body(p)[:, 0]
         return segment_sum(energy, offsets)
 
@@ -82,6 +88,7 @@ class GraphHamiltonian(nn.Module):
         pairs: Pairs | None = None,
     ) -> Float[Tensor, "bounds-1"]:
         """The potential energy of each set."""
+        _require_space(q, self.space)
         if pairs is None:
             pairs = all_pairs(offsets, q.shape[0])
         separation = q.index_select(0, pairs.receivers) - q.index_select(0, pairs.senders)
@@ -109,6 +116,17 @@ class GraphHamiltonian(nn.Module):
         return self.kinetic(p, offsets) + self.potential(q, offsets, pairs)
 
 
+def _require_space(x: Tensor, space: int) -> None:
+    """Refuse bodies in another space than the network's: distances would hide it."""
+    if x.dim() != 2 or x.shape[1] != space:
+        raise InputError(
+            "q and p",
+            expected=f"both of shape (bodies, {space}), for which the network was made",
+            got=str(tuple(x.shape)),
+            fix="use a network made for these systems",
+        )
+
+
 class CentralHamiltonian(GraphHamiltonian):
     """``H = sum_i T(|p_i|) + 1/2 sum_{i != j} V(|q_i - q_j|)``: central forces.
 
@@ -124,6 +142,8 @@ class CentralHamiltonian(GraphHamiltonian):
     The networks see ``|p|^2`` and ``log |q_i - q_j|``: forces of nature are powers of the distance,
     and to a network of log r one power is as near as another.
     """
+
+    claims: ClassVar[tuple[str, ...]] = (*GraphHamiltonian.claims, "space rotation")
 
     def _kinetic_channels(self, space: int) -> int:  # noqa: ARG002
         return 1

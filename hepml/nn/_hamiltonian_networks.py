@@ -1,44 +1,13 @@
 """Networks for the energy of a system of coordinates q and momenta p."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, cat, nn
 
 from hepml.errors import InputError
-
-Activation = Literal["tanh", "softplus", "silu"]
-_ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "tanh": nn.Tanh,
-    "softplus": nn.Softplus,
-    "silu": nn.SiLU,
-}
-
-
-def smooth_network(
-    inputs: int, widths: Sequence[int], activation: Activation, outputs: int = 1
-) -> nn.Sequential:
-    """A network to numbers without a constant, with orthogonal weights at the start.
-
-    Motion depends on derivatives of the energy, so that the activation must have two of them.
-    """
-    if activation not in _ACTIVATIONS:
-        raise InputError(
-            "activation",
-            expected=f"one of {', '.join(_ACTIVATIONS)}, which are smooth",
-            got=repr(activation),
-            fix="choose one of them",
-        )
-    layers: list[nn.Module] = []
-    for width in widths:
-        layers += [nn.Linear(inputs, width), _ACTIVATIONS[activation]()]
-        inputs = width
-    layers.append(nn.Linear(inputs, outputs, bias=False))
-    for layer in layers:
-        if isinstance(layer, nn.Linear):
-            nn.init.orthogonal_(layer.weight)
-    return nn.Sequential(*layers)
+from hepml.nn._hamiltonian_gradient import Activation, SmoothNetwork
 
 
 def _require_dimension(q: Tensor, p: Tensor, dimension: int) -> None:
@@ -69,12 +38,14 @@ class MLPFlow(nn.Module):
     The baseline of S. Greydanus, M. Dzamba, J. Yosinski, NeurIPS 2019, arXiv:1906.01563.
     """
 
+    claims: ClassVar[tuple[str, ...]] = ()
+
     def __init__(
         self, dimension: int, widths: Sequence[int] = (200, 200), activation: Activation = "tanh"
     ) -> None:
         super().__init__()
         self.dimension = dimension
-        self.rates = smooth_network(2 * dimension, widths, activation, 2 * dimension)
+        self.rates = SmoothNetwork(2 * dimension, widths, activation, 2 * dimension)
 
     def forward(
         self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
@@ -100,6 +71,7 @@ class MLPHamiltonian(nn.Module):
     Notes
     -----
     The published network has a second output, which its authors do not use for these systems.
+    It claims no symmetry of motion.
 
     References
     ----------
@@ -112,12 +84,14 @@ class MLPHamiltonian(nn.Module):
     torch.Size([10])
     """
 
+    claims: ClassVar[tuple[str, ...]] = ()
+
     def __init__(
         self, dimension: int, widths: Sequence[int] = (200, 200), activation: Activation = "tanh"
     ) -> None:
         super().__init__()
         self.dimension = dimension
-        self.energy = smooth_network(2 * dimension, widths, activation)
+        self.energy = SmoothNetwork(2 * dimension, widths, activation)
 
     def forward(
         self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
@@ -126,6 +100,14 @@ class MLPHamiltonian(nn.Module):
         _require_dimension(q, p, self.dimension)
         energy: Tensor = self.energy(cat([q, p], dim=1))
         return energy[:, 0]
+
+    def gradient(
+        self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
+    ) -> tuple[Float[Tensor, "systems dimension"], Float[Tensor, "systems dimension"]]:
+        """``(dH/dq, dH/dp)`` in closed form."""
+        _require_dimension(q, p, self.dimension)
+        along_q, along_p = self.energy.gradient(cat([q, p], dim=1)).chunk(2, dim=1)
+        return along_q, along_p
 
 
 class SeparableHamiltonian(nn.Module):
@@ -149,13 +131,15 @@ class SeparableHamiltonian(nn.Module):
     True
     """
 
+    claims: ClassVar[tuple[str, ...]] = ("motion reversal",)
+
     def __init__(
         self, dimension: int, widths: Sequence[int] = (64, 64), activation: Activation = "tanh"
     ) -> None:
         super().__init__()
         self.dimension = dimension
-        self.t = smooth_network(dimension, widths, activation)
-        self.v = smooth_network(dimension, widths, activation)
+        self.t = SmoothNetwork(dimension, widths, activation)
+        self.v = SmoothNetwork(dimension, widths, activation)
 
     def kinetic(self, p: Float[Tensor, "systems dimension"]) -> Float[Tensor, " systems"]:
         """``T = (t(p) + t(-p)) / 2``."""
@@ -173,3 +157,23 @@ class SeparableHamiltonian(nn.Module):
         """The energy of each system."""
         _require_dimension(q, p, self.dimension)
         return self.kinetic(p) + self.potential(q)
+
+    def kinetic_gradient(
+        self, p: Float[Tensor, "systems dimension"]
+    ) -> Float[Tensor, "systems dimension"]:
+        """``dT/dp`` in closed form."""
+        ahead, back = self.t.gradient(cat([p, -p])).chunk(2)
+        return (ahead - back) / 2
+
+    def potential_gradient(
+        self, q: Float[Tensor, "systems dimension"]
+    ) -> Float[Tensor, "systems dimension"]:
+        """``dV/dq`` in closed form."""
+        return self.v.gradient(q)
+
+    def gradient(
+        self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
+    ) -> tuple[Float[Tensor, "systems dimension"], Float[Tensor, "systems dimension"]]:
+        """``(dH/dq, dH/dp)`` in closed form."""
+        _require_dimension(q, p, self.dimension)
+        return self.potential_gradient(q), self.kinetic_gradient(p)

@@ -23,7 +23,8 @@ class Rollout:
         Coordinates and momenta at these times.
     steps
         For each row of the state, how many steps it took before it stopped. From there on q and p
-        repeat the last state that could be computed: no row holds NaN.
+        repeat the last state that could be computed: no row holds NaN. Derivatives of a row that
+        stopped are not defined; ask for :meth:`complete` before taking any.
     asked
         How many steps were asked for.
     """
@@ -70,6 +71,7 @@ def rollout(
     dt: float,
     steps: int,
     every: int = 1,
+    offsets: Int64[Tensor, " bounds"] | None = None,
     runaway: float = 1e6,
 ) -> Rollout:
     """Follow the flow from (q, p).
@@ -79,7 +81,7 @@ def rollout(
     flow
         What gives the rates: :class:`hepml.nn.HamiltonianFlow`, or any function of (q, p).
     q, p
-        The states at the start, one in each row. Bodies may interact across rows.
+        The states at the start, one in each row.
     solver
         How a step is made.
     dt
@@ -88,6 +90,9 @@ def rollout(
         Their number.
     every
         Keep the state after every so many steps, and that at the start.
+    offsets
+        Bounds of the rows that are bodies of one system, and stop together; by default each row is
+        a system of its own.
     runaway
         A row stops where it is not finite, or where a coordinate or momentum is more than this
         many times the largest one of the start.
@@ -96,7 +101,7 @@ def rollout(
     ------
     InputError
         If q and p differ in shape, hold NaN, or are no floating point matrix; if `dt` is 0 or not
-        finite; if `steps` is no multiple of `every`.
+        finite; if `steps` is no multiple of `every`; if `offsets` do not end with the last row.
 
     Examples
     --------
@@ -114,6 +119,7 @@ def rollout(
     tensor([10])
     """
     _check(q, p, dt, steps, every)
+    system = _systems(q.shape[0], offsets)
     bound = runaway * (max(_largest(q), _largest(p)) or 1.0)
     taken = torch.full((q.shape[0],), steps, dtype=torch.int64, device=q.device)
     alive = torch.ones(q.shape[0], dtype=torch.bool, device=q.device)
@@ -124,6 +130,8 @@ def rollout(
         if not (_largest(next_q) <= bound and _largest(next_p) <= bound):
             inside = torch.maximum(next_q.detach().abs(), next_p.detach().abs()).le(bound)
             stops = alive & ~inside.all(dim=-1)
+            if system is not None:
+                stops = alive & torch.isin(system, system[stops])
             taken[stops] = step - 1
             alive = alive & ~stops
             stopped = True
@@ -136,6 +144,21 @@ def rollout(
             kept_p.append(p)
     t = dt * every * torch.arange(len(kept_q), dtype=q.dtype, device=q.device)
     return Rollout(t, torch.stack(kept_q), torch.stack(kept_p), taken, steps)
+
+
+def _systems(rows: int, offsets: Tensor | None) -> Tensor | None:
+    """The number of the system that each row belongs to."""
+    if offsets is None:
+        return None
+    counts = offsets.diff()
+    if len(offsets) < 1 or bool((counts < 0).any()) or int(offsets[0]) or int(offsets[-1]) != rows:
+        raise InputError(
+            "offsets",
+            expected=f"bounds that rise from 0 to {rows}, the number of rows",
+            got=str(offsets.tolist()),
+            fix="give where each system begins, and where the last ends",
+        )
+    return torch.arange(len(counts), device=offsets.device).repeat_interleave(counts)
 
 
 def _largest(x: Tensor) -> float:

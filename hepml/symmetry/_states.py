@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Generator, Tensor
 
+from hepml.errors import InputError
 from hepml.ops import segment_gather, segment_index
 from hepml.symmetry._symmetry import Symmetry
 
@@ -25,6 +26,17 @@ class PhaseSpace(NamedTuple):
     q: Float[Tensor, "bodies space"]
     p: Float[Tensor, "bodies space"]
     offsets: Int64[Tensor, " bounds"]
+
+
+def _require_states(inputs: object, name: str) -> None:
+    """Refuse what has no coordinates and momenta."""
+    if not isinstance(inputs, PhaseSpace):
+        raise InputError(
+            f"inputs of the symmetry {name!r}",
+            expected="PhaseSpace(q, p, offsets), coordinates and momenta of sets of bodies",
+            got=type(inputs).__name__,
+            fix="pass them; for particles, ask for 'rotation', 'time reversal' or 'permutation'",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +92,7 @@ class MotionReversal(_OfMotion):
         generator: Generator,  # noqa: ARG002
     ) -> Tensor:
         """There is but one: the sign of the momenta."""
+        _require_states(inputs, self.name)
         return -inputs.p.new_ones(1)
 
     def act(self, element: Tensor, inputs: PhaseSpace) -> PhaseSpace:
@@ -107,6 +120,7 @@ class SpaceTranslation(_OfMotion):
 
     def element(self, inputs: PhaseSpace, strength: float | None, generator: Generator) -> Tensor:
         """A displacement of each set."""
+        _require_states(inputs, self.name)
         shape = (len(inputs.offsets) - 1, inputs.q.shape[1])
         drawn = torch.randn(shape, generator=generator, dtype=torch.float64)
         return drawn * (1.0 if strength is None else strength)
@@ -131,6 +145,7 @@ class SpaceRotation(_OfMotion):
         generator: Generator,
     ) -> Tensor:
         """A rotation matrix, uniform among all."""
+        _require_states(inputs, self.name)
         space = inputs.q.shape[1]
         drawn = torch.randn(space, space, generator=generator, dtype=torch.float64)
         q, r = torch.linalg.qr(drawn)
@@ -163,6 +178,7 @@ class BodyPermutation(_OfMotion):
         generator: Generator,
     ) -> Int64[Tensor, " bodies"]:
         """The old place of each body."""
+        _require_states(inputs, self.name)
         bodies = inputs.q.shape[0]
         keys = torch.rand(bodies, generator=generator, dtype=torch.float64)
         # Sorted within each set: the number of the set weighs more than any key.

@@ -14,9 +14,16 @@ from hepml.symmetry._lorentz import (
 )
 from hepml.symmetry._safety import CollinearSplitting, SoftEmission
 from hepml.symmetry._sets import BatchComposition, Permutation
+from hepml.symmetry._states import (
+    BodyPermutation,
+    MotionReversal,
+    SpaceRotation,
+    SpaceTranslation,
+)
 from hepml.symmetry._symmetry import Symmetry
 
-# The names by which claims and the command line call them, for outputs of whole sets.
+# The names by which claims and the command line call them, for outputs of whole sets; the last four
+# for energies of sets of bodies.
 SYMMETRIES: dict[str, Symmetry] = {
     "permutation": Permutation(),
     "batch composition": BatchComposition(),
@@ -31,6 +38,10 @@ SYMMETRIES: dict[str, Symmetry] = {
     "collinear splitting": CollinearSplitting(),
     "phi rotation": PhiRotation(),
     "translation": Translation(),
+    "motion reversal": MotionReversal(),
+    "space translation": SpaceTranslation(),
+    "space rotation": SpaceRotation(),
+    "body permutation": BodyPermutation(),
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from hepml.errors import InputError
@@ -64,20 +64,25 @@ class Dynamics(nn.Module):
         """Coordinates as the network takes them."""
         return x.flatten(0, 1) if self.of_bodies else x.flatten(1)
 
-    def bound(self, systems: int, bodies: int, device: torch.device | str) -> Flow:
+    def offsets(self, q: Float[Tensor, "systems bodies space"]) -> Int64[Tensor, " bounds"] | None:
+        """Where the rows of each system begin; None where each row is a system."""
+        systems, bodies = q.shape[:2]
+        return bodies * torch.arange(systems + 1, device=q.device) if self.of_bodies else None
+
+    def bound(self, q: Float[Tensor, "systems bodies space"]) -> Flow:
         """The flow of so many systems, as solvers take it."""
         if isinstance(self.flow, MLPFlow):
             return self.flow
-        if not self.of_bodies:
+        offsets = self.offsets(q)
+        if offsets is None:
             return self.flow.bind()
-        offsets = bodies * torch.arange(systems + 1, device=device)
-        return self.flow.bind(offsets, all_pairs(offsets, systems * bodies))
+        return self.flow.bind(offsets, all_pairs(offsets, q.shape[0] * q.shape[1]))
 
     def forward(
         self, q: Float[Tensor, "systems bodies space"], p: Float[Tensor, "systems bodies space"]
     ) -> tuple[Float[Tensor, "systems bodies space"], Float[Tensor, "systems bodies space"]]:
         """The rates of coordinates and momenta."""
-        flow = self.bound(q.shape[0], q.shape[1], q.device)
+        flow = self.bound(q)
         rate_q, rate_p = flow(self.rows(q), self.rows(p))
         return rate_q.reshape(q.shape), rate_p.reshape(p.shape)
 
@@ -92,9 +97,15 @@ class Dynamics(nn.Module):
         every: int = 1,
     ) -> Path:
         """Trajectories from (q, p), as :func:`hepml.solvers.rollout` makes them."""
-        flow = self.bound(q.shape[0], q.shape[1], q.device)
         run = rollout(
-            flow, self.rows(q), self.rows(p), solver=solver, dt=dt, steps=steps, every=every
+            self.bound(q),
+            self.rows(q),
+            self.rows(p),
+            solver=solver,
+            dt=dt,
+            steps=steps,
+            every=every,
+            offsets=self.offsets(q),
         )
         shape = (len(run.t), *q.shape)
         stopped = run.stopped.reshape(q.shape[0], -1).any(dim=1)
@@ -114,9 +125,8 @@ class Dynamics(nn.Module):
             raise InputError(
                 "network", expected="one with an H", got="MLPFlow", fix="train a Hamiltonian"
             )
-        context: tuple[Tensor, ...] = ()
-        if self.of_bodies:
-            context = (q.shape[1] * torch.arange(q.shape[0] + 1, device=q.device),)
+        offsets = self.offsets(q)
+        context = () if offsets is None else (offsets,)
         energy: Tensor = self.flow.hamiltonian(self.rows(q), self.rows(p), *context)
         return energy
 

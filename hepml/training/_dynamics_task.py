@@ -189,6 +189,15 @@ class DynamicsTask(LightningModule):
         q, p = self.states_at(trajectory, time)
         assert self.solver is not None
         path = self.dynamics.follow(q, p, solver=self.solver, dt=self.dt, steps=self.horizon)
+        if bool(path.stopped.any()):
+            # What follows a stop repeats a state: a finite loss that would teach nothing.
+            raise DataError(
+                "rollouts in training",
+                expected=f"finite states over {self.horizon} steps of {self.dt:.3g}",
+                got=f"{int(path.stopped.sum())} of {len(batch)} that ran away",
+                fix=f"lower the learning rate (it is {self.learning_rate:g}) or the horizon, or "
+                "observe more often; the checkpoints of the epochs before are kept",
+            )
         after = time[:, None] + torch.arange(1, self.horizon + 1, device=time.device)
         wanted = self.states_at(trajectory[:, None], after)
         return mean_square((path.q[1:].transpose(0, 1), path.p[1:].transpose(0, 1)), wanted)

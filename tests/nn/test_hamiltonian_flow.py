@@ -12,7 +12,7 @@ from hepml.nn import (
     MLPHamiltonian,
     SeparableHamiltonian,
 )
-from hepml.solvers import ImplicitMidpoint, Leapfrog, SeparableFlow, rollout
+from hepml.solvers import ImplicitMidpoint, Leapfrog, SeparableFlow, hamilton_equations, rollout
 
 
 class Known(nn.Module):
@@ -68,6 +68,65 @@ def test_derivatives_are_exact(network, context):
 
     values = tuple(value.detach().clone().requires_grad_() for value in parameters.values())
     assert torch.autograd.gradcheck(rates, values, fast_mode=True)
+
+
+@pytest.mark.parametrize("kind", [MLPHamiltonian, SeparableHamiltonian])
+@pytest.mark.parametrize("activation", ["tanh", "softplus", "silu"])
+@pytest.mark.parametrize("widths", [(), (6,), (6, 5, 7)])
+def test_closed_forms_are_what_autograd_finds(kind, activation, widths):
+    torch.manual_seed(0)
+    network = kind(2, widths, activation).double()
+    # Beyond the straight part of softplus, too, and the flat one of tanh.
+    q, p = 30 * states(40, 2)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(2)
+    flow = HamiltonianFlow(network)
+    exact = hamilton_equations(network, q, p)
+    for found, expected in zip(flow(q, p), exact, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    if kind is SeparableHamiltonian:
+        split = flow.bind()
+        torch.testing.assert_close(split.velocity(p), exact[0], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(split.force(q), exact[1], rtol=1e-12, atol=1e-12)
+
+    def slopes(rates):
+        network.zero_grad()
+        sum(rate.square().sum() for rate in rates).backward()
+        return [torch.zeros_like(w) if w.grad is None else w.grad for w in network.parameters()]
+
+    for found, expected in zip(
+        slopes(flow(q, p)), slopes(hamilton_equations(network, q, p)), strict=True
+    ):
+        scale = float(expected.abs().max())
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-11 * scale)
+
+
+def test_a_subclass_with_another_energy_is_differentiated():
+    class Harmonic(SeparableHamiltonian):
+        def potential(self, q):
+            return q.square().sum(1)
+
+    class Shifted(MLPHamiltonian):
+        def forward(self, q, p):
+            return super().forward(q, p) + q.square().sum(1)
+
+    class Stiff(Harmonic):
+        def potential_gradient(self, q):
+            return 7 * q
+
+    q, p = states(5, 2)
+    torch.manual_seed(0)
+    flow = HamiltonianFlow(Harmonic(2).double()).bind()
+    torch.testing.assert_close(flow.force(q), -2 * q, rtol=0, atol=1e-14)
+    torch.testing.assert_close(flow(q, p)[1], -2 * q, rtol=0, atol=1e-14)
+    torch.testing.assert_close(flow(q, p)[0], flow.velocity(p), rtol=0, atol=1e-14)
+    shifted = Shifted(2).double()
+    torch.testing.assert_close(
+        HamiltonianFlow(shifted)(q, p)[1], -shifted.gradient(q, p)[0] - 2 * q, rtol=0, atol=1e-13
+    )
+    # What it says of itself is believed.
+    assert torch.equal(HamiltonianFlow(Stiff(2).double()).bind().force(q), -7 * q)
 
 
 def test_only_a_sum_is_split():

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hepml.errors import InputError
 from hepml.nn import CentralHamiltonian, GraphHamiltonian, HamiltonianFlow, all_pairs
 from hepml.solvers import ImplicitMidpoint, Leapfrog, rollout
 
@@ -127,6 +128,16 @@ def test_translation_rotation_permutation_and_time_reversal(kind):
     turned = h(q @ turn.T, p @ turn.T, offsets)
     changed = (turned - energy).abs().max()
     assert changed < 1e-12 if kind is CentralHamiltonian else changed > 1e-2
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("kind", KINDS)
+def test_bodies_of_another_space(kind):
+    flow = HamiltonianFlow(network(kind))
+    for space in (1, 3):
+        q = torch.ones(3, space).double()
+        with pytest.raises(InputError, match=rf"expected both of shape \(bodies, 2\).*3, {space}"):
+            flow(q, q, torch.tensor([0, 3]))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -22,6 +22,51 @@ def test_what_cannot_be_solved_stops():
     assert run.q.isfinite().all()
 
 
+class Creeping:
+    """An iteration that moves by a given fraction of the state for ever."""
+
+    def __init__(self, fraction):
+        self.fraction, self.sign = fraction, 1
+
+    def __call__(self, q, p):
+        self.sign = -self.sign
+        return q * 0 + self.sign * self.fraction, p * 0
+
+
+@pytest.mark.parametrize(
+    ("fraction", "tolerance", "solved"),
+    [(1e-14, None, True), (1e-13, None, False), (1e-8, 3e-8, True), (1e-8, 3e-9, False)],
+)
+def test_the_tolerance_is_kept_down_to_rounding(fraction, tolerance, solved):
+    # A step of 1 moves the midpoint by the fraction.
+    q, _ = ImplicitMidpoint(tolerance).step(Creeping(fraction), double([1.0]), double([0.0]), 1.0)
+    assert bool(q.isfinite().all()) == solved
+
+
+def test_a_body_at_rest_between_others_is_followed():
+    class Springs:
+        """Each body is drawn to the mean of the others: the one in the middle feels rounding."""
+
+        def __call__(self, q, p):
+            return p, (q.sum(0) - q) / 2 - q
+
+    q = double([-1.1, 0.7], [0.0, 0.0], [1.1, -0.7])
+    p = double([0.3, 0.9], [0.0, 0.0], [-0.3, -0.9])
+    run = rollout(Springs(), q, p + 1e-17, solver=ImplicitMidpoint(), dt=0.1, steps=20)
+    assert run.complete().q[:, 1].abs().max() < 1e-12
+
+
+def test_a_row_that_is_not_finite_stops_alone():
+    q, p = double([0.7], [0.2]), double([0.3], [0.9])
+
+    class Broken(Pendulum):
+        def force(self, q):
+            return torch.where(q > 0.5, torch.nan, super().force(q))
+
+    run = rollout(Broken(), q, p, solver=ImplicitMidpoint(), dt=0.01, steps=5)
+    assert run.stopped.tolist() == [True, False]
+
+
 def test_memory_does_not_grow_with_the_iterations():
     q = double([0.7, 0.2]).requires_grad_()
     after, _ = ImplicitMidpoint().step(Magnetic(), q, double([0.3, 0.9]), 0.4)

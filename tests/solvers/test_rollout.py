@@ -48,6 +48,20 @@ def test_rows_that_run_away_stop_and_are_reported(dtype):
         run.complete()
 
 
+def test_bodies_of_a_system_stop_together():
+    q = torch.tensor([[0.1], [0.3], [5.0], [0.2], [0.25]], dtype=torch.float64)
+    options = {"solver": RK4(), "dt": 0.5, "steps": 10}
+    offsets = torch.tensor([0, 1, 1, 3, 5])
+    run = rollout(Unstable(), q, torch.zeros_like(q), **options, offsets=offsets)
+    assert run.stopped.tolist() == [False, True, True, False, False]
+    assert run.steps[1] == run.steps[2]
+    alone = rollout(Unstable(), q, torch.zeros_like(q), **options)
+    assert alone.stopped.tolist() == [False, False, True, False, False]
+    assert torch.equal(alone.q[:, [0, 3, 4]], run.q[:, [0, 3, 4]])
+    last = int(run.steps[1])
+    assert torch.equal(run.q[last:, 1], run.q[last:][:1, 1].expand(11 - last, 1))
+
+
 def test_a_step_beyond_stability_stops():
     q, p = double([1.0]), double([0.0])
     run = rollout(Oscillator(), q, p, solver=Leapfrog(), dt=2.1, steps=1000)
@@ -70,6 +84,7 @@ ONE, TWO = double([1.0]), double([1.0, 2.0])
         (ONE, ONE, {"dt": 0.0}, "dt: expected a finite time other than 0, got 0.0"),
         (ONE, ONE, {"dt": math.nan}, "dt: .*got nan"),
         (ONE, ONE, {"steps": 7, "every": 2}, "multiple of every, got 7 and 2"),
+        (ONE, ONE, {"offsets": torch.tensor([0, 2])}, r"offsets: .*rise from 0 to 1.*\[0, 2\]"),
     ],
 )
 def test_bad_input(q, p, options, message):

@@ -13,13 +13,18 @@ from hepml.symmetry import (
     BatchComposition,
     BeamBoost,
     BeamRotation,
+    BodyPermutation,
     CollinearSplitting,
     Lorentz,
+    MotionReversal,
     Parity,
     Permutation,
+    PhaseSpace,
     PhiRotation,
     Rotation,
     SoftEmission,
+    SpaceRotation,
+    SpaceTranslation,
     Symmetry,
     TimeReversal,
     Translation,
@@ -276,6 +281,30 @@ class Convolution(nn.Module):
         return self.read(h.mean((2, 3)) if self.pooled else h.flatten(1))
 
 
+class Bodies(nn.Module):
+    """An energy of momenta and distances; the bugs: one term that knows too much."""
+
+    def __init__(self, bug: str = "") -> None:
+        super().__init__()
+        self.bug, self.layer, self.read = bug, nn.Linear(2, 6), nn.Linear(6, 2)
+
+    def forward(self, state: PhaseSpace) -> Tensor:
+        q, p, offsets = state
+        centre = segment_sum(q, offsets) / offsets.diff()[:, None]
+        away = q - segment_gather(centre, offsets, len(q))
+        if self.bug == "drag":
+            p = p + away
+        elif self.bug == "origin":
+            away = q
+        elif self.bug == "axis":
+            away = away * away.new_tensor([1.0, 2.0])
+        elif self.bug == "order":
+            first = segment_index(offsets, len(q)).diff(prepend=offsets.new_full((1,), -1)) > 0
+            p = torch.where(first[:, None], 2 * p, p)
+        x = torch.stack([p.square().sum(1), away.square().sum(1)], 1)
+        return self.read(segment_sum(self.layer(x).tanh(), offsets))
+
+
 class Pair(NamedTuple):
     """A network that keeps a symmetry and its twin that does not."""
 
@@ -334,4 +363,8 @@ PAIRS = [
         lambda: Convolution("circular"),
         lambda: Convolution("circular", False),
     ),
+    Pair("friction", MotionReversal(), Bodies, lambda: Bodies("drag")),
+    Pair("distance from the origin", SpaceTranslation(), Bodies, lambda: Bodies("origin")),
+    Pair("one axis stretched", SpaceRotation(), Bodies, lambda: Bodies("axis")),
+    Pair("the first is heavier", BodyPermutation(), Bodies, lambda: Bodies("order")),
 ]

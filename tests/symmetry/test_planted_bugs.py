@@ -7,13 +7,30 @@ from symmetry.planted_bugs import PAIRS, Pair
 from torch import Tensor
 
 from hepml.data import ParticleSet, concatenate
-from hepml.symmetry import SYMMETRIES, PhiRotation, Symmetry, Translation, check
+from hepml.symmetry import (
+    SYMMETRIES,
+    BodyPermutation,
+    MotionReversal,
+    PhaseSpace,
+    PhiRotation,
+    SpaceRotation,
+    SpaceTranslation,
+    Symmetry,
+    Translation,
+    check,
+)
 
 every_pair = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 
 
-def _inputs(symmetry: Symmetry) -> ParticleSet | Tensor:
+MOTION = MotionReversal | SpaceTranslation | SpaceRotation | BodyPermutation
+
+
+def _inputs(symmetry: Symmetry) -> ParticleSet | PhaseSpace | Tensor:
     generator = torch.Generator().manual_seed(3)
+    if isinstance(symmetry, MOTION):
+        states = torch.randn(2, 15, 2, generator=generator).double()
+        return PhaseSpace(*states, torch.tensor([0, 3, 7, 9, 13, 15]))
     if isinstance(symmetry, PhiRotation | Translation):
         images = torch.zeros(6, 1, 8, 12, dtype=torch.float64)
         images[:, :, 3:5, 4:8] = torch.rand(6, 1, 2, 4, generator=generator).double()

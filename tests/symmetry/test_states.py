@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from hepml.errors import InputError
 from hepml.nn import (
     CentralHamiltonian,
     GraphHamiltonian,
@@ -18,6 +19,7 @@ from hepml.symmetry import (
     SpaceRotation,
     SpaceTranslation,
     check,
+    random_jets,
 )
 
 KINDS = [MotionReversal, SpaceTranslation, SpaceRotation, BodyPermutation]
@@ -50,15 +52,10 @@ class Ordered(GraphHamiltonian):
 
 
 CLAIMS = {
-    GraphHamiltonian: {"motion reversal", "space translation", "body permutation"},
-    CentralHamiltonian: {
-        "motion reversal",
-        "space translation",
-        "space rotation",
-        "body permutation",
-    },
-    Magnetic: {"space rotation", "body permutation"},
-    Ordered: {"motion reversal"},
+    GraphHamiltonian: GraphHamiltonian.claims,
+    CentralHamiltonian: CentralHamiltonian.claims,
+    Magnetic: ("space rotation", "body permutation"),
+    Ordered: ("motion reversal",),
 }
 
 
@@ -120,6 +117,13 @@ def test_bodies_stay_in_their_sets():
     for start, stop in zip(state.offsets[:-1], state.offsets[1:], strict=True):
         assert order[start:stop].sort().values.tolist() == list(range(start, stop))
     assert not torch.equal(order, torch.arange(12))
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("symmetry", KINDS)
+def test_particles_have_no_phase_space(symmetry):
+    with pytest.raises(InputError, match=r"expected PhaseSpace\(q, p, offsets\).*got ParticleSet"):
+        check(lambda particles: particles.p4, random_jets(3), symmetry().name.replace(" ", "-"))
 
 
 def test_a_network_of_plain_states():

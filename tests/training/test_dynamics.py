@@ -11,6 +11,7 @@ from training.test_resume import assert_equal
 from hepml.data import Trajectories
 from hepml.errors import DataError, FileError, InputError
 from hepml.nn import CentralHamiltonian, HamiltonianFlow, MLPHamiltonian, SeparableHamiltonian
+from hepml.ops import segment_sum
 from hepml.solvers import RK4, Leapfrog
 from hepml.training import (
     NETWORKS,
@@ -202,6 +203,21 @@ def test_divergence_is_told(tmp_path):
         train_dynamics("SeparableHamiltonian", oscillators(), output=tmp_path, **options)
 
 
+def test_rollouts_that_run_away_are_told(tmp_path):
+    data = oscillators()
+    options = {"loss": "rollout", "solver": RK4(), "horizon": 5}
+    # A step of 0.27 with a frequency of 100 multiplies the state by some 10^4.
+    wild = task(Oscillator(100.0), data, **options)
+    with pytest.raises(DataError, match=r"rollouts in training: .*5 steps of 0\.273, got 3 of 3"):
+        wild.rollout_loss(torch.arange(3))
+    # Each of the bodies of a system is followed as far as the others.
+    torch.manual_seed(0)
+    bodies = oscillators(bodies=2, space=2)
+    options = QUICK | {"loss": "rollout", "learning_rate": 1e4, "network": "CentralHamiltonian"}
+    with pytest.raises(DataError, match=r"rollouts in training|expected a finite loss"):
+        train_dynamics(trajectories=bodies, output=tmp_path, **options)
+
+
 @pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize(
     ("options", "message"),
@@ -276,6 +292,24 @@ def test_trajectories_that_run_away_are_counted():
     assert not slow.stopped.any()
     with pytest.raises(InputError, match=r"none of 10 with steps of 0\.273"):
         evaluate_dynamics(Oscillator(200.0), data, energy, solver=RK4(), substeps=1)
+
+
+def test_a_system_stops_as_a_whole():
+    class Collision(CentralHamiltonian):
+        """An outward force that grows so fast that who begins far out is gone at once."""
+
+        def potential(self, q, offsets, pairs=None):  # noqa: ARG002
+            return segment_sum(-(q.square().sum(1) ** 3), offsets)
+
+    q = torch.tensor([[[0.1, 0.0], [0.2, 0.0]], [[0.1, 0.0], [9.0, 0.0]]]).double()
+    dynamics = Dynamics(Collision(2, (4,)).double())
+    with torch.no_grad():
+        path = dynamics.follow(q, 0 * q, solver=RK4(), dt=0.05, steps=20)
+    assert path.stopped.tolist() == [False, True]
+    still = (path.q[1:] == path.q[:-1]).all(-1)
+    # Neither of the two moves on when one of them has stopped.
+    assert torch.equal(still[:, 1, 0], still[:, 1, 1])
+    assert still[-1].tolist() == [[False, False], [True, True]]
 
 
 def test_bodies_and_rows():

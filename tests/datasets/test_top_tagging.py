@@ -143,7 +143,12 @@ def test_ctrl_c_leaves_neither_file_nor_process(tmp_path):
     command = [sys.executable, "-m", "hepml.cli", "generate", "top-tagging"]
     command += [str(tmp_path / "jets.root"), "--jets", "4000", "--workers", "2"]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # A shell has its background jobs ignore Ctrl-C, and their children with them.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not list(tmp_path.iterdir()):

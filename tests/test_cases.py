@@ -20,6 +20,7 @@ from hepml.symmetry import (
     MotionReversal,
     Permutation,
     PhaseSpace,
+    SpaceInversion,
     SpaceRotation,
     SpaceTranslation,
     Symmetry,
@@ -76,7 +77,7 @@ def test_claimed_symmetries_hold(case: Case) -> None:
         assert report.verdict == "holds", str(report)
 
 
-OF_MOTION = (MotionReversal, SpaceTranslation, SpaceRotation, BodyPermutation)
+OF_MOTION = (MotionReversal, SpaceTranslation, SpaceRotation, SpaceInversion, BodyPermutation)
 
 
 def _found_of_motion(case: Case, kind: type[Symmetry]) -> str:

@@ -10,7 +10,7 @@ from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat,
 
 from hepml.data import Trajectories
 from hepml.datasets import SYSTEMS, System, simulate
-from hepml.errors import FileError, InputError
+from hepml.errors import FileError, InputError, writing
 from hepml.io import read_trajectories, write_trajectories
 from hepml.solvers import SOLVERS
 from hepml.training import NETWORKS, load_dynamics, train_dynamics
@@ -136,13 +136,7 @@ def _evaluate_parser() -> ArgumentParser:
 def _generate(config: Namespace) -> None:
     """Write a file of trajectories."""
     system = _system(config.system)
-    if Path(config.output).exists() and not config.overwrite:
-        raise FileError(
-            f"output {config.output}",
-            expected="a new file",
-            got="one that exists",
-            fix="choose another name, or pass --overwrite",
-        )
+    _require_free_file(Path(config.output), config.overwrite)
     data = simulate(
         system,
         trajectories=config.trajectories,
@@ -178,9 +172,12 @@ def _rollout(config: Namespace) -> None:
 
     from hepml.training import Dynamics
 
-    model, info = load_dynamics(config.checkpoint)
+    _require_free_file(Path(config.output), config.overwrite)
+    learned = load_dynamics(config.checkpoint)
+    model, info = learned
     solver = _solver(config.solver)
     data = read_trajectories(config.trajectories)
+    learned.require_system(data)
     dynamics, dtype = Dynamics(model), next(model.parameters()).dtype
     with torch.no_grad():
         path = dynamics.follow(
@@ -223,6 +220,10 @@ def _evaluate(config: Namespace) -> None:
     )
 
     folder = Path(config.output)
+    if folder.exists() and not folder.is_dir():
+        raise FileError(
+            f"output {folder}", expected="a folder", got="a file", fix="choose another name"
+        )
     if (folder / "metrics.json").exists() and not config.overwrite:
         raise FileError(
             f"output {folder}",
@@ -230,9 +231,11 @@ def _evaluate(config: Namespace) -> None:
             got="one that holds metrics.json",
             fix="choose another folder, or pass --overwrite",
         )
-    model, info = load_dynamics(config.checkpoint)
+    learned = load_dynamics(config.checkpoint)
+    model, info = learned
     solver = _solver(config.solver)
     data = read_trajectories(config.trajectories)
+    learned.require_system(data)
     constants = data.about.get("constants", {})
     system = _system(str(data.about.get("system")), constants)
     testing = data.split()[1]
@@ -243,6 +246,9 @@ def _evaluate(config: Namespace) -> None:
             got=f"{len(testing)} of {len(data)}",
             fix="generate more",
         )
+    # Before the work, of which nothing could be kept.
+    with writing(f"output {folder}", "a folder that can be written"):
+        folder.mkdir(parents=True, exist_ok=True)
     found = evaluate_dynamics(
         model,
         data,
@@ -258,7 +264,6 @@ def _evaluate(config: Namespace) -> None:
     }
     if info.model != "MLPFlow":
         figures["phase"] = phase_figure(model, testing, found)
-    folder.mkdir(parents=True, exist_ok=True)
     content = {
         "network": info.model,
         "system": system.name,
@@ -266,9 +271,10 @@ def _evaluate(config: Namespace) -> None:
         "substeps": config.substeps,
         **found.to_dict(),
     }
-    (folder / "metrics.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
-    for name, figure in figures.items():
-        save_figure(figure, folder / name)
+    with writing(f"output {folder}", "a folder that can be written"):
+        (folder / "metrics.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        for name, figure in figures.items():
+            save_figure(figure, folder / name)
     print(f"{info.model} on {len(testing)} trajectories of {system.name}, {config.solver}")
     print(f"loss        train {found.train_loss:.3g}, test {found.test_loss:.3g}")
     print(f"energy MSE  {found.energy_mse.value:.3g} ± {found.energy_mse.uncertainty:.1g}")
@@ -278,6 +284,24 @@ def _evaluate(config: Namespace) -> None:
     if bool(found.stopped.any()):
         print(f"stopped     {int(found.stopped.sum())} trajectories ran away: in no figure")
     print(f"written     {folder}/ (metrics.json, {', '.join(figures)}: PNG and PDF)")
+
+
+def _require_free_file(path: Path, overwrite: bool) -> None:
+    """Refuse an output that exists, or whose folder does not, before any work."""
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise FileError(
+            f"output {path}",
+            expected="a new file",
+            got="a folder" if path.is_dir() else "one that exists",
+            fix="choose another name" + ("" if path.is_dir() else ", or pass --overwrite"),
+        )
+    if not path.parent.is_dir():
+        raise FileError(
+            f"output {path}",
+            expected="a file in a folder that exists",
+            got=f"none called {path.parent}",
+            fix="make the folder",
+        )
 
 
 def _solver(name: str) -> Any:

@@ -4,7 +4,12 @@ from hepml.nn._batch_norm import RaggedBatchNorm
 from hepml.nn._deep_sets import DeepSets
 from hepml.nn._hamiltonian_flow import HamiltonianFlow
 from hepml.nn._hamiltonian_graph import CentralHamiltonian, GraphHamiltonian
-from hepml.nn._hamiltonian_networks import MLPFlow, MLPHamiltonian, SeparableHamiltonian
+from hepml.nn._hamiltonian_networks import (
+    EvenHamiltonian,
+    MLPFlow,
+    MLPHamiltonian,
+    SeparableHamiltonian,
+)
 from hepml.nn._irreps_gate import IrrepsGate
 from hepml.nn._irreps_harmonics import IrrepsHarmonics
 from hepml.nn._irreps_linear import IrrepsLinear
@@ -20,6 +25,7 @@ __all__ = [
     "MLP",
     "CentralHamiltonian",
     "DeepSets",
+    "EvenHamiltonian",
     "GraphHamiltonian",
     "HamiltonianFlow",
     "IrrepsGate",

@@ -19,7 +19,8 @@ _SOFTENING = 1e-12
 class GraphHamiltonian(nn.Module):
     """``H = sum_i T(p_i) + 1/2 sum_{i != j} V(q_i - q_j)`` over the bodies of each set.
 
-    Only relative positions enter, so that total momentum is conserved; T(p) = T(-p).
+    Only relative positions enter, so that total momentum is conserved; T(p) = T(-p), and of V only
+    the even part is seen, as each pair enters in both directions.
 
     Parameters
     ----------
@@ -43,7 +44,12 @@ class GraphHamiltonian(nn.Module):
     torch.Size([3])
     """
 
-    claims: ClassVar[tuple[str, ...]] = ("motion reversal", "space translation", "body permutation")
+    claims: ClassVar[tuple[str, ...]] = (
+        "motion reversal",
+        "space translation",
+        "space inversion",
+        "body permutation",
+    )
 
     def __init__(
         self, space: int, widths: Sequence[int] = (64, 64), activation: Activation = "softplus"

@@ -143,8 +143,7 @@ class SeparableHamiltonian(nn.Module):
 
     def kinetic(self, p: Float[Tensor, "systems dimension"]) -> Float[Tensor, " systems"]:
         """``T = (t(p) + t(-p)) / 2``."""
-        energy: Tensor = (self.t(p) + self.t(-p)) / 2
-        return energy[:, 0]
+        return _even(self.t, p)
 
     def potential(self, q: Float[Tensor, "systems dimension"]) -> Float[Tensor, " systems"]:
         """``V = v(q)``."""
@@ -162,8 +161,7 @@ class SeparableHamiltonian(nn.Module):
         self, p: Float[Tensor, "systems dimension"]
     ) -> Float[Tensor, "systems dimension"]:
         """``dT/dp`` in closed form."""
-        ahead, back = self.t.gradient(cat([p, -p])).chunk(2)
-        return (ahead - back) / 2
+        return _even_gradient(self.t, p)
 
     def potential_gradient(
         self, q: Float[Tensor, "systems dimension"]
@@ -177,3 +175,45 @@ class SeparableHamiltonian(nn.Module):
         """``(dH/dq, dH/dp)`` in closed form."""
         _require_dimension(q, p, self.dimension)
         return self.potential_gradient(q), self.kinetic_gradient(p)
+
+
+class EvenHamiltonian(SeparableHamiltonian):
+    """H = T(p) + V(q), both even: the mirror image of a motion is a motion.
+
+    For systems about a known centre, the origin of the coordinates.
+
+    Parameters
+    ----------
+    dimension, widths, activation
+        As of :class:`SeparableHamiltonian`.
+    """
+
+    claims: ClassVar[tuple[str, ...]] = (*SeparableHamiltonian.claims, "space inversion")
+
+    def potential(self, q: Float[Tensor, "systems dimension"]) -> Float[Tensor, " systems"]:
+        """``V = (v(q) + v(-q)) / 2``."""
+        return _even(self.v, q)
+
+    def potential_gradient(
+        self, q: Float[Tensor, "systems dimension"]
+    ) -> Float[Tensor, "systems dimension"]:
+        """``dV/dq`` in closed form."""
+        return _even_gradient(self.v, q)
+
+    def gradient(
+        self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
+    ) -> tuple[Float[Tensor, "systems dimension"], Float[Tensor, "systems dimension"]]:
+        """``(dH/dq, dH/dp)`` in closed form."""
+        return super().gradient(q, p)
+
+
+def _even(network: SmoothNetwork, x: Tensor) -> Float[Tensor, " systems"]:
+    """``(f(x) + f(-x)) / 2``."""
+    energy: Tensor = (network(x) + network(-x)) / 2
+    return energy[:, 0]
+
+
+def _even_gradient(network: SmoothNetwork, x: Tensor) -> Tensor:
+    """``(f'(x) - f'(-x)) / 2``."""
+    ahead, back = network.gradient(cat([x, -x])).chunk(2)
+    return (ahead - back) / 2

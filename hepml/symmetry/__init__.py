@@ -20,6 +20,7 @@ from hepml.symmetry._states import (
     BodyPermutation,
     MotionReversal,
     PhaseSpace,
+    SpaceInversion,
     SpaceRotation,
     SpaceTranslation,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "PhiRotation",
     "Rotation",
     "SoftEmission",
+    "SpaceInversion",
     "SpaceRotation",
     "SpaceTranslation",
     "Symmetry",

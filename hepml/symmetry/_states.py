@@ -165,6 +165,35 @@ class SpaceRotation(_OfMotion):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SpaceInversion(_OfMotion):
+    """Parity: coordinates and momenta change their sign, and with them velocities and forces."""
+
+    name: ClassVar[str] = "space inversion"
+    exact: ClassVar[bool] = True
+
+    def element(
+        self,
+        inputs: PhaseSpace,
+        strength: float | None,  # noqa: ARG002
+        generator: Generator,  # noqa: ARG002
+    ) -> Tensor:
+        """There is but one: the sign."""
+        _require_states(inputs, self.name)
+        return -inputs.q.new_ones(1)
+
+    def act(self, element: Tensor, inputs: PhaseSpace) -> PhaseSpace:
+        """The mirror image."""
+        sign = element.to(inputs.q)
+        return inputs._replace(q=sign * inputs.q, p=sign * inputs.p)
+
+    def act_on_rates(
+        self, element: Tensor, rates: Float[Tensor, "bodies components"]
+    ) -> Float[Tensor, "bodies components"]:
+        """Velocities and forces with the other sign."""
+        return element.to(rates) * rates
+
+
+@dataclass(frozen=True, kw_only=True)
 class BodyPermutation(_OfMotion):
     """Another order of the bodies within each set."""
 

@@ -17,12 +17,13 @@ from hepml.symmetry._sets import BatchComposition, Permutation
 from hepml.symmetry._states import (
     BodyPermutation,
     MotionReversal,
+    SpaceInversion,
     SpaceRotation,
     SpaceTranslation,
 )
 from hepml.symmetry._symmetry import Symmetry
 
-# The names by which claims and the command line call them, for outputs of whole sets; the last four
+# The names by which claims and the command line call them, for outputs of whole sets; the last five
 # for energies of sets of bodies.
 SYMMETRIES: dict[str, Symmetry] = {
     "permutation": Permutation(),
@@ -41,6 +42,7 @@ SYMMETRIES: dict[str, Symmetry] = {
     "motion reversal": MotionReversal(),
     "space translation": SpaceTranslation(),
     "space rotation": SpaceRotation(),
+    "space inversion": SpaceInversion(),
     "body permutation": BodyPermutation(),
 }
 

@@ -39,8 +39,9 @@ class DynamicsEvaluation:
     energies, true_energies
         Along predicted and along true trajectories.
     drift
-        Of energy, momentum and angular momentum: the largest change along a trajectory divided by
-        the size of what adds up to it; the median and the largest over the trajectories.
+        Of energy, momentum and angular momentum: the largest change along a trajectory, divided by
+        the largest ``|H|``, ``sum_i |p_i|`` or ``sum_i |q_i| |p_i|`` along it; the median and the
+        largest over the trajectories. The true H, whose zero is that of the system.
     q, p
         The predicted trajectories.
     stopped

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from hepml.errors import InputError
 from hepml.nn import (
     CentralHamiltonian,
+    EvenHamiltonian,
     GraphHamiltonian,
     HamiltonianFlow,
     MLPFlow,
@@ -22,6 +23,7 @@ from hepml.solvers import Flow, Solver, rollout
 # The names by which the command line and checkpoints call them.
 NETWORKS: dict[str, type[nn.Module]] = {
     "CentralHamiltonian": CentralHamiltonian,
+    "EvenHamiltonian": EvenHamiltonian,
     "GraphHamiltonian": GraphHamiltonian,
     "MLPFlow": MLPFlow,
     "MLPHamiltonian": MLPHamiltonian,

@@ -22,6 +22,8 @@ from hepml.training._checkpoint import (
 from hepml.training._dynamics_network import NETWORKS, network_arguments
 from hepml.training._folder import RunFolder, first_rank
 
+# What of the origin of trajectories decides about their motion.
+_SYSTEM = ("system", "constants")
 # States, when the loss of the test trajectories is computed.
 _TESTED_TOGETHER = 10_000
 
@@ -48,6 +50,24 @@ class DynamicsCheckpoint(NamedTuple):
 
     model: nn.Module
     info: CheckpointInfo
+
+    def require_system(self, trajectories: Trajectories) -> None:
+        """Refuse trajectories of another system than the one that the network has learned.
+
+        Raises
+        ------
+        InputError
+            If both are known, and name or constants differ.
+        """
+        learned, about = self.info.run.get("learned_from") or {}, trajectories.about
+        for name in _SYSTEM:
+            if name in learned and name in about and learned[name] != about[name]:
+                raise InputError(
+                    "trajectories",
+                    expected=f"the {name} that the network has learned, {_said(learned[name])}",
+                    got=_said(about[name]),
+                    fix="train a network on such trajectories, or generate those of its system",
+                )
 
 
 def train_dynamics(
@@ -149,7 +169,8 @@ def train_dynamics(
     arguments = network_arguments(network, bodies, space, widths, activation)
     torch.manual_seed(seed)
     model = NETWORKS[network](**arguments).to(data.q.dtype)
-    info = CheckpointInfo(network, arguments, run=options)
+    learned_from = {name: data.about[name] for name in _SYSTEM if name in data.about}
+    info = CheckpointInfo(network, arguments, run={**options, "learned_from": learned_from})
 
     # Lightning takes longer to import than a mistyped name to be found.
     from hepml.training._dynamics_task import DynamicsTask
@@ -205,6 +226,13 @@ def load_dynamics(path: str | Path) -> DynamicsCheckpoint:
     return DynamicsCheckpoint(model, info)
 
 
+def _said(value: Any) -> str:
+    """A name, or constants with their values."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(f"{name} = {number}" for name, number in value.items()) or "none"
+
+
 def _fit(
     task: Any,
     options: Mapping[str, Any],
@@ -234,7 +262,7 @@ def _fit(
         trainer = make_trainer({**options, "devices": 1, "validation": True}, callbacks)
         last = folder.last if resume and folder.last.exists() else None
         if last is not None:
-            _finished_epochs(folder, options)
+            _finished_epochs(folder, {**options, "learned_from": task.info.run["learned_from"]})
         if overwrite:
             folder.remove()
         if last is None:

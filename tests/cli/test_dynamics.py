@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -59,6 +60,63 @@ def test_from_trajectories_to_figures(springs, tmp_path, capsys):
     assert predicted.q.shape == data.q.shape
     torch.testing.assert_close(predicted.q[:, 0], data.q[:, 0].float())
     assert predicted.about["predicted_by"] == "SeparableHamiltonian"
+
+
+@pytest.fixture
+def checkpoint(springs, tmp_path):
+    """A network that has learned next to nothing."""
+    words = ["dynamics", "train", "MLPHamiltonian", str(springs), "-o", str(tmp_path / "run")]
+    assert main([*words, "--epochs=1", "--steps=1", "--widths", "4"]) == 0
+    return tmp_path / "run"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["evaluate", "rollout"])
+def test_trajectories_of_another_system(checkpoint, springs, tmp_path, capsys, command):
+    data = read_trajectories(springs)
+    for about, expected, got in (
+        (
+            {"system": "pendulum"},
+            "the system that the network has learned, mass-spring",
+            "pendulum",
+        ),
+        ({"constants": {"mass": 2.0}}, "the constants that the network has learned", "mass = 2.0"),
+    ):
+        other = tmp_path / f"{got.split()[0]}.root"
+        write_trajectories(replace(data, about={**data.about, **about}), other)
+        words = [command, str(checkpoint), str(other), "-o", str(tmp_path / "none")]
+        assert main(["dynamics", *words]) == 1
+        message = capsys.readouterr().err
+        assert expected in message
+        assert f"got {got}." in message
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.slow
+def test_outputs_are_refused_before_the_work(checkpoint, springs, tmp_path, capsys, monkeypatch):
+    def work(*_, **__):
+        raise AssertionError("too late")
+
+    monkeypatch.setattr("hepml.training.evaluate_dynamics", work)
+    monkeypatch.setattr("hepml.training.Dynamics", work)
+    monkeypatch.setattr("hepml.cli._dynamics.simulate", work)
+    (tmp_path / "file").write_text("kept")
+    words = {
+        "evaluate": ["evaluate", str(checkpoint), str(springs), "-o"],
+        "rollout": ["rollout", str(checkpoint), str(springs), "-o"],
+        "generate": ["generate", "pendulum"],
+    }
+    for command, name, message in (
+        ("evaluate", "file", "expected a folder, got a file"),
+        ("evaluate", "file/below", "expected a folder that can be written"),
+        ("rollout", "file", "expected a new file, got one that exists"),
+        ("rollout", "", "expected a new file, got a folder"),
+        ("rollout", "no/such.root", "expected a file in a folder that exists"),
+        ("generate", "no/such.root", "expected a file in a folder that exists"),
+    ):
+        assert main(["dynamics", *words[command], str(tmp_path / name)]) == 1
+        assert message in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 def test_generate(tmp_path, capsys):

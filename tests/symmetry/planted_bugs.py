@@ -23,6 +23,7 @@ from hepml.symmetry import (
     PhiRotation,
     Rotation,
     SoftEmission,
+    SpaceInversion,
     SpaceRotation,
     SpaceTranslation,
     Symmetry,
@@ -292,7 +293,9 @@ class Bodies(nn.Module):
         q, p, offsets = state
         centre = segment_sum(q, offsets) / offsets.diff()[:, None]
         away = q - segment_gather(centre, offsets, len(q))
-        if self.bug == "drag":
+        if self.bug == "gravity":
+            away = away + away.new_tensor([0.0, 1.0])
+        elif self.bug == "drag":
             p = p + away
         elif self.bug == "origin":
             away = q
@@ -366,5 +369,6 @@ PAIRS = [
     Pair("friction", MotionReversal(), Bodies, lambda: Bodies("drag")),
     Pair("distance from the origin", SpaceTranslation(), Bodies, lambda: Bodies("origin")),
     Pair("one axis stretched", SpaceRotation(), Bodies, lambda: Bodies("axis")),
+    Pair("down is not up", SpaceInversion(), Bodies, lambda: Bodies("gravity")),
     Pair("the first is heavier", BodyPermutation(), Bodies, lambda: Bodies("order")),
 ]

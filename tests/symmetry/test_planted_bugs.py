@@ -13,6 +13,7 @@ from hepml.symmetry import (
     MotionReversal,
     PhaseSpace,
     PhiRotation,
+    SpaceInversion,
     SpaceRotation,
     SpaceTranslation,
     Symmetry,
@@ -23,7 +24,7 @@ from hepml.symmetry import (
 every_pair = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 
 
-MOTION = MotionReversal | SpaceTranslation | SpaceRotation | BodyPermutation
+MOTION = MotionReversal | SpaceTranslation | SpaceRotation | SpaceInversion | BodyPermutation
 
 
 def _inputs(symmetry: Symmetry) -> ParticleSet | PhaseSpace | Tensor:

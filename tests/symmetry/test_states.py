@@ -16,13 +16,14 @@ from hepml.symmetry import (
     BodyPermutation,
     MotionReversal,
     PhaseSpace,
+    SpaceInversion,
     SpaceRotation,
     SpaceTranslation,
     check,
     random_jets,
 )
 
-KINDS = [MotionReversal, SpaceTranslation, SpaceRotation, BodyPermutation]
+KINDS = [MotionReversal, SpaceTranslation, SpaceRotation, SpaceInversion, BodyPermutation]
 
 
 def bodies(space=2):
@@ -54,8 +55,8 @@ class Ordered(GraphHamiltonian):
 CLAIMS = {
     GraphHamiltonian: GraphHamiltonian.claims,
     CentralHamiltonian: CentralHamiltonian.claims,
-    Magnetic: ("space rotation", "body permutation"),
-    Ordered: ("motion reversal",),
+    Magnetic: ("space rotation", "space inversion", "body permutation"),
+    Ordered: ("motion reversal", "space inversion"),
 }
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -137,6 +138,14 @@ def test_batches_are_decided_by_seed_and_epoch():
     assert not torch.equal(drawn(1, 2), drawn(1, 3))
     assert not torch.equal(drawn(1, 2), drawn(2, 2))
     assert torch.equal(drawn(1, 2, 20), torch.arange(20).repeat(3))
+
+
+def test_a_run_is_resumed_with_the_system_that_it_began_with(tmp_path):
+    data = replace(oscillators(), about={"system": "mass-spring", "test_fraction": 0.25})
+    train_dynamics("MLPHamiltonian", data, output=tmp_path, widths=[4], **QUICK)
+    other = replace(data, about={**data.about, "system": "pendulum"})
+    with pytest.raises(InputError, match=r"began with: learned_from=\{'system': 'mass-spring'\}"):
+        train_dynamics("MLPHamiltonian", other, output=tmp_path, widths=[4], resume=True, **QUICK)
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """What a kernel is, and how one is chosen."""
 
+import functools
+import importlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from hepml.errors import KernelError
 
 ENVIRONMENT_VARIABLE = "HEPML_KERNEL"
 # An operation need not have a kernel of each name.
-NAMES = ("triton", "onednn", "torch", "torch_scatter", "reference")
+NAMES = ("triton", "native", "onednn", "torch", "torch_scatter", "reference")
 
 
 def _nothing(*_: Any) -> list[str]:
@@ -42,6 +44,19 @@ class Kernel:
     function: Callable[..., Any]
     tolerance: float
     reasons: Callable[..., list[str]] = _nothing
+
+
+@functools.cache
+def import_failure(package: str, command: str) -> str | None:
+    """Why a package, which the command installs, cannot be imported; None if it was."""
+    try:
+        importlib.import_module(package.replace("-", "_"))
+    except ModuleNotFoundError:
+        return f"{package} is not installed ({command})"
+    except (ImportError, OSError, RuntimeError) as error:
+        # A build for another torch or another CUDA ends so.
+        return f"{package} does not load ({error})"
+    return None
 
 
 def choose_kernel(kernels: Sequence[Kernel], *arguments: Any) -> Kernel:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hepml.errors import InputError
-from hepml.ops import _reference, _torch
+from hepml.ops import _native_segments, _reference, _torch
 from hepml.ops._kernel import choose_kernel
 from hepml.ops._reference import per_row, widened
 from hepml.ops._table import KERNELS
@@ -126,6 +126,16 @@ def _keep_values(ctx: Any, inputs: Any, output: Tensor) -> None:
     ctx.save_for_backward(inputs[0], inputs[1], output)
 
 
+def _once(grad: Tensor) -> bool:
+    """Whether nobody differentiates this derivative again, or looks on."""
+    return not torch.is_grad_enabled() and not _traced(grad)
+
+
+def _natively(grad: Tensor) -> bool:
+    """Whether a derivative has a kernel of its own for this: where the values have one."""
+    return _once(grad) and choose_kernel(KERNELS["segment_sum"], grad).name == "native"
+
+
 def _segment_sum_backward(ctx: Any, grad: Tensor) -> Any:
     (offsets,) = ctx.saved_tensors
     return segment_gather(grad, offsets, ctx.items), None
@@ -145,8 +155,9 @@ def _segment_mean_backward(ctx: Any, grad: Tensor) -> Any:
 def _segment_extremum_backward(ctx: Any, grad: Tensor) -> Any:
     """Each of the items that tie for the extremum gets the same share of the gradient."""
     values, offsets, extremum = ctx.saved_tensors
-    once = not torch.is_grad_enabled() and not _traced(grad)
-    if values.device.type == "cpu" and values.numel() and once:
+    if _natively(grad):
+        return _native_segments.extremum_backward(grad, values, extremum, offsets), None
+    if values.device.type == "cpu" and values.numel() and _once(grad):
         return _torch.share_among_ties(grad, values, extremum, offsets), None
     items = values.shape[0]
     hit = widened((values == segment_gather(extremum, offsets, items)).to(values.dtype))
@@ -156,6 +167,8 @@ def _segment_extremum_backward(ctx: Any, grad: Tensor) -> Any:
 
 def _segment_softmax_backward(ctx: Any, grad: Tensor) -> Any:
     offsets, softmax = ctx.saved_tensors
+    if _natively(grad):
+        return _native_segments.softmax_backward(grad, softmax, offsets), None
     weighted = widened(grad) * widened(softmax)
     total = segment_gather(segment_sum(weighted, offsets), offsets, grad.shape[0])
     return (weighted - widened(softmax) * total).to(grad.dtype), None
@@ -163,6 +176,8 @@ def _segment_softmax_backward(ctx: Any, grad: Tensor) -> Any:
 
 def _segment_logsumexp_backward(ctx: Any, grad: Tensor) -> Any:
     values, offsets, result = ctx.saved_tensors
+    if _natively(grad):
+        return _native_segments.logsumexp_backward(grad, values, result, offsets), None
     items = values.shape[0]
     if widened(values) is values:
         shift = result.masked_fill(result == -torch.inf, 0)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hepml.ops import _pair_reference, _pair_torch
+from hepml.ops import _native, _pair_native, _pair_reference, _pair_torch
 from hepml.ops._kernel import Kernel
 
 
@@ -23,6 +23,13 @@ def _why_not_onednn(values: Tensor, *_: Any) -> list[str]:
 PAIR_KERNELS = {
     "pair_messages": (
         Kernel(
+            "native",
+            "pair_messages",
+            _pair_native.pair_messages,
+            64.0,
+            _pair_native.why_not,
+        ),
+        Kernel(
             "onednn",
             "pair_messages",
             _pair_torch.onednn_pair_messages,
@@ -34,6 +41,13 @@ PAIR_KERNELS = {
     ),
     "pair_messages_backward": (
         Kernel(
+            "native",
+            "pair_messages_backward",
+            _pair_native.pair_messages_backward,
+            64.0,
+            _pair_native.why_not,
+        ),
+        Kernel(
             "onednn",
             "pair_messages_backward",
             _pair_torch.onednn_pair_messages_backward,
@@ -44,10 +58,18 @@ PAIR_KERNELS = {
         Kernel("reference", "pair_messages_backward", _pair_reference.pair_messages_backward, 0.0),
     ),
     "pair_moments": (
+        Kernel("native", "pair_moments", _pair_native.pair_moments, 4.0, _native.why_not_here),
         Kernel("torch", "pair_moments", _pair_torch.pair_moments, 4.0),
         Kernel("reference", "pair_moments", _pair_reference.pair_moments, 0.0),
     ),
     "pair_moments_backward": (
+        Kernel(
+            "native",
+            "pair_moments_backward",
+            _pair_native.pair_moments_backward,
+            4.0,
+            _native.why_not_here,
+        ),
         Kernel("torch", "pair_moments_backward", _pair_torch.pair_moments_backward, 4.0),
         Kernel("reference", "pair_moments_backward", _pair_reference.pair_moments_backward, 0.0),
     ),

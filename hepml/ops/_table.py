@@ -1,6 +1,6 @@
 """The kernels of every operation, in order of preference."""
 
-from hepml.ops import _reference, _torch, _torch_scatter, _triton
+from hepml.ops import _native, _native_segments, _reference, _torch, _torch_scatter, _triton
 from hepml.ops._kernel import Kernel
 
 OPERATIONS = (
@@ -13,11 +13,13 @@ _EXACT = ("segment_max", "segment_min", "segment_gather", "scatter_max", "scatte
 
 
 def _kernels(operation: str) -> tuple[Kernel, ...]:
-    """The kernels of an operation; on a CPU torch's own come first, being the fastest."""
+    """The kernels of an operation, the fastest first."""
     tolerance = 0.0 if operation in _EXACT else 4.0
     triton = getattr(_triton, operation, None)
+    native = getattr(_native_segments, operation, None)
     return (
         *([Kernel("triton", operation, triton, tolerance, _triton.why_not)] if triton else []),
+        *([Kernel("native", operation, native, tolerance, _native.why_not)] if native else []),
         Kernel("torch", operation, getattr(_torch, operation), tolerance),
         Kernel(
             "torch_scatter",

@@ -4,15 +4,15 @@ Its maximum and minimum are meant for finite values: NaN is skipped, and segment
 the lowest finite number, where torch gives NaN and -inf.
 """
 
-import functools
-import importlib
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from hepml.ops._kernel import import_failure
 from hepml.ops._reference import widened
 
+_INSTALL = "pip install torch-scatter --no-build-isolation"
 _GATHERED = (
     *(torch.float32, torch.float64, torch.float16, torch.bfloat16),
     *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8),
@@ -21,7 +21,7 @@ _GATHERED = (
 
 def why_not(values: Tensor, *_: Any) -> list[str]:
     """Why torch-scatter cannot take these values; empty if it can."""
-    if failure := _import_failure():
+    if failure := import_failure("torch-scatter", _INSTALL):
         return [failure]
     if values.device.type == "cuda" and torch.ops.torch_scatter.cuda_version() == -1:
         return ["torch-scatter was built without CUDA"]
@@ -30,19 +30,6 @@ def why_not(values: Tensor, *_: Any) -> list[str]:
     if values.dtype not in _GATHERED:
         return [f"torch-scatter does not take {values.dtype}"]
     return []
-
-
-@functools.cache
-def _import_failure() -> str | None:
-    """Why the package cannot be imported; None if it was."""
-    try:
-        importlib.import_module("torch_scatter")
-    except ModuleNotFoundError:
-        return "torch-scatter is not installed (pip install torch-scatter --no-build-isolation)"
-    except (ImportError, OSError, RuntimeError) as error:
-        # A build for another torch or another CUDA ends so.
-        return f"torch-scatter does not load ({error})"
-    return None
 
 
 def segment_sum(values: Tensor, offsets: Tensor) -> Tensor:

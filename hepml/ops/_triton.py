@@ -5,14 +5,13 @@ program; a segment of more than 1024 items is shared out among programs of 512 i
 second launch reduces what they found. Half precision is computed in float32.
 """
 
-import functools
-import importlib
 import os
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from hepml.ops._kernel import import_failure
 from hepml.ops._reference import widened
 
 PIECE = 512
@@ -29,20 +28,8 @@ def why_not(values: Tensor, *_: Any) -> list[str]:
         return [f"it needs a CUDA device, and the values are on {values.device.type}"]
     if values.dtype not in _DTYPES:
         return [f"it does not take {values.dtype}"]
-    failure = _import_failure()
+    failure = import_failure("triton", "pip install triton")
     return [failure] if failure else []
-
-
-@functools.cache
-def _import_failure() -> str | None:
-    """Why Triton cannot be imported; None if it was."""
-    try:
-        importlib.import_module("triton")
-    except ModuleNotFoundError:
-        return "triton is not installed (pip install triton)"
-    except (ImportError, OSError, RuntimeError) as error:
-        return f"triton does not load ({error})"
-    return None
 
 
 def segment_sum(values: Tensor, offsets: Tensor) -> Tensor:

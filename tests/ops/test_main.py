@@ -15,13 +15,17 @@ def test_every_kernel_of_every_operation_has_a_line(monkeypatch):
         line.split()[0] for line in lines if line.endswith(" on cpu") and line[0] != " "
     ] == list(OPERATIONS)
     chosen = next(line for line in lines if line.startswith("*"))
+    assert chosen == "* native        can: One pass in C"
+    doubles = listing.report("cpu", torch.float64)
+    chosen = next(line for line in doubles if line.startswith("*"))
     assert chosen.startswith("* torch ")
     assert "can: embedding_bag in float32, else segment_reduce where it is narrow" in chosen
+    assert "  native        cannot: it is for float32, not torch.float64" in doubles
     assert "  triton        cannot: it needs a CUDA device, and the values are on cpu" in lines
 
 
 def test_it_says_why_not(monkeypatch):
-    monkeypatch.setattr(_torch_scatter, "_import_failure", lambda: "the package is on holiday")
+    monkeypatch.setattr(_torch_scatter, "import_failure", lambda *_: "the package is on holiday")
     assert "  torch_scatter cannot: the package is on holiday" in listing.report("cpu")
 
 

@@ -9,6 +9,7 @@ from ops.ragged import forced
 from hepml import ops
 from hepml.errors import KernelError
 from hepml.ops import _torch_scatter
+from hepml.ops._kernel import import_failure
 
 VALUES, OFFSETS = torch.ones(3, 2), torch.tensor([0, 1, 3])
 
@@ -16,9 +17,9 @@ VALUES, OFFSETS = torch.ones(3, 2), torch.tensor([0, 1, 3])
 @pytest.fixture
 def fresh_import():
     """The package is looked for again, during the test and after it."""
-    _torch_scatter._import_failure.cache_clear()
+    import_failure.cache_clear()
     yield
-    _torch_scatter._import_failure.cache_clear()
+    import_failure.cache_clear()
 
 
 @pytest.mark.usefixtures("fresh_import")

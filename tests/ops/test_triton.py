@@ -17,6 +17,7 @@ from ops.test_table import assert_agrees
 from hepml import ops
 from hepml.errors import KernelError
 from hepml.ops import _reference, _triton
+from hepml.ops._kernel import import_failure
 from hepml.ops._table import KERNELS
 
 OPERATIONS = [name for name, kernels in KERNELS.items() if kernels[0].name == "triton"]
@@ -72,10 +73,10 @@ def test_a_package_that_is_absent_or_broken_is_a_reason(monkeypatch, error, reas
         raise error
 
     monkeypatch.setattr(_triton, "_INTERPRETED", True)
-    _triton._import_failure.cache_clear()
+    import_failure.cache_clear()
     monkeypatch.setattr(importlib, "import_module", fail)
     assert _triton.why_not(torch.ones(3), torch.tensor([0, 3])) == [reason]
-    _triton._import_failure.cache_clear()
+    import_failure.cache_clear()
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4, 16, 64, 100, 128, 129, 1024])

@@ -1,0 +1,118 @@
+/* What the native kernels share: vectors of the machine, rows padded to whole vectors, functions
+   that the compiler can vectorise. */
+#ifndef HEPML_NATIVE_H
+#define HEPML_NATIVE_H
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The lanes of a vector, and the vectors that the sums of a matrix product occupy: all registers
+   but those for the operands. */
+#if defined(__AVX512F__)
+enum { LANES = 16, BLOCK_ROWS = 5, BLOCK_VECTORS = 5 };
+#elif defined(__AVX__)
+enum { LANES = 8, BLOCK_ROWS = 6, BLOCK_VECTORS = 2 };
+#elif defined(__aarch64__)
+enum { LANES = 4, BLOCK_ROWS = 5, BLOCK_VECTORS = 5 };
+#else
+enum { LANES = 4, BLOCK_ROWS = 6, BLOCK_VECTORS = 2 };
+#endif
+
+typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
+/* The same in memory that is aligned to numbers only. */
+typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vec load(const float *x) { return *(const loose *)x; }
+INLINE void store(float *x, vec y) { *(loose *)x = y; }
+INLINE vec all(float x) { return x - (vec){0}; }
+INLINE long padded(long n) { return (n + LANES - 1) / LANES * LANES; }
+INLINE long least(long a, long b) { return a < b ? a : b; }
+
+/* A NaN stays. */
+INLINE vec relu(vec x) { return (vec)((ivec)x & ~(x < 0)); }
+INLINE vec where_positive(vec d, vec y) { return (vec)((ivec)d & ~(y <= 0)); }
+
+INLINE vec choose(ivec mask, vec yes, vec no) {
+    return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask));
+}
+INLINE vec magnitude(vec x) { return (vec)((ivec)x & 0x7fffffff); }
+INLINE vec with_sign(vec x, vec sign) { return (vec)((ivec)x | ((ivec)sign & ~0x7fffffff)); }
+INLINE vec as_floats(ivec x) { return __builtin_convertvector(x, vec); }
+
+/* The first n numbers, and others in the other lanes. */
+INLINE vec load_part(const float *x, long n, vec others) {
+    float lanes[LANES];
+    store(lanes, others);
+    memcpy(lanes, x, sizeof(float) * n);
+    return load(lanes);
+}
+INLINE void store_part(float *x, long n, vec y) {
+    float lanes[LANES];
+    store(lanes, y);
+    memcpy(x, lanes, sizeof(float) * n);
+}
+
+INLINE float sum_lanes(vec x) {
+    float lanes[LANES];
+    store(lanes, x);
+    for (int step = LANES / 2; step; step /= 2)
+        for (int l = 0; l < step; l++) lanes[l] += lanes[l + step];
+    return lanes[0];
+}
+
+/* ln(m 2^e) with m between 1/sqrt(2) and sqrt(2): e ln(2) + 2 artanh((m - 1) / (m + 1)), five terms
+   of whose series leave out 1e-9. For positive normal numbers; infinity and NaN stay. */
+INLINE vec log_of(vec x) {
+    const int32_t low = 0x3f3504f3; /* 1 / sqrt(2) */
+    ivec bits = (ivec)x - low;
+    vec e = as_floats(bits >> 23);
+    vec m = (vec)((bits & 0x7fffff) + low);
+    vec s = (m - 1) / (m + 1), z = s * s;
+    vec series = 1 + z * (1.f / 3 + z * (1.f / 5 + z * (1.f / 7 + z * (1.f / 9))));
+    return choose(x < INFINITY, e * 0.693147181f + 2 * s * series, x);
+}
+
+/* ln(1 + x) for x >= 0; what is lost in 1 + x is made up for. */
+INLINE vec log1p_of(vec x) {
+    vec u = 1 + x, lost = x - (u - 1);
+    return choose(x < INFINITY, log_of(u) + lost / u, x);
+}
+
+/* exp(x) = 2^n exp(r), |r| <= ln(2) / 2, eight terms of whose series leave out 5e-9; 0 where the
+   result would be subnormal. */
+INLINE vec exp_of(vec x) {
+    const vec top = all(88.72283f), bottom = all(-87.33654f);
+    vec within = choose(x < bottom, bottom, choose(x > top, top, x));
+    vec shifted = within * 1.44269504f + 12582912.f; /* 1.5 2^23: rounds to an integer */
+    ivec power = ((ivec)shifted - 0x4b400000) << 23;
+    vec n = shifted - 12582912.f;
+    vec r = within - n * 0.693359375f + n * 2.12194440e-4f;
+    vec y = 1 + r * (1 + r * (1.f / 2 + r * (1.f / 6 + r * (1.f / 24 + r * (1.f / 120 +
+            r * (1.f / 720 + r * (1.f / 5040)))))));
+    y = choose(x < bottom, (vec){0}, (vec)((ivec)y + power));
+    return choose(x > top, all(INFINITY), choose(x == x, y, x));
+}
+
+/* The first receiver of each thread, and the number of all: about as many pairs for each. */
+static inline void share_receivers(const int64_t *offsets, int64_t sets, int64_t items,
+                                   int64_t threads, int64_t *first) {
+    int64_t pairs = 0, before = 0, part = 1;
+    for (int64_t set = 0; set < sets; set++) {
+        int64_t n = offsets[set + 1] - offsets[set];
+        pairs += n * (n - 1);
+    }
+    first[0] = 0;
+    for (int64_t set = 0; set < sets; set++) {
+        int64_t n = offsets[set + 1] - offsets[set];
+        for (int64_t i = offsets[set]; i < offsets[set + 1]; i++, before += n - 1)
+            while (part < threads && before * threads >= part * pairs) first[part++] = i;
+    }
+    while (part <= threads) first[part++] = items;
+}
+
+#endif

@@ -1,0 +1,307 @@
+/* Reductions over segments of rows, and what is done to each row with numbers of its segment: the
+   native kernels of hepml.ops.segment_*.
+
+   Threads share the rows equally, wherever the segments end: what a thread finds of a segment that
+   is not its own alone is put together at the end, always in the same order. */
+#include "_native.h"
+
+enum { SUM, MAX, MIN, EXPONENTIALS, TIES, PRODUCTS }; /* what is reduced */
+enum { ROWS = 128, COLUMNS = 4 };                     /* rows summed at a time, vectors of a row */
+
+typedef struct {
+    int64_t operation, segments, channels, threads;
+    const int64_t *offsets;
+    const float *x, *y;    /* (rows, channels) */
+    const float *row, *other; /* (segments, channels) */
+    float *out;
+} Segments;
+
+INLINE float nothing(const int op) { return op == MAX ? -INFINITY : op == MIN ? INFINITY : 0; }
+
+/* What a number adds: exp(x - row), whether x is row, x y, or x itself. */
+INLINE vec term(const int op, vec x, vec y, vec row) {
+    switch (op) {
+        case EXPONENTIALS: return exp_of(x - row);
+        case TIES: return choose(x == row, all(1), all(0));
+        case PRODUCTS: return x * y;
+        default: return x;
+    }
+}
+/* A NaN stays. */
+INLINE vec combine(const int op, vec sum, vec x) {
+    if (op == MAX) return choose((x > sum) | (x != x), x, sum);
+    if (op == MIN) return choose((x < sum) | (x != x), x, sum);
+    return sum + x;
+}
+
+/* Columns of a multiple of whole vectors. */
+INLINE void reduce_columns(const int op, const int vectors, const float *x, const float *y,
+                           const float *row, long rows, long stride, float *out) {
+    vec total[COLUMNS], shift[COLUMNS];
+    for (int v = 0; v < vectors; v++) {
+        total[v] = all(nothing(op));
+        shift[v] = row ? load(row + v * LANES) : (vec){0};
+    }
+    for (long first = 0; first < rows; first += ROWS) {
+        vec sum[COLUMNS];
+        for (int v = 0; v < vectors; v++) sum[v] = all(nothing(op));
+        for (long r = first; r < least(rows, first + ROWS); r++)
+            for (int v = 0; v < vectors; v++) {
+                long at = r * stride + v * LANES;
+                vec second = op == PRODUCTS ? load(y + at) : (vec){0};
+                sum[v] = combine(op, sum[v], term(op, load(x + at), second, shift[v]));
+            }
+        for (int v = 0; v < vectors; v++) total[v] = combine(op, total[v], sum[v]);
+    }
+    for (int v = 0; v < vectors; v++) store(out + v * LANES, total[v]);
+}
+
+/* Rows narrower than a vector, one after another as they lie: every `period` vectors, a lane holds
+   the same column again. */
+INLINE void reduce_narrow(const int op, const int period, long channels, const float *x,
+                          const float *y, const float *row, long rows, float *out) {
+    vec total[LANES], shift[LANES];
+    float lanes[LANES];
+    for (int v = 0; v < period; v++) {
+        total[v] = all(nothing(op));
+        for (int l = 0; l < LANES; l++) lanes[l] = row ? row[(v * LANES + l) % channels] : 0;
+        shift[v] = load(lanes);
+    }
+    for (long first = 0; first < rows; first += ROWS * LANES) {
+        long end = least(rows, first + ROWS * LANES) * channels, at = first * channels;
+        vec sum[LANES];
+        for (int v = 0; v < period; v++) sum[v] = all(nothing(op));
+        for (; at + period * LANES <= end; at += period * LANES)
+            for (int v = 0; v < period; v++) {
+                vec second = op == PRODUCTS ? load(y + at + v * LANES) : (vec){0};
+                sum[v] = combine(op, sum[v], term(op, load(x + at + v * LANES), second, shift[v]));
+            }
+        for (int v = 0; at < end; v++, at += LANES) {
+            long n = least(LANES, end - at);
+            vec second = op == PRODUCTS ? load_part(y + at, n, all(0)) : (vec){0};
+            vec found = term(op, load_part(x + at, n, all(0)), second, shift[v]);
+            store(lanes, found);
+            sum[v] = combine(op, sum[v], load_part(lanes, n, all(nothing(op))));
+        }
+        for (int v = 0; v < period; v++) total[v] = combine(op, total[v], sum[v]);
+    }
+    vec sum = all(nothing(op));
+    if (period == 1) {
+        /* The same column again after so many lanes. */
+        sum = total[0];
+        for (int step = LANES / 2; step >= channels; step /= 2) {
+            float twice[2 * LANES];
+            store(twice, sum);
+            store(twice + LANES, sum);
+            sum = combine(op, sum, load(twice + step));
+        }
+    } else {
+        float flat[LANES * LANES];
+        for (int v = 0; v < period; v++) store(flat + v * LANES, total[v]);
+        for (int l = 0; l < LANES; l++)
+            sum = combine(op, sum, load_part(flat + l * channels, channels, all(nothing(op))));
+    }
+    store_part(out, channels, sum);
+}
+
+INLINE void reduce_rows(const int op, long channels, const float *x, const float *y,
+                        const float *row, long rows, float *out) {
+    if (channels < LANES) {
+        if (LANES % channels == 0) reduce_narrow(op, 1, channels, x, y, row, rows, out);
+        else reduce_narrow(op, (int)channels, channels, x, y, row, rows, out);
+        return;
+    }
+    for (long c = 0; c < channels;) {
+        /* The last vectors overlap those before them. */
+        long left = channels - c;
+        if (left < LANES) c = channels - LANES, left = LANES;
+        const float *second = y ? y + c : NULL, *shift = row ? row + c : NULL;
+        switch (least(left / LANES, COLUMNS)) {
+            case 1:
+                reduce_columns(op, 1, x + c, second, shift, rows, channels, out + c);
+                c += LANES;
+                break;
+            case 2:
+                reduce_columns(op, 2, x + c, second, shift, rows, channels, out + c);
+                c += 2 * LANES;
+                break;
+            case 3:
+                reduce_columns(op, 3, x + c, second, shift, rows, channels, out + c);
+                c += 3 * LANES;
+                break;
+            default:
+                reduce_columns(op, 4, x + c, second, shift, rows, channels, out + c);
+                c += 4 * LANES;
+        }
+    }
+}
+
+/* What a thread found of the first and of the last segment of its rows. */
+typedef struct {
+    int64_t segment[2];
+    float *found[2];
+} Ends;
+
+/* The segment of a row: the last that begins at it or before it, and is not empty. */
+static int64_t segment_of(const Segments *of, int64_t row) {
+    int64_t low = 0, high = of->segments;
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (of->offsets[middle + 1] <= row) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+INLINE void reduce_share(const int op, const Segments *of, int64_t first, int64_t last, Ends *ends) {
+    long channels = of->channels;
+    for (int64_t s = segment_of(of, first); s < of->segments && of->offsets[s] < last; s++) {
+        int64_t start = of->offsets[s], end = of->offsets[s + 1];
+        float *out = of->out + s * channels;
+        if (start == end) continue;
+        if (start < first || end > last) {
+            int which = start < first ? 0 : 1;
+            ends->segment[which] = s;
+            out = ends->found[which];
+        }
+        start = start < first ? first : start;
+        end = least(end, last);
+        reduce_rows(op, channels, of->x + start * channels, of->y ? of->y + start * channels : NULL,
+                    of->row ? of->row + s * channels : NULL, end - start, out);
+    }
+}
+
+static void reduce_all(const Segments *of, int64_t first, int64_t last, Ends *ends) {
+    switch (of->operation) {
+        case SUM: reduce_share(SUM, of, first, last, ends); break;
+        case MAX: reduce_share(MAX, of, first, last, ends); break;
+        case MIN: reduce_share(MIN, of, first, last, ends); break;
+        case EXPONENTIALS: reduce_share(EXPONENTIALS, of, first, last, ends); break;
+        case TIES: reduce_share(TIES, of, first, last, ends); break;
+        default: reduce_share(PRODUCTS, of, first, last, ends);
+    }
+}
+
+/* Into an array of zeros, which empty segments keep. 0, or 1 without memory. */
+int hepml_segment_reduce(const Segments *of) {
+    int threads = (int)of->threads;
+    int64_t rows = of->offsets[of->segments];
+    long channels = of->channels, op = of->operation;
+    Ends *ends = calloc(threads, sizeof(Ends));
+    float *found = malloc(sizeof(float) * 2 * threads * channels);
+    if (!ends || !found) {
+        free(ends);
+        free(found);
+        return 1;
+    }
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+    for (int k = 0; k < threads; k++) {
+        for (int which = 0; which < 2; which++) {
+            ends[k].segment[which] = -1;
+            ends[k].found[which] = found + (2 * k + which) * channels;
+        }
+        reduce_all(of, rows * k / threads, rows * (k + 1) / threads, ends + k);
+    }
+    int64_t before = -1;
+    for (int k = 0; k < threads; k++)
+        for (int which = 0; which < 2; which++) {
+            int64_t s = ends[k].segment[which];
+            if (s < 0) continue;
+            for (long c = 0; c < channels; c++) {
+                float *to = of->out + s * channels + c, x = ends[k].found[which][c];
+                if (s != before) *to = x;
+                else if (op == MAX) *to = x > *to || x != x ? x : *to;
+                else if (op == MIN) *to = x < *to || x != x ? x : *to;
+                else *to += x;
+            }
+            before = s;
+        }
+    free(found);
+    free(ends);
+    return 0;
+}
+
+/* ---- what is done to each row with the numbers of its segment ---- */
+
+enum { GATHER, SOFTMAX, SHARE_TIES, SOFTMAX_BACKWARD, SHARE_EXPONENTIALS };
+
+/* The row of the segment; exp(x - row) / other; other where x is row; x (y - row);
+   exp(x - row) other. */
+INLINE vec result(const int op, vec x, vec y, vec row, vec other) {
+    switch (op) {
+        case SOFTMAX: return exp_of(x - row) / other;
+        case SHARE_TIES: return choose(x == row, other, all(0));
+        case SOFTMAX_BACKWARD: return x * (y - row);
+        case SHARE_EXPONENTIALS: return exp_of(x - row) * other;
+        default: return row;
+    }
+}
+
+INLINE void map_vector(const int op, const Segments *of, int64_t at, long n, vec row, vec other) {
+    vec x = {0}, y = {0};
+    if (n == LANES) {
+        if (op != GATHER) x = load(of->x + at);
+        if (op == SOFTMAX_BACKWARD) y = load(of->y + at);
+        store(of->out + at, result(op, x, y, row, other));
+    } else {
+        if (op != GATHER) x = load_part(of->x + at, n, x);
+        if (op == SOFTMAX_BACKWARD) y = load_part(of->y + at, n, y);
+        store_part(of->out + at, n, result(op, x, y, row, other));
+    }
+}
+
+INLINE void map_share(const int op, const Segments *of, int64_t first, int64_t last) {
+    long channels = of->channels;
+    const int two = op == SOFTMAX || op == SHARE_TIES || op == SHARE_EXPONENTIALS;
+    for (int64_t s = segment_of(of, first); s < of->segments && of->offsets[s] < last; s++) {
+        int64_t start = of->offsets[s] < first ? first : of->offsets[s];
+        int64_t end = least(of->offsets[s + 1], last) * channels;
+        const float *row = of->row + s * channels, *other = two ? of->other + s * channels : row;
+        if (channels >= LANES) {
+            for (int64_t at = start * channels; at < end; at += channels)
+                for (long c = 0; c < channels; c += LANES) {
+                    long n = least(LANES, channels - c);
+                    if (n == LANES)
+                        map_vector(op, of, at + c, LANES, load(row + c), load(other + c));
+                    else
+                        map_vector(op, of, at + c, n, load_part(row + c, n, (vec){0}),
+                                   load_part(other + c, n, (vec){0}));
+                }
+            continue;
+        }
+        /* As they lie: every `period` vectors, a lane holds the same column again. */
+        long period = LANES % channels ? channels : 1;
+        vec rows[LANES], others[LANES];
+        float lanes[2 * LANES];
+        for (long v = 0; v < period; v++) {
+            for (int l = 0; l < LANES; l++) {
+                lanes[l] = row[(v * LANES + l) % channels];
+                lanes[LANES + l] = other[(v * LANES + l) % channels];
+            }
+            rows[v] = load(lanes);
+            others[v] = load(lanes + LANES);
+        }
+        long v = 0;
+        for (int64_t at = start * channels; at < end; at += LANES) {
+            if (end - at >= LANES) map_vector(op, of, at, LANES, rows[v], others[v]);
+            else map_vector(op, of, at, end - at, rows[v], others[v]);
+            v = v + 1 == period ? 0 : v + 1;
+        }
+    }
+}
+
+void hepml_segment_map(const Segments *of) {
+    int64_t rows = of->offsets[of->segments];
+    int threads = (int)of->threads;
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+    for (int k = 0; k < threads; k++) {
+        int64_t first = rows * k / threads, last = rows * (k + 1) / threads;
+        switch (of->operation) {
+            case GATHER: map_share(GATHER, of, first, last); break;
+            case SOFTMAX: map_share(SOFTMAX, of, first, last); break;
+            case SHARE_TIES: map_share(SHARE_TIES, of, first, last); break;
+            case SOFTMAX_BACKWARD: map_share(SOFTMAX_BACKWARD, of, first, last); break;
+            default: map_share(SHARE_EXPONENTIALS, of, first, last);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+"""The library in C: made once, why not, and right where the tests of other kernels do not look."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from ops.pairs import VARIANTS, arguments_of, assert_close_in_scale, derivatives
+from ops.ragged import forced, offsets_from
+
+from hepml.ops import __main__ as listing
+from hepml.ops import _native, _native_segments, _reference, pair_messages, pair_moments
+from hepml.ops._table import KERNELS
+
+OPERATIONS = [name for name, kernels in KERNELS.items() if "native" in [k.name for k in kernels]]
+each_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+
+
+@pytest.fixture
+def fresh(tmp_path, monkeypatch):
+    """As if the library had never been asked for; its folder is a new one."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    _native._built.cache_clear()
+    yield tmp_path / "hepml"
+    _native._built.cache_clear()
+
+
+def test_it_is_compiled_once(fresh, monkeypatch):
+    assert _native.why_not(torch.ones(1)) == []
+    (library,) = fresh.iterdir()
+    assert library.suffix == ".so"
+    monkeypatch.setattr(_native, "_compile", lambda *_: pytest.fail("compiled again"))
+    _native._built.cache_clear()
+    assert _native.why_not(torch.ones(1)) == []
+
+
+@pytest.mark.parametrize(
+    ("compiler", "reason"),
+    [
+        ("no-such-compiler", r"there is no C compiler 'no-such-compiler' (install gcc, or set CC)"),
+        (f"{sys.executable} -c pass", "it cannot be compiled and loaded"),
+        ("false", "false fails (1)"),
+    ],
+)
+def test_without_a_compiler_others_take_over(fresh, monkeypatch, compiler, reason):
+    monkeypatch.setenv("CC", compiler)
+    monkeypatch.delenv("HEPML_KERNEL", raising=False)
+    (found,) = _native.why_not(torch.ones(1))
+    assert reason in found
+    assert not fresh.exists() or list(fresh.iterdir()) == []
+    lines = listing.report("cpu")
+    assert f"  native        cannot: {found}" in lines
+    assert next(line for line in lines if line.startswith("*")).split()[1] == "torch"
+    values, offsets = torch.arange(6.0), torch.tensor([0, 2, 6])
+    assert _reference.segment_sum(values, offsets).tolist() == [1, 14]
+
+
+def test_a_folder_that_cannot_be_written(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    _native._built.cache_clear()
+    try:
+        (reason,) = _native.why_not(torch.ones(1))
+    finally:
+        _native._built.cache_clear()
+    assert "it cannot be compiled and loaded" in reason
+
+
+def test_several_processes_make_it_at_once(tmp_path):
+    code = "import torch; from hepml.ops import _native; assert not _native.why_not(torch.ones(1))"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    runs = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(3)]
+    assert [run.wait() for run in runs] == [0, 0, 0]
+    assert len(list((tmp_path / "hepml").iterdir())) == 1
+
+
+def arguments_for(operation, lengths, channels, seed=0):
+    """Values for an operation in float32."""
+    offsets = offsets_from(lengths)
+    items = int(offsets[-1])
+    generator = torch.Generator().manual_seed(seed)
+    if operation == "segment_gather":
+        return torch.randn(len(lengths), channels, generator=generator), offsets, items
+    return torch.randn(items, channels, generator=generator) * 3, offsets
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("channels", [*range(1, 20), 31, 32, 33, 47, 64, 65, 100, 300])
+def test_every_width_and_number_of_threads(operation, channels, monkeypatch):
+    monkeypatch.setattr(_native_segments, "_NUMBERS_PER_THREAD", 1)
+    # The threads meet inside long segments, and the first has nothing but empty ones before it.
+    arguments = arguments_for(operation, [0, 0, 700, 1, 0, 16, 17, 33, 2, 300, 0], channels)
+    expected = getattr(_reference, operation)(arguments[0].double(), *arguments[1:])
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 7):
+            torch.set_num_threads(threads)
+            result = getattr(_native_segments, operation)(*arguments)
+            torch.testing.assert_close(result.double(), expected, rtol=2e-6, atol=1e-4)
+            assert torch.equal(result, getattr(_native_segments, operation)(*arguments))
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("operation", ["sum", "mean", "max", "min", "softmax", "logsumexp"])
+@pytest.mark.parametrize("channels", [1, 3, 16, 40])
+def test_derivatives_are_those_of_the_reference(operation, channels):
+    from hepml import ops
+
+    values, offsets = arguments_for("", [3, 0, 50, 1, 20], channels)
+    values = (values * 2).round() / 2  # ties
+    values[3:20] = -torch.inf if operation in ("softmax", "logsumexp") else 1.0
+    above = torch.randn_like(getattr(_reference, f"segment_{operation}")(values, offsets))
+    found = {}
+    for name, dtype in (("native", torch.float32), ("reference", torch.float64)):
+        inputs = values.to(dtype).requires_grad_()
+        with forced(name):
+            result = getattr(ops, f"segment_{operation}")(inputs, offsets)
+            (found[name],) = torch.autograd.grad(result, inputs, above.to(dtype))
+    assert found["native"].abs().max() > 0.1
+    torch.testing.assert_close(found["native"].double(), found["reference"], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 20])
+def test_nan_and_infinity_pass_as_in_the_reference(channels):
+    values, offsets = arguments_for("", [20, 30, 40, 7], channels)
+    values[5] = torch.nan
+    values[20:50] = -torch.inf
+    values[60, -1] = torch.inf
+    for operation in OPERATIONS:
+        if operation == "segment_gather":
+            continue
+        result = getattr(_native_segments, operation)(values, offsets)
+        expected = getattr(_reference, operation)(values, offsets)
+        torch.testing.assert_close(result, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("span", [1e-8, 1e-3, 1.0, 20.0, 80.0])
+def test_exponential_and_logarithm(span):
+    # A segment of two: the first is 0, so that the sum is 1 + exp(x).
+    x = -torch.linspace(0, span, 4001)
+    values = torch.stack([torch.zeros_like(x), x], dim=1).reshape(-1)
+    offsets = torch.arange(0, 2 * len(x) + 1, 2)
+    softmax = _native_segments.segment_softmax(values, offsets)[1::2].double()
+    torch.testing.assert_close(softmax, x.double().sigmoid(), rtol=4e-7, atol=1e-37)
+
+
+def test_means_of_many_numbers_keep_their_digits():
+    values = torch.rand(300_000, 4, generator=torch.Generator().manual_seed(0)) + 1
+    mean = _native_segments.segment_mean(values, torch.tensor([0, len(values)]))
+    torch.testing.assert_close(mean[0].double(), values.double().mean(0), rtol=1e-6, atol=0)
+
+
+def test_values_that_are_not_contiguous():
+    values = torch.randn(3, 60).T
+    offsets = torch.tensor([0, 20, 60])
+    result = _native_segments.segment_sum(values, offsets)
+    torch.testing.assert_close(result, _reference.segment_sum(values, offsets))
+
+
+@each_variant
+@pytest.mark.parametrize("width", [1, 5, 16, 40, 90])
+def test_pairs_of_every_width(variant, width):
+    arguments = arguments_of([0, 40, 1, 3, 0, 2, 17], width=width, **variant)
+    with forced("reference"):
+        expected = derivatives(arguments, second=False)
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            with forced("native"):
+                result = derivatives(arguments, torch.float32, second=False)
+                again = derivatives(arguments, torch.float32, second=False)
+            assert all(map(torch.equal, result, again))
+            assert_close_in_scale(result, expected, 5e-5)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_nan_stays_in_its_set():
+    arguments = arguments_of([4, 5], width=20)
+    arguments["a"][1] = torch.nan
+    arguments = {
+        name: [tuple(t.float() for t in layer) for layer in value] if isinstance(value, list)
+        else tuple(t.float() for t in value) if isinstance(value, tuple)
+        else value if name == "offsets" else value.float()
+        for name, value in arguments.items()
+    }  # fmt: skip
+    with forced("native"):
+        received, moved = pair_messages(**arguments)
+    assert received[1].isnan().all()
+    assert moved[1].isnan().all()
+    assert received[[0, 2, 3, 4, 5, 6, 7, 8]].isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_moments(dtype):
+    p4 = arguments_of([0, 400, 1, 3, 0, 2, 17])["p4"].to(dtype)
+    offsets = offsets_from([0, 400, 1, 3, 0, 2, 17])
+    found = {}
+    for name in ("native", "reference"):
+        inputs = p4.clone().requires_grad_()
+        with forced(f"{name},reference"):
+            sums, squares = pair_moments(inputs, offsets)
+        above = (
+            torch.arange(2.0 * len(p4)).cos().double().reshape(-1, 2),
+            torch.ones(2, 2).double(),
+        )
+        (d_p4,) = torch.autograd.grad((sums, squares), inputs, above)
+        found[name] = [sums.detach(), squares.detach(), d_p4]
+    rtol = 1e-12 if dtype == torch.float64 else 1e-5
+    for got, wanted in zip(found["native"], found["reference"], strict=True):
+        assert got.dtype == wanted.dtype
+        torch.testing.assert_close(got, wanted, rtol=rtol, atol=rtol * float(wanted.abs().max()))
+
+
+def test_too_many_layers():
+    layer = (torch.eye(3), None)
+    a = torch.rand(4, 3)
+    expected = pair_messages(a, a, torch.tensor([0, 4]), layers=[layer] * 3)[0]
+    deep = pair_messages(a, a, torch.tensor([0, 4]), layers=[layer] * 20)[0]
+    torch.testing.assert_close(deep, expected)
+    from hepml.ops._pair_table import PAIR_KERNELS
+
+    native = next(k for k in PAIR_KERNELS["pair_messages"] if k.name == "native")
+    assert native.reasons(a, a, 0, a, a, [*layer] * 20, [], []) == ["it takes 16 layers, not 20"]

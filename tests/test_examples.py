@@ -87,16 +87,22 @@ def test_check_your_network(capsys):
 @pytest.mark.slow
 def test_hamiltonian_table(tmp_path, capsys):
     pytest.importorskip("scipy", reason="needs scipy")
-    words = ["mass-spring", "--quick", "--output", tmp_path]
+    words = ["mass-spring", "--quick", "--serial", "--output", tmp_path]
     run("hamiltonian_table", *words)
     printed = capsys.readouterr().out
-    rows = json.loads((tmp_path / "mass-spring.json").read_text())
-    assert [row["run"] for row in rows][:2] == ["baseline", "HNN"]
-    assert [row["run"] for row in rows][-3:] == ["ours", "ours, leapfrog", "ours, yoshida4"]
-    # No more parameters than the published network, which has an output without use.
-    assert all(row["parameters"] <= 42_400 for row in rows if row["run"] != "baseline")
-    mse, error = rows[1]["energy"]
-    assert f"{mse:.2e} ± {error:.1e}" in printed
+    table = [line for line in printed.splitlines() if line.startswith("|")][2:]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table]
+    assert [row[:2] for row in rows][:2] == [["baseline", "rk4"], ["HNN", "rk4"]]
+    assert {row[1] for row in rows if row[0] == "ours"} == {"rk4", "leapfrog", "yoshida4"}
+    # No more weights and steps than the published network, which has an output without use.
+    assert all(int(row[2].replace(",", "")) <= 42_400 for row in rows if row[0] != "baseline")
+    found = [
+        json.loads((tmp_path / "mass-spring" / f"HNN-{seed}" / "row.json").read_text())[3]["rk4"]
+        for seed in range(5)
+    ]
+    each = sorted(energy for _, energy, *_ in found)
+    error = found[0][2]
+    assert f"{each[2]:.2e} ± {error:.0e}, 5 seeds {each[0]:.0e} to {each[4]:.0e}" in rows[1]
     # Again: all is there.
     run("hamiltonian_table", *words)
     assert capsys.readouterr().out == printed
@@ -113,6 +119,18 @@ def test_noether_table(capsys):
         kept = [float(cell.strip(" *")) for cell in cells if "*" in cell]
         assert kept
         assert max(kept) < 1e-10
+    assert "conserved by construction, float64: at most" in printed
+
+
+@pytest.mark.slow
+def test_noether_table_tells_what_is_not_conserved(monkeypatch, capsys):
+    pytest.importorskip("scipy", reason="needs scipy")
+    table = runpy.run_path(str(EXAMPLES / "noether_table.py"))
+    # Relative positions know directions: angular momentum is none of theirs.
+    monkeypatch.setitem(table["BY_CONSTRUCTION"], "relative positions", {"rk4": ("P", "L")})
+    with pytest.raises(SystemExit, match=r"expected below 1e-10.*relative positions, rk4, L"):
+        table["main"](["--steps", "10"])
+    assert "| relative positions | rk4 |" in capsys.readouterr().out
 
 
 def test_every_example_is_tested_and_short():

@@ -44,7 +44,7 @@ INLINE vec magnitude(vec x) { return (vec)((ivec)x & 0x7fffffff); }
 INLINE vec with_sign(vec x, vec sign) { return (vec)((ivec)x | ((ivec)sign & ~0x7fffffff)); }
 INLINE vec as_floats(ivec x) { return __builtin_convertvector(x, vec); }
 
-/* The first n numbers, and others in the other lanes. */
+/* The first n numbers, and others in the other lanes; nothing beyond is read. */
 INLINE vec load_part(const float *x, long n, vec others) {
     float lanes[LANES];
     store(lanes, others);
@@ -57,12 +57,31 @@ INLINE void store_part(float *x, long n, vec y) {
     memcpy(x, lanes, sizeof(float) * n);
 }
 
+/* The lanes turned by some, so that the first comes from lane `step`. */
+INLINE vec turn(vec x, const int step) {
+#if defined(__GNUC__) && !defined(__clang__)
+    ivec from;
+    for (int l = 0; l < LANES; l++) from[l] = (l + step) % LANES;
+    return __builtin_shuffle(x, from);
+#else
+    float twice[2 * LANES];
+    store(twice, x);
+    store(twice + LANES, x);
+    return load(twice + step);
+#endif
+}
+
 INLINE float sum_lanes(vec x) {
-    float lanes[LANES];
-    store(lanes, x);
-    for (int step = LANES / 2; step; step /= 2)
-        for (int l = 0; l < step; l++) lanes[l] += lanes[l + step];
-    return lanes[0];
+#pragma GCC unroll 4
+    for (int step = LANES / 2; step; step /= 2) x += turn(x, step);
+    return x[0];
+}
+
+/* Which lanes are below a number. */
+INLINE ivec below(long n) {
+    ivec lane;
+    for (int l = 0; l < LANES; l++) lane[l] = l;
+    return lane < (int32_t)n;
 }
 
 /* ln(m 2^e) with m between 1/sqrt(2) and sqrt(2): e ln(2) + 2 artanh((m - 1) / (m + 1)), five terms

@@ -29,6 +29,14 @@ _OPTIONS = (
     *("-fopenmp", "-fPIC", "-w"),
 )
 _SECONDS = 120
+_NUMBER, _ADDRESS = ctypes.c_int64, ctypes.c_void_p
+_FUNCTIONS = {
+    "hepml_pair_messages": [_ADDRESS],
+    "hepml_pair_moments": [_ADDRESS],
+    "hepml_segment_reduce": [*[_NUMBER] * 4, *[_ADDRESS] * 6],
+    "hepml_segment_map": [*[_NUMBER] * 4, *[_ADDRESS] * 6],
+    "hepml_bounds_hold": [_ADDRESS, _NUMBER, _NUMBER],
+}
 
 
 def why_not(values: Tensor, *_: Any) -> list[str]:
@@ -53,6 +61,15 @@ def library() -> ctypes.CDLL:
     return library
 
 
+def bounds_hold(offsets: Tensor, items: int) -> bool:
+    """Whether they go from 0 to the number of items and never fall; False without a library."""
+    library = _built()[0]
+    if library is None or offsets.device.type != "cpu" or not offsets.is_contiguous():
+        return False
+    function = library.hepml_bounds_hold
+    return bool(function(offsets.data_ptr(), offsets.shape[0], items))
+
+
 def pointer(tensor: Tensor | None) -> int | None:
     """The address of a contiguous tensor's numbers."""
     return None if tensor is None else tensor.data_ptr()
@@ -68,7 +85,10 @@ def _built() -> tuple[ctypes.CDLL | None, str | None]:
         path = _cache() / f"native-{_digest(compiler)}.so"
         if not path.exists():
             _compile(compiler, path)
-        return ctypes.CDLL(str(path)), None
+        library = ctypes.CDLL(str(path))
+        for name, arguments in _FUNCTIONS.items():
+            getattr(library, name).argtypes = arguments
+        return library, None
     except subprocess.CalledProcessError as error:
         said = error.stderr.strip().splitlines()[:1]
         return None, f"{compiler[0]} fails ({said[0] if said else error.returncode})"

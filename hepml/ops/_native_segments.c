@@ -5,7 +5,7 @@
    is not its own alone is put together at the end, always in the same order. */
 #include "_native.h"
 
-enum { SUM, MAX, MIN, EXPONENTIALS, TIES, PRODUCTS }; /* what is reduced */
+enum { SUM, MAX, MIN, EXPONENTIALS, TIES, PRODUCTS, MEAN }; /* what is reduced */
 enum { ROWS = 128, COLUMNS = 4 };                     /* rows summed at a time, vectors of a row */
 
 typedef struct {
@@ -59,7 +59,8 @@ INLINE void reduce_columns(const int op, const int vectors, const float *x, cons
 /* Rows narrower than a vector, one after another as they lie: every `period` vectors, a lane holds
    the same column again. */
 INLINE void reduce_narrow(const int op, const int period, long channels, const float *x,
-                          const float *y, const float *row, long rows, float *out) {
+                          const float *y, const float *row, long rows, const float *limit,
+                          float *out) {
     vec total[LANES], shift[LANES];
     float lanes[LANES];
     for (int v = 0; v < period; v++) {
@@ -78,10 +79,12 @@ INLINE void reduce_narrow(const int op, const int period, long channels, const f
             }
         for (int v = 0; at < end; v++, at += LANES) {
             long n = least(LANES, end - at);
-            vec second = op == PRODUCTS ? load_part(y + at, n, all(0)) : (vec){0};
-            vec found = term(op, load_part(x + at, n, all(0)), second, shift[v]);
-            store(lanes, found);
-            sum[v] = combine(op, sum[v], load_part(lanes, n, all(nothing(op))));
+            /* Beyond the end are the rows of others, unless it is the end of all. */
+            int there = x + at + LANES <= limit;
+            vec first_one = there ? load(x + at) : load_part(x + at, n, all(0)), second = {0};
+            if (op == PRODUCTS) second = there ? load(y + at) : load_part(y + at, n, all(0));
+            vec found = term(op, first_one, second, shift[v]);
+            sum[v] = combine(op, sum[v], choose(below(n), found, all(nothing(op))));
         }
         for (int v = 0; v < period; v++) total[v] = combine(op, total[v], sum[v]);
     }
@@ -89,11 +92,12 @@ INLINE void reduce_narrow(const int op, const int period, long channels, const f
     if (period == 1) {
         /* The same column again after so many lanes. */
         sum = total[0];
-        for (int step = LANES / 2; step >= channels; step /= 2) {
-            float twice[2 * LANES];
-            store(twice, sum);
-            store(twice + LANES, sum);
-            sum = combine(op, sum, load(twice + step));
+#pragma GCC unroll 4
+        for (int step = LANES / 2; step; step /= 2)
+            if (step >= channels) sum = combine(op, sum, turn(sum, step));
+        if (channels == 1) {
+            *out = sum[0];
+            return;
         }
     } else {
         float flat[LANES * LANES];
@@ -105,10 +109,11 @@ INLINE void reduce_narrow(const int op, const int period, long channels, const f
 }
 
 INLINE void reduce_rows(const int op, long channels, const float *x, const float *y,
-                        const float *row, long rows, float *out) {
+                        const float *row, long rows, const float *limit, float *out) {
     if (channels < LANES) {
-        if (LANES % channels == 0) reduce_narrow(op, 1, channels, x, y, row, rows, out);
-        else reduce_narrow(op, (int)channels, channels, x, y, row, rows, out);
+        if (channels == 1) reduce_narrow(op, 1, 1, x, y, row, rows, limit, out);
+        else if (LANES % channels == 0) reduce_narrow(op, 1, channels, x, y, row, rows, limit, out);
+        else reduce_narrow(op, (int)channels, channels, x, y, row, rows, limit, out);
         return;
     }
     for (long c = 0; c < channels;) {
@@ -155,6 +160,7 @@ static int64_t segment_of(const Segments *of, int64_t row) {
 
 INLINE void reduce_share(const int op, const Segments *of, int64_t first, int64_t last, Ends *ends) {
     long channels = of->channels;
+    const float *limit = of->x + of->offsets[of->segments] * channels;
     for (int64_t s = segment_of(of, first); s < of->segments && of->offsets[s] < last; s++) {
         int64_t start = of->offsets[s], end = of->offsets[s + 1];
         float *out = of->out + s * channels;
@@ -167,13 +173,14 @@ INLINE void reduce_share(const int op, const Segments *of, int64_t first, int64_
         start = start < first ? first : start;
         end = least(end, last);
         reduce_rows(op, channels, of->x + start * channels, of->y ? of->y + start * channels : NULL,
-                    of->row ? of->row + s * channels : NULL, end - start, out);
+                    of->row ? of->row + s * channels : NULL, end - start, limit, out);
     }
 }
 
 static void reduce_all(const Segments *of, int64_t first, int64_t last, Ends *ends) {
     switch (of->operation) {
-        case SUM: reduce_share(SUM, of, first, last, ends); break;
+        case SUM:
+        case MEAN: reduce_share(SUM, of, first, last, ends); break;
         case MAX: reduce_share(MAX, of, first, last, ends); break;
         case MIN: reduce_share(MIN, of, first, last, ends); break;
         case EXPONENTIALS: reduce_share(EXPONENTIALS, of, first, last, ends); break;
@@ -183,10 +190,13 @@ static void reduce_all(const Segments *of, int64_t first, int64_t last, Ends *en
 }
 
 /* Into an array of zeros, which empty segments keep. 0, or 1 without memory. */
-int hepml_segment_reduce(const Segments *of) {
-    int threads = (int)of->threads;
-    int64_t rows = of->offsets[of->segments];
-    long channels = of->channels, op = of->operation;
+int hepml_segment_reduce(int64_t operation, int64_t segments, int64_t channels, int64_t threads,
+                         const int64_t *offsets, const float *x, const float *y, const float *row,
+                         const float *other, float *out) {
+    const Segments arguments = {operation, segments, channels, threads, offsets, x,
+                                y,         row,      other,    out},
+                   *of = &arguments;
+    const int64_t rows = offsets[segments], op = operation;
     Ends *ends = calloc(threads, sizeof(Ends));
     float *found = malloc(sizeof(float) * 2 * threads * channels);
     if (!ends || !found) {
@@ -216,6 +226,10 @@ int hepml_segment_reduce(const Segments *of) {
             }
             before = s;
         }
+    for (int64_t s = 0; op == MEAN && s < of->segments; s++) {
+        float count = (float)(of->offsets[s + 1] - of->offsets[s]);
+        for (long c = 0; c < channels && count > 0; c++) of->out[s * channels + c] /= count;
+    }
     free(found);
     free(ends);
     return 0;
@@ -223,16 +237,17 @@ int hepml_segment_reduce(const Segments *of) {
 
 /* ---- what is done to each row with the numbers of its segment ---- */
 
-enum { GATHER, SOFTMAX, SHARE_TIES, SOFTMAX_BACKWARD, SHARE_EXPONENTIALS };
+enum { GATHER, SOFTMAX, SHARE_TIES, SOFTMAX_BACKWARD, SHARE_EXPONENTIALS, SHARE };
 
 /* The row of the segment; exp(x - row) / other; other where x is row; x (y - row);
-   exp(x - row) other. */
+   exp(x - row) other; row / count. */
 INLINE vec result(const int op, vec x, vec y, vec row, vec other) {
     switch (op) {
         case SOFTMAX: return exp_of(x - row) / other;
         case SHARE_TIES: return choose(x == row, other, all(0));
         case SOFTMAX_BACKWARD: return x * (y - row);
         case SHARE_EXPONENTIALS: return exp_of(x - row) * other;
+        case SHARE: return row / other;
         default: return row;
     }
 }
@@ -240,11 +255,11 @@ INLINE vec result(const int op, vec x, vec y, vec row, vec other) {
 INLINE void map_vector(const int op, const Segments *of, int64_t at, long n, vec row, vec other) {
     vec x = {0}, y = {0};
     if (n == LANES) {
-        if (op != GATHER) x = load(of->x + at);
+        if (op != GATHER && op != SHARE) x = load(of->x + at);
         if (op == SOFTMAX_BACKWARD) y = load(of->y + at);
         store(of->out + at, result(op, x, y, row, other));
     } else {
-        if (op != GATHER) x = load_part(of->x + at, n, x);
+        if (op != GATHER && op != SHARE) x = load_part(of->x + at, n, x);
         if (op == SOFTMAX_BACKWARD) y = load_part(of->y + at, n, y);
         store_part(of->out + at, n, result(op, x, y, row, other));
     }
@@ -256,16 +271,18 @@ INLINE void map_share(const int op, const Segments *of, int64_t first, int64_t l
     for (int64_t s = segment_of(of, first); s < of->segments && of->offsets[s] < last; s++) {
         int64_t start = of->offsets[s] < first ? first : of->offsets[s];
         int64_t end = least(of->offsets[s + 1], last) * channels;
+        float count = (float)(of->offsets[s + 1] - of->offsets[s]);
         const float *row = of->row + s * channels, *other = two ? of->other + s * channels : row;
         if (channels >= LANES) {
             for (int64_t at = start * channels; at < end; at += channels)
                 for (long c = 0; c < channels; c += LANES) {
                     long n = least(LANES, channels - c);
                     if (n == LANES)
-                        map_vector(op, of, at + c, LANES, load(row + c), load(other + c));
+                        map_vector(op, of, at + c, LANES, load(row + c),
+                                   op == SHARE ? all(count) : load(other + c));
                     else
                         map_vector(op, of, at + c, n, load_part(row + c, n, (vec){0}),
-                                   load_part(other + c, n, (vec){0}));
+                                   op == SHARE ? all(count) : load_part(other + c, n, (vec){0}));
                 }
             continue;
         }
@@ -279,7 +296,7 @@ INLINE void map_share(const int op, const Segments *of, int64_t first, int64_t l
                 lanes[LANES + l] = other[(v * LANES + l) % channels];
             }
             rows[v] = load(lanes);
-            others[v] = load(lanes + LANES);
+            others[v] = op == SHARE ? all(count) : load(lanes + LANES);
         }
         long v = 0;
         for (int64_t at = start * channels; at < end; at += LANES) {
@@ -290,9 +307,13 @@ INLINE void map_share(const int op, const Segments *of, int64_t first, int64_t l
     }
 }
 
-void hepml_segment_map(const Segments *of) {
-    int64_t rows = of->offsets[of->segments];
-    int threads = (int)of->threads;
+int hepml_segment_map(int64_t operation, int64_t segments, int64_t channels, int64_t threads,
+                      const int64_t *offsets, const float *x, const float *y, const float *row,
+                      const float *other, float *out) {
+    const Segments arguments = {operation, segments, channels, threads, offsets, x,
+                                y,         row,      other,    out},
+                   *of = &arguments;
+    const int64_t rows = offsets[segments];
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
     for (int k = 0; k < threads; k++) {
         int64_t first = rows * k / threads, last = rows * (k + 1) / threads;
@@ -301,7 +322,16 @@ void hepml_segment_map(const Segments *of) {
             case SOFTMAX: map_share(SOFTMAX, of, first, last); break;
             case SHARE_TIES: map_share(SHARE_TIES, of, first, last); break;
             case SOFTMAX_BACKWARD: map_share(SOFTMAX_BACKWARD, of, first, last); break;
+            case SHARE: map_share(SHARE, of, first, last); break;
             default: map_share(SHARE_EXPONENTIALS, of, first, last);
         }
     }
+    return 0;
+}
+
+/* Whether bounds go from 0 to the number of items and never fall. */
+int hepml_bounds_hold(const int64_t *offsets, int64_t bounds, int64_t items) {
+    int64_t falls = 0;
+    for (int64_t k = 1; k < bounds; k++) falls |= offsets[k] < offsets[k - 1];
+    return bounds > 0 && offsets[0] == 0 && offsets[bounds - 1] == items && !falls;
 }

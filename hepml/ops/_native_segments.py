@@ -1,6 +1,5 @@
 """Segment operations in C: one pass over the rows for each step, shared equally by the threads."""
 
-import ctypes
 from collections.abc import Callable
 
 import torch
@@ -9,19 +8,10 @@ from torch import Tensor
 from hepml.ops import _native
 
 # The numbers of the operations in the source.
-_SUM, _MAX, _MIN, _EXPONENTIALS, _TIES, _PRODUCTS = range(6)
-_GATHER, _SOFTMAX, _SHARE_TIES, _SOFTMAX_BACKWARD, _SHARE_EXPONENTIALS = range(5)
+_SUM, _MAX, _MIN, _EXPONENTIALS, _TIES, _PRODUCTS, _MEAN = range(7)
+_GATHER, _SOFTMAX, _SHARE_TIES, _SOFTMAX_BACKWARD, _SHARE_EXPONENTIALS, _SHARE = range(6)
 # To start a thread takes as long as it takes to go through so many numbers.
 _NUMBERS_PER_THREAD = 1 << 15
-
-
-class _Arguments(ctypes.Structure):
-    """What the library reads and writes, in its order."""
-
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("operation", "segments", "channels", "threads")),
-        *((name, ctypes.c_void_p) for name in ("offsets", "x", "y", "row", "other", "out")),
-    )
 
 
 def segment_sum(values: Tensor, offsets: Tensor) -> Tensor:
@@ -31,8 +21,7 @@ def segment_sum(values: Tensor, offsets: Tensor) -> Tensor:
 
 def segment_mean(values: Tensor, offsets: Tensor) -> Tensor:
     """One pass in C, then divided by the counts."""
-    total = segment_sum(values, offsets)
-    return total.div_(offsets.diff().clamp_(min=1).reshape(-1, *[1] * (values.dim() - 1)))
+    return _reduce(_MEAN, offsets, values)
 
 
 def segment_max(values: Tensor, offsets: Tensor) -> Tensor:
@@ -48,7 +37,8 @@ def segment_min(values: Tensor, offsets: Tensor) -> Tensor:
 def segment_softmax(values: Tensor, offsets: Tensor) -> Tensor:
     """Three passes in C."""
     total, shift = _exponentials(values, offsets)
-    return _map(_SOFTMAX, offsets, values, row=shift, other=total.masked_fill_(total == 0, 1))
+    total.masked_fill_(total == 0, 1)
+    return _map(_SOFTMAX, offsets, values, items=values.shape[0], row=shift, other=total)
 
 
 def segment_logsumexp(values: Tensor, offsets: Tensor) -> Tensor:
@@ -59,26 +49,33 @@ def segment_logsumexp(values: Tensor, offsets: Tensor) -> Tensor:
 
 def segment_gather(rows: Tensor, offsets: Tensor, items: int) -> Tensor:
     """One pass in C."""
-    out = rows.new_empty((items, *rows.shape[1:]))
-    return _map(_GATHER, offsets, out, row=rows)
+    return _map(_GATHER, offsets, items=items, row=rows)
+
+
+def mean_backward(grad: Tensor, offsets: Tensor, items: int) -> Tensor:
+    """The gradient of the mean: divided by the counts."""
+    return _map(_SHARE, offsets, items=items, row=grad)
 
 
 def extremum_backward(grad: Tensor, values: Tensor, extremum: Tensor, offsets: Tensor) -> Tensor:
     """The gradient of the largest or smallest value, in equal shares to those that tie."""
     ties = _reduce(_TIES, offsets, values, row=extremum)
-    return _map(_SHARE_TIES, offsets, values, row=extremum, other=grad / ties.clamp_(min=1))
+    share = grad / ties.clamp_(min=1)
+    items = values.shape[0]
+    return _map(_SHARE_TIES, offsets, values, items=items, row=extremum, other=share)
 
 
 def softmax_backward(grad: Tensor, softmax: Tensor, offsets: Tensor) -> Tensor:
     """``softmax (grad - sum(softmax grad))``."""
     total = _reduce(_PRODUCTS, offsets, softmax, grad)
-    return _map(_SOFTMAX_BACKWARD, offsets, softmax, grad, row=total)
+    return _map(_SOFTMAX_BACKWARD, offsets, softmax, grad, items=grad.shape[0], row=total)
 
 
 def logsumexp_backward(grad: Tensor, values: Tensor, result: Tensor, offsets: Tensor) -> Tensor:
     """``grad exp(values - result)``; 0 in a segment of -inf alone."""
     shift = result.masked_fill(result == -torch.inf, 0)
-    return _map(_SHARE_EXPONENTIALS, offsets, values, row=shift, other=grad)
+    items = values.shape[0]
+    return _map(_SHARE_EXPONENTIALS, offsets, values, items=items, row=shift, other=grad)
 
 
 def _exponentials(values: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,8 +91,7 @@ def _reduce(
 ) -> Tensor:
     """A row for each segment; 0 for an empty one."""
     out = x.new_zeros((offsets.shape[0] - 1, *x.shape[1:]))
-    with_rows = _native.library().hepml_segment_reduce
-    if _call(with_rows, operation, out, offsets, x, x=x, y=y, row=row):
+    if _call(_native.library().hepml_segment_reduce, operation, offsets, out, x, x, y, row):
         raise MemoryError("segments: no memory for a row of each thread")
     return out
 
@@ -103,39 +99,36 @@ def _reduce(
 def _map(
     operation: int,
     offsets: Tensor,
-    x: Tensor,
+    x: Tensor | None = None,
     y: Tensor | None = None,
-    row: Tensor | None = None,
+    *,
+    items: int,
+    row: Tensor,
     other: Tensor | None = None,
 ) -> Tensor:
     """A row for each row."""
-    out = torch.empty_like(x, memory_format=torch.contiguous_format)
-    with_rows = _native.library().hepml_segment_map
-    _call(with_rows, operation, out, offsets, x, x=x, y=y, row=row, other=other)
+    out = row.new_empty((items, *row.shape[1:]))
+    _call(_native.library().hepml_segment_map, operation, offsets, out, out, x, y, row, other)
     return out
 
 
 def _call(
     function: Callable[..., int],
     operation: int,
-    out: Tensor,
     offsets: Tensor,
+    out: Tensor,
     rows: Tensor,
-    **tensors: Tensor | None,
+    *tensors: Tensor | None,
 ) -> int:
-    """Call the library."""
-    if rows.numel() == 0:
+    """Call the library, on as many threads as these rows are worth."""
+    numbers = rows.numel()
+    if numbers == 0:
         return 0
-    # Not left to the collector before the library has read them.
-    kept = {name: None if x is None else x.contiguous() for name, x in tensors.items()}
-    offsets = offsets.contiguous()
-    call = _Arguments(
-        operation=operation,
-        segments=offsets.shape[0] - 1,
-        channels=rows.numel() // rows.shape[0],
-        threads=max(1, min(torch.get_num_threads(), rows.numel() // _NUMBERS_PER_THREAD)),
-        offsets=offsets.data_ptr(),
-        out=out.data_ptr(),
-        **{name: _native.pointer(x) for name, x in kept.items()},
-    )
-    return function(ctypes.byref(call))
+    # Kept until the library has read them.
+    kept = [offsets.contiguous(), *(None if x is None else x.contiguous() for x in tensors)]
+    addresses = [None if x is None else x.data_ptr() for x in kept]
+    addresses += [None] * (5 - len(addresses))
+    threads = max(1, min(torch.get_num_threads(), numbers // _NUMBERS_PER_THREAD))
+    channels = numbers // rows.shape[0]
+    segments = offsets.shape[0] - 1
+    return function(operation, segments, channels, threads, *addresses, out.data_ptr())

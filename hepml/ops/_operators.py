@@ -10,8 +10,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from hepml.errors import InputError
 from hepml.ops import _native_segments, _reference, _torch
+from hepml.ops._bounds import check_bounds
 from hepml.ops._kernel import choose_kernel
 from hepml.ops._reference import per_row, widened
 from hepml.ops._table import KERNELS
@@ -34,8 +34,9 @@ def _operator(
     reference = getattr(_reference, operation)
 
     def run(values: Tensor, place: Tensor, *size: int) -> Tensor:
+        # Not on a GPU: to look at the bounds would be to wait for it.
         if place.device.type == "cpu" and operation.startswith("segment"):
-            _check_bounds(place, size[0] if size else values.shape[0])
+            check_bounds(place, size[0] if size else values.shape[0])
         if values.numel() == 0:
             # What an operation gives for nothing, the reference alone has to know.
             return cast(Tensor, reference(values, place, *size))
@@ -80,22 +81,6 @@ def _traced(values: Tensor) -> bool:
         or torch._C._len_torch_dispatch_stack() > 0
         or torch._C._functorch.peek_interpreter_stack() is not None
     )
-
-
-def _check_bounds(offsets: Tensor, items: int) -> None:
-    """Refuse bounds beyond the items, where a kernel would read foreign memory.
-
-    Only on the CPU: to look at them on a GPU would be to wait for it.
-    """
-    first, *_, last = offsets[:: max(1, offsets.shape[0] - 1)].tolist() * 2
-    falling = offsets.shape[0] > 1 and int(offsets.diff().min()) < 0
-    if first != 0 or last != items or falling:
-        raise InputError(
-            "offsets",
-            expected=f"bounds from 0 to {items}, the number of items, never falling",
-            got=f"bounds from {first} to {last}" + ", falling in between" * falling,
-            fix="pass the offsets of the batch to which the items belong",
-        )
 
 
 def _row_per_segment(values: Tensor, offsets: Tensor) -> Tensor:
@@ -148,6 +133,8 @@ def _segment_gather_backward(ctx: Any, grad: Tensor) -> Any:
 
 def _segment_mean_backward(ctx: Any, grad: Tensor) -> Any:
     (offsets,) = ctx.saved_tensors
+    if _natively(grad):
+        return _native_segments.mean_backward(grad, offsets, ctx.items), None
     share = grad / per_row(offsets.diff().clamp(min=1), grad)
     return segment_gather(share, offsets, ctx.items), None
 

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hepml.errors import InputError
 from hepml.ops import _native
+from hepml.ops._bounds import check_bounds
 
 # As in the source.
 _MOST_LAYERS = 16
@@ -193,15 +193,7 @@ def _stack(layers: Sequence[Tensor], d_layers: Sequence[Tensor]) -> tuple[_Stack
 
 
 def _pairs(offsets: Tensor, items: int) -> int:
-    """The number of pairs; refuses bounds that are none, where the library would read beyond."""
+    """The number of pairs, of bounds beyond which the library will not read."""
+    check_bounds(offsets, items)
     counts = offsets.diff()
-    falling = bool((counts < 0).any())
-    if int(offsets[0]) != 0 or int(offsets[-1]) != items or falling:
-        raise InputError(
-            "offsets",
-            expected=f"bounds from 0 to {items}, the number of items, never falling",
-            got=f"bounds from {int(offsets[0])} to {int(offsets[-1])}"
-            + ", falling in between" * falling,
-            fix="pass the offsets of the batch to which the items belong",
-        )
     return int((counts * (counts - 1)).sum())

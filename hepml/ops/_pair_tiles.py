@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hepml.errors import InputError
 from hepml.ops import _torch
+from hepml.ops._bounds import check_bounds
 from hepml.ops._pair_reference import metric_of
 
 
@@ -42,15 +42,8 @@ class Tiling:
     """The tiles of a batch: about so many pairs each, and one receiver at least."""
 
     def __init__(self, offsets: Tensor, items: int, size: int) -> None:
-        first, counts = int(offsets[0]), offsets.diff()
-        if first != 0 or int(counts.sum()) != items or bool((counts < 0).any()):
-            raise InputError(
-                "offsets",
-                expected=f"bounds from 0 to {items}, the number of items, never falling",
-                got=f"bounds from {first} to {int(offsets[-1])}"
-                + ", falling in between" * bool((counts < 0).any()),
-                fix="pass the offsets of the batch to which the items belong",
-            )
+        check_bounds(offsets, items)
+        counts = offsets.diff()
         self.device = offsets.device
         self._others = (counts - 1).repeat_interleave(counts, output_size=items)
         self._bounds = torch.cat([counts.new_zeros(1), self._others.cumsum(0)])

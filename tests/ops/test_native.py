@@ -9,6 +9,8 @@ import torch
 from ops.pairs import VARIANTS, arguments_of, assert_close_in_scale, derivatives
 from ops.ragged import forced, offsets_from
 
+from hepml import ops
+from hepml.errors import InputError
 from hepml.ops import __main__ as listing
 from hepml.ops import _native, _native_segments, _reference, pair_messages, pair_moments
 from hepml.ops._table import KERNELS
@@ -53,8 +55,9 @@ def test_without_a_compiler_others_take_over(fresh, monkeypatch, compiler, reaso
     lines = listing.report("cpu")
     assert f"  native        cannot: {found}" in lines
     assert next(line for line in lines if line.startswith("*")).split()[1] == "torch"
-    values, offsets = torch.arange(6.0), torch.tensor([0, 2, 6])
-    assert _reference.segment_sum(values, offsets).tolist() == [1, 14]
+    assert ops.segment_sum(torch.arange(6.0), torch.tensor([0, 2, 6])).tolist() == [1, 14]
+    with pytest.raises(InputError, match=r"bounds from 0 to 6, falling in between"):
+        ops.segment_sum(torch.arange(6.0), torch.tensor([0, 7, 6]))
 
 
 def test_a_folder_that_cannot_be_written(monkeypatch, tmp_path):
@@ -107,8 +110,6 @@ def test_every_width_and_number_of_threads(operation, channels, monkeypatch):
 @pytest.mark.parametrize("operation", ["sum", "mean", "max", "min", "softmax", "logsumexp"])
 @pytest.mark.parametrize("channels", [1, 3, 16, 40])
 def test_derivatives_are_those_of_the_reference(operation, channels):
-    from hepml import ops
-
     values, offsets = arguments_for("", [3, 0, 50, 1, 20], channels)
     values = (values * 2).round() / 2  # ties
     values[3:20] = -torch.inf if operation in ("softmax", "logsumexp") else 1.0

@@ -1,0 +1,21 @@
+"""Bounds of sets and segments: where they are none, a kernel would read foreign memory."""
+
+from torch import Tensor
+
+from hepml.errors import InputError
+from hepml.ops import _native
+
+
+def check_bounds(offsets: Tensor, items: int) -> None:
+    """Refuse what does not go from 0 to the number of items, or falls."""
+    if _native.bounds_hold(offsets, items):
+        return
+    first, *_, last = offsets[:: max(1, offsets.shape[0] - 1)].tolist() * 2
+    falling = offsets.shape[0] > 1 and int(offsets.diff().min()) < 0
+    if first != 0 or last != items or falling:
+        raise InputError(
+            "offsets",
+            expected=f"bounds from 0 to {items}, the number of items, never falling",
+            got=f"bounds from {first} to {last}" + ", falling in between" * falling,
+            fix="pass the offsets of the batch to which the items belong",
+        )

@@ -190,7 +190,7 @@ def test_dynamics(tmp_path, capsys, monkeypatch):
     assert set(results["largest_errors"]) == {
         dynamics.ALONE,
         dynamics.TOGETHER,
-        dynamics.COMPILED,
+        dynamics.BY_AUTOGRAD,
     }
     assert max(results["largest_errors"].values()) < 1e-2
     assert "times faster" in capsys.readouterr().out

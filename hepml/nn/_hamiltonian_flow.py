@@ -1,12 +1,21 @@
 """From a scalar network to motion."""
 
-from typing import Any
+from typing import Any, cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.errors import InputError
 from hepml.solvers import Flow, hamilton_equations
+
+# The energies that a network may have, and their derivatives.
+_DERIVATIVES = {
+    "forward": "gradient",
+    "kinetic": "kinetic_gradient",
+    "potential": "potential_gradient",
+    "of_body": "body_gradient",
+    "of_pair": "pair_gradient",
+}
 
 
 class HamiltonianFlow(nn.Module):
@@ -17,17 +26,17 @@ class HamiltonianFlow(nn.Module):
     hamiltonian
         Maps ``(q, p, *context)`` to one energy for each system: any module that is smooth. If it
         is the sum of its methods ``kinetic(p, *context)`` and ``potential(q, *context)``, solvers
-        can split it. If it has the method ``gradient(q, p, *context)``, that gives the derivatives
-        (dH/dq, dH/dp), and for the parts ``kinetic_gradient`` and ``potential_gradient``.
+        can split it. It may have its derivatives in closed form: a method ``gradient`` that gives
+        (dH/dq, dH/dp), and ``kinetic_gradient`` and ``potential_gradient`` of the parts.
 
     Notes
     -----
     The rates are exact derivatives, and can be differentiated as often as the network. Under
-    ``torch.no_grad`` they come without a graph. The methods of the network are used unless a
-    subclass has another energy than theirs. Without them, the energies of a batch are added up and
-    differentiated together, by ``torch.autograd``, which was faster than ``torch.func.grad`` and
-    than ``vmap`` over the states, but takes longer than products of matrices that are written
-    down (`examples/benchmarks/dynamics.py`).
+    ``torch.no_grad`` they come without a graph. Closed forms are used where each energy has one,
+    and not where a subclass has changed an energy alone. Without them, the energies of a batch are
+    added up and differentiated together, by ``torch.autograd``, which was faster than
+    ``torch.func.grad`` and than ``vmap`` over the states, but takes longer than products of
+    matrices that are written down (`examples/benchmarks/dynamics.py`).
 
     References
     ----------
@@ -50,6 +59,7 @@ class HamiltonianFlow(nn.Module):
     def __init__(self, hamiltonian: nn.Module) -> None:
         super().__init__()
         self.hamiltonian = hamiltonian
+        self.in_closed_form = _in_closed_form(type(hamiltonian))
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -74,10 +84,10 @@ class HamiltonianFlow(nn.Module):
                 got=f"{tuple(q.shape)} and {tuple(p.shape)}",
                 fix="give a momentum for each coordinate",
             )
-        gradient = _in_closed_form(self.hamiltonian, "gradient", "forward", "kinetic", "potential")
-        if gradient is None:
-            return hamilton_equations(lambda q, p: self.hamiltonian(q, p, *context), q, p)
-        along_q, along_p = gradient(q, p, *context)
+        hamiltonian: Any = self.hamiltonian
+        if not self.in_closed_form:
+            return hamilton_equations(lambda q, p: hamiltonian(q, p, *context), q, p)
+        along_q, along_p = hamiltonian.gradient(q, p, *context)
         return along_p, -along_q
 
     def bind(self, *context: Any) -> Flow:
@@ -104,30 +114,26 @@ class _SplitFlow(_BoundFlow):
     def velocity(self, p: Tensor) -> Tensor:
         """``dT/dp``."""
         hamiltonian: Any = self._flow.hamiltonian
-        gradient = _in_closed_form(hamiltonian, "kinetic_gradient", "kinetic")
-        if gradient is None:
-            kinetic = lambda _, p: hamiltonian.kinetic(p, *self._context)  # noqa: E731
-            return hamilton_equations(kinetic, p, p)[0]
-        found: Tensor = gradient(p, *self._context)
-        return found
+        if self._flow.in_closed_form:
+            return cast(Tensor, hamiltonian.kinetic_gradient(p, *self._context))
+        kinetic = lambda _, p: hamiltonian.kinetic(p, *self._context)  # noqa: E731
+        return hamilton_equations(kinetic, p, p)[0]
 
     def force(self, q: Tensor) -> Tensor:
         """``-dV/dq``."""
         hamiltonian: Any = self._flow.hamiltonian
-        gradient = _in_closed_form(hamiltonian, "potential_gradient", "potential")
-        if gradient is None:
-            potential = lambda q, _: hamiltonian.potential(q, *self._context)  # noqa: E731
-            return hamilton_equations(potential, q, q)[1]
-        found: Tensor = -gradient(q, *self._context)
-        return found
+        if self._flow.in_closed_form:
+            return cast(Tensor, -hamiltonian.potential_gradient(q, *self._context))
+        potential = lambda q, _: hamiltonian.potential(q, *self._context)  # noqa: E731
+        return hamilton_equations(potential, q, q)[1]
 
 
-def _in_closed_form(hamiltonian: nn.Module, name: str, *energies: str) -> Any:
-    """The method of this name, if there is one and no subclass has changed the energy since."""
-    order = type(hamiltonian).__mro__
-    for kind in order:
-        if name in vars(kind):
-            return getattr(hamiltonian, name)
-        if any(energy in vars(kind) for energy in energies):
-            return None
-    return None
+def _in_closed_form(kind: type) -> bool:
+    """Whether each energy has its derivative, defined by the same class or by one below it."""
+
+    def depth(name: str) -> int:
+        classes = [place for place, each in enumerate(kind.__mro__) if name in vars(each)]
+        return min(classes, default=len(kind.__mro__))
+
+    energies = [energy for energy in _DERIVATIVES if hasattr(kind, energy)]
+    return all(depth(_DERIVATIVES[energy]) <= depth(energy) for energy in energies)

@@ -69,6 +69,16 @@ class SmoothNetwork(nn.Sequential):
             found = times(slope, found) @ layer.weight
         return found
 
+    def even(self, x: Float[Tensor, "rows inputs"]) -> Float[Tensor, " rows"]:
+        """``(f(x) + f(-x)) / 2``."""
+        energy: Tensor = (self(x) + self(-x)) / 2
+        return energy[:, 0]
+
+    def even_gradient(self, x: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows inputs"]:
+        """``(f'(x) - f'(-x)) / 2``."""
+        ahead, back = self.gradient(torch.cat([x, -x])).chunk(2)
+        return (ahead - back) / 2
+
 
 def _tanh(z: Tensor) -> tuple[Tensor, Tensor]:
     """``tanh z = 2 sigma(2 z) - 1``, which is eight times as fast, and its slope."""

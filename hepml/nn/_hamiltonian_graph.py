@@ -66,15 +66,24 @@ class GraphHamiltonian(nn.Module):
     def _potential_channels(self, space: int) -> int:
         return space
 
-    def of_body(self, p: Float[Tensor, "bodies space"]) -> Float[Tensor, "bodies 1"]:
+    def of_body(self, p: Float[Tensor, "bodies space"]) -> Float[Tensor, " bodies"]:
         """What the network adds to the kinetic energy of each body."""
-        energy: Tensor = (self.t(p) + self.t(-p)) / 2
-        return energy
+        return self.t.even(p)
 
-    def of_pair(self, separation: Float[Tensor, "pairs space"]) -> Float[Tensor, "pairs 1"]:
+    def body_gradient(self, p: Float[Tensor, "bodies space"]) -> Float[Tensor, "bodies space"]:
+        """The derivative of :meth:`of_body`."""
+        return self.t.even_gradient(p)
+
+    def of_pair(self, separation: Float[Tensor, "pairs space"]) -> Float[Tensor, " pairs"]:
         """The potential energy of each pair."""
         energy: Tensor = self.v(separation)
-        return energy
+        return energy[:, 0]
+
+    def pair_gradient(
+        self, separation: Float[Tensor, "pairs space"]
+    ) -> Float[Tensor, "pairs space"]:
+        """The derivative of :meth:`of_pair`."""
+        return self.v.gradient(separation)
 
     def kinetic(
         self,
@@ -84,7 +93,7 @@ class GraphHamiltonian(nn.Module):
     ) -> Float[Tensor, "bounds-1"]:
         """The kinetic energy of each set."""
         _require_space(p, self.space)
-        energy = self.a * p.square().sum(dim=1) + self.of_body(p)[:, 0]
+        energy = self.a * p.square().sum(dim=1) + self.of_body(p)
         return segment_sum(energy, offsets)
 
     def potential(
@@ -95,11 +104,41 @@ class GraphHamiltonian(nn.Module):
     ) -> Float[Tensor, "bounds-1"]:
         """The potential energy of each set."""
         _require_space(q, self.space)
-        if pairs is None:
-            pairs = all_pairs(offsets, q.shape[0])
-        separation = q.index_select(0, pairs.receivers) - q.index_select(0, pairs.senders)
-        energy = segment_sum(self.of_pair(separation)[:, 0] / 2, pairs.offsets)
+        pairs = pairs or all_pairs(offsets, q.shape[0])
+        energy = segment_sum(self.of_pair(_separation(q, pairs)) / 2, pairs.offsets)
         return segment_sum(energy, offsets)
+
+    def kinetic_gradient(
+        self,
+        p: Float[Tensor, "bodies space"],
+        offsets: Int64[Tensor, " bounds"],  # noqa: ARG002
+        pairs: Pairs | None = None,  # noqa: ARG002
+    ) -> Float[Tensor, "bodies space"]:
+        """``dT/dp`` in closed form."""
+        _require_space(p, self.space)
+        return 2 * self.a * p + self.body_gradient(p)
+
+    def potential_gradient(
+        self,
+        q: Float[Tensor, "bodies space"],
+        offsets: Int64[Tensor, " bounds"],
+        pairs: Pairs | None = None,
+    ) -> Float[Tensor, "bodies space"]:
+        """``dV/dq`` in closed form: what each pair does to one body it undoes at the other."""
+        _require_space(q, self.space)
+        pairs = pairs or all_pairs(offsets, q.shape[0])
+        half = self.pair_gradient(_separation(q, pairs)) / 2
+        return segment_sum(half, pairs.offsets).index_add(0, pairs.senders, half, alpha=-1)
+
+    def gradient(
+        self,
+        q: Float[Tensor, "bodies space"],
+        p: Float[Tensor, "bodies space"],
+        offsets: Int64[Tensor, " bounds"],
+        pairs: Pairs | None = None,
+    ) -> tuple[Float[Tensor, "bodies space"], Float[Tensor, "bodies space"]]:
+        """``(dH/dq, dH/dp)`` in closed form."""
+        return self.potential_gradient(q, offsets, pairs), self.kinetic_gradient(p, offsets)
 
     def forward(
         self,
@@ -120,6 +159,11 @@ class GraphHamiltonian(nn.Module):
             :func:`all_pairs` of these sets, where they are at hand: to make them waits for a GPU.
         """
         return self.kinetic(p, offsets) + self.potential(q, offsets, pairs)
+
+
+def _separation(q: Tensor, pairs: Pairs) -> Float[Tensor, "pairs space"]:
+    """From the sender to the receiver of each pair."""
+    return q.index_select(0, pairs.receivers) - q.index_select(0, pairs.senders)
 
 
 def _require_space(x: Tensor, space: int) -> None:
@@ -157,13 +201,29 @@ class CentralHamiltonian(GraphHamiltonian):
     def _potential_channels(self, space: int) -> int:  # noqa: ARG002
         return 1
 
-    def of_body(self, p: Float[Tensor, "bodies space"]) -> Float[Tensor, "bodies 1"]:
+    def of_body(self, p: Float[Tensor, "bodies space"]) -> Float[Tensor, " bodies"]:
         """What the network adds to the kinetic energy of each body."""
-        energy: Tensor = self.t(p.square().sum(dim=1, keepdim=True))
-        return energy
+        energy: Tensor = self.t(_square(p))
+        return energy[:, 0]
 
-    def of_pair(self, separation: Float[Tensor, "pairs space"]) -> Float[Tensor, "pairs 1"]:
+    def body_gradient(self, p: Float[Tensor, "bodies space"]) -> Float[Tensor, "bodies space"]:
+        """The derivative of :meth:`of_body`."""
+        return 2 * p * self.t.gradient(_square(p))
+
+    def of_pair(self, separation: Float[Tensor, "pairs space"]) -> Float[Tensor, " pairs"]:
         """The potential energy of each pair."""
-        r2 = separation.square().sum(dim=1, keepdim=True)
-        energy: Tensor = self.v((r2 + _SOFTENING).log() / 2)
-        return energy
+        r2 = _square(separation) + _SOFTENING
+        energy: Tensor = self.v(r2.log() / 2)
+        return energy[:, 0]
+
+    def pair_gradient(
+        self, separation: Float[Tensor, "pairs space"]
+    ) -> Float[Tensor, "pairs space"]:
+        """The derivative of :meth:`of_pair`."""
+        r2 = _square(separation) + _SOFTENING
+        return separation * (self.v.gradient(r2.log() / 2) / r2)
+
+
+def _square(x: Float[Tensor, "rows space"]) -> Float[Tensor, "rows 1"]:
+    """The square of the length of each vector."""
+    return x.square().sum(dim=1, keepdim=True)

@@ -143,7 +143,7 @@ class SeparableHamiltonian(nn.Module):
 
     def kinetic(self, p: Float[Tensor, "systems dimension"]) -> Float[Tensor, " systems"]:
         """``T = (t(p) + t(-p)) / 2``."""
-        return _even(self.t, p)
+        return self.t.even(p)
 
     def potential(self, q: Float[Tensor, "systems dimension"]) -> Float[Tensor, " systems"]:
         """``V = v(q)``."""
@@ -161,7 +161,7 @@ class SeparableHamiltonian(nn.Module):
         self, p: Float[Tensor, "systems dimension"]
     ) -> Float[Tensor, "systems dimension"]:
         """``dT/dp`` in closed form."""
-        return _even_gradient(self.t, p)
+        return self.t.even_gradient(p)
 
     def potential_gradient(
         self, q: Float[Tensor, "systems dimension"]
@@ -192,28 +192,10 @@ class EvenHamiltonian(SeparableHamiltonian):
 
     def potential(self, q: Float[Tensor, "systems dimension"]) -> Float[Tensor, " systems"]:
         """``V = (v(q) + v(-q)) / 2``."""
-        return _even(self.v, q)
+        return self.v.even(q)
 
     def potential_gradient(
         self, q: Float[Tensor, "systems dimension"]
     ) -> Float[Tensor, "systems dimension"]:
         """``dV/dq`` in closed form."""
-        return _even_gradient(self.v, q)
-
-    def gradient(
-        self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
-    ) -> tuple[Float[Tensor, "systems dimension"], Float[Tensor, "systems dimension"]]:
-        """``(dH/dq, dH/dp)`` in closed form."""
-        return super().gradient(q, p)
-
-
-def _even(network: SmoothNetwork, x: Tensor) -> Float[Tensor, " systems"]:
-    """``(f(x) + f(-x)) / 2``."""
-    energy: Tensor = (network(x) + network(-x)) / 2
-    return energy[:, 0]
-
-
-def _even_gradient(network: SmoothNetwork, x: Tensor) -> Tensor:
-    """``(f'(x) - f'(-x)) / 2``."""
-    ahead, back = network.gradient(cat([x, -x])).chunk(2)
-    return (ahead - back) / 2
+        return self.v.even_gradient(q)

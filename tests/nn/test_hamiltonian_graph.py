@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hepml.errors import InputError
 from hepml.nn import CentralHamiltonian, GraphHamiltonian, HamiltonianFlow, all_pairs
-from hepml.solvers import ImplicitMidpoint, Leapfrog, rollout
+from hepml.solvers import ImplicitMidpoint, Leapfrog, hamilton_equations, rollout
 
 KINDS = [GraphHamiltonian, CentralHamiltonian]
 
@@ -61,6 +61,37 @@ def test_sum_over_bodies_and_pairs(kind, counts, seed):
     torch.testing.assert_close(h(q, p, offsets), by_hand(h, q, p, offsets), rtol=1e-10, atol=1e-10)
     pairs = all_pairs(offsets, len(q))
     assert torch.equal(h(q, p, offsets, pairs), h(q, p, offsets))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("counts", [[3, 1, 0, 4], [1], []])
+def test_closed_forms_are_what_autograd_finds(kind, counts):
+    h = network(kind)
+    q, p, offsets = bodies(counts)
+    pairs = all_pairs(offsets, len(q))
+    flow = HamiltonianFlow(h)
+    assert flow.in_closed_form
+    exact = hamilton_equations(lambda q, p: h(q, p, offsets), q, p)
+    bound = flow.bind(offsets, pairs)
+    with torch.no_grad():
+        unrecorded = flow(q, p, offsets, pairs)
+    for rates in (
+        flow(q, p, offsets), bound(q, p), (bound.velocity(p), bound.force(q)), unrecorded
+    ):  # fmt: skip
+        for found, expected in zip(rates, exact, strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_subclass_with_another_force_is_differentiated():
+    class Springs(CentralHamiltonian):
+        def of_pair(self, separation):
+            return separation.square().sum(1) / 2
+
+    q, p, offsets = bodies([2])
+    flow = HamiltonianFlow(network(Springs))
+    assert not flow.in_closed_form
+    expected = torch.stack([q[1] - q[0], q[0] - q[1]])
+    torch.testing.assert_close(flow(q, p, offsets)[1], expected, rtol=0, atol=1e-14)
 
 
 def total_force_and_torque(h, q, p, offsets):

@@ -1,10 +1,12 @@
 """What the benchmarks share: timing in turns, a description of the machine, a saved table."""
 
 import argparse
+import ctypes
+import gc
 import importlib.metadata
-import itertools
 import json
 import math
+import mmap
 import os
 import platform
 import random
@@ -16,12 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
 ROOT = Path(__file__).parents[2]
-# The profiler would tell of every start and stop on standard error.
-os.environ.setdefault("KINETO_LOG_LEVEL", "10")
 
 
 def interleave(
@@ -71,17 +70,29 @@ def _wait() -> None:
 
 
 def peak_memory(call: Callable[[], object]) -> int:
-    """The most bytes that torch holds at one time during a call, beyond what it held before."""
+    """The most bytes that are held at one time during a call, beyond those before.
+
+    On a GPU those of torch; else all of the process's resident memory, which Linux tells, so that
+    libraries and threads count that torch knows nothing of.
+    """
     if torch.cuda.is_available():
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
         call()
         return torch.cuda.max_memory_allocated() - before
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        call()
-    events = profiler.profiler.kineto_results.events()
-    memory = sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]")
-    return max(itertools.accumulate(number for _, number in memory), default=0)
+    gc.collect()
+    # What was freed goes back, so that what is taken again counts.
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is that from now on
+    before = _resident("VmRSS")
+    call()
+    return max(_resident("VmHWM") - before, mmap.PAGESIZE)
+
+
+def _resident(which: str) -> int:
+    """Bytes of resident memory: now (VmRSS) or at their peak (VmHWM)."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in status if line.startswith(which)).split()[1])
 
 
 def free_memory() -> int:

@@ -4,13 +4,15 @@
 
 The same jets go through every network, in turns, so that a busy machine slows all of them alike.
 Scoring is a forward pass without gradients; learning is a forward pass, a backward pass and a step
-of AdamW. Memory is the peak of what torch allocates beyond weights and jets. The networks of
-lgatr, pelican-lite and weaver-core take part when they are installed.
+of AdamW. Memory is the peak during a call beyond what was held before: resident memory of the
+process, or torch's memory on a GPU. A call that would take longer than --seconds, or more memory
+than there is, is left out and said. The networks of lgatr, pelican-lite and weaver-core take part
+when they are installed.
 """
 
 import argparse
+import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--jets", type=Path, default=measure.ROOT / "data" / "val.root")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 256])
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--seconds", type=float, default=30.0, help="the most a call may take")
     measure.add_arguments(parser, rounds=5)
     arguments = parser.parse_args(words)
 
@@ -58,7 +61,7 @@ def main(words: Sequence[str] | None = None) -> None:
     lines = [measure.described(results["machine"])]
     for size in arguments.batch_sizes:
         for what, call in (("scores", score), ("learns", learn)):
-            cells = cell(networks, jets[:size], partial(call), arguments.rounds)
+            cells = cell(networks, jets[:size], call, arguments.rounds, arguments.seconds)
             results[f"{what}, batch {size}"] = cells
             lines += ["", f"{what}, batch {size}", rendered(cells, networks)]
     lines += [f"not measured: {name} needs {package}" for name, package in missing.items()]
@@ -109,8 +112,9 @@ def cell(
     jets: ParticleSet,
     prepare: Callable[[nn.Module, ParticleSet], Callable[[], object]],
     rounds: int,
+    limit: float,
 ) -> dict[str, dict[str, Any]]:
-    """Jets per second and peak memory of every network, as far as the memory of this machine goes.
+    """Jets per second and peak memory of every network, as far as memory and patience go.
 
     What a batch needs is foreseen from an eighth of it.
     """
@@ -119,14 +123,21 @@ def cell(
     found: dict[str, dict[str, Any]] = {}
     calls = {}
     for name, network in networks.items():
-        foreseen = pairs * measure.peak_memory(prepare(network, few))
-        if foreseen > 0.7 * measure.free_memory():
-            found[name] = {"foreseen_bytes": foreseen}
-            continue
-        calls[name] = prepare(network, jets)
-        found[name] = {"peak_bytes": measure.peak_memory(calls[name])}
-    for name, seconds in measure.interleave(calls, rounds).items():
-        found[name]["jets_per_second"] = [len(jets) / each for each in seconds]
+        call = prepare(network, few)
+        call()
+        start = time.perf_counter()
+        memory = pairs * measure.peak_memory(call)
+        seconds = pairs * (time.perf_counter() - start)
+        if memory > 0.7 * measure.free_memory():
+            found[name] = {"left_out": f"about {memory / 1e9:.0f} GB: too much"}
+        elif seconds > limit:
+            found[name] = {"left_out": f"about {seconds:.0f} s: too long"}
+        else:
+            calls[name] = prepare(network, jets)
+            found[name] = {}
+    for name, each in measure.interleave(calls, rounds).items():
+        found[name]["jets_per_second"] = [len(jets) / one for one in each]
+        found[name]["peak_bytes"] = measure.peak_memory(calls[name])
     return found
 
 
@@ -135,9 +146,8 @@ def rendered(cells: dict[str, dict[str, Any]], networks: dict[str, nn.Module]) -
     rows = []
     for name, each in cells.items():
         parameters = f"{sum(p.numel() for p in networks[name].parameters()):,}"
-        if "foreseen_bytes" in each:
-            memory = f"about {each['foreseen_bytes'] / 1e9:.0f} GB: too much"
-            rows.append([name, parameters, "-", "-", "-", memory])
+        if "left_out" in each:
+            rows.append([name, parameters, "-", "-", "-", each["left_out"]])
             continue
         rates = [f"{rate:,.0f}" for rate in measure.spread(each["jets_per_second"])]
         rows.append([name, parameters, *rates, f"{each['peak_bytes'] / 1e6:,.0f} MB"])

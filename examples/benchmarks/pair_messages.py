@@ -7,15 +7,12 @@ the invariants, and sums the messages with index_add. Both have the same weights
 jets in turns, so that a busy machine slows both alike. Scoring is a forward pass without gradients;
 learning is a forward pass, a backward pass and a step of AdamW.
 
-Memory is what the resident memory of a fresh process rises by, at its peak, over that after the
-same step with two jets of three particles, as the median of three processes: threads that a
-profiler does not follow count, too.
+Memory is what the resident memory of the process rises by, at its peak, in a step after others: the
+median of five.
 """
 
 import argparse
-import re
 import statistics
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -127,20 +124,14 @@ def main(words: Sequence[str] | None = None) -> None:
     """Measure, print and save."""
     arguments = parse_arguments(words)
     jets = jets_of(arguments.jets, arguments.batch_size)
-    if arguments.memory_of:
-        name, what = arguments.memory_of
-        print(f"peak_bytes {peak_memory(STEPS[what], networks()[name], name, jets)}")
-        return
-    seconds = {
-        what: measure.interleave(
-            {name: prepare(each, name, jets) for name, each in networks().items()}, arguments.rounds
-        )
-        for what, prepare in STEPS.items()
-    }
-    memory = {
-        what: {name: memory_of_process(name, what, arguments) for name in (OURS, PUBLISHED)}
-        for what in STEPS
-    }
+    seconds, memory = {}, {}
+    for what, prepare in STEPS.items():
+        steps = {name: prepare(each, name, jets) for name, each in networks().items()}
+        seconds[what] = measure.interleave(steps, arguments.rounds)
+        memory[what] = {
+            name: statistics.median(measure.peak_memory(step) for _ in range(5))
+            for name, step in steps.items()
+        }
     results = {
         "machine": measure.machine(("torch",)),
         "jets": len(jets),
@@ -158,7 +149,6 @@ def parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--jets", type=Path, default=measure.ROOT / "data" / "val.root")
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--memory-of", nargs=2, help=argparse.SUPPRESS)
     measure.add_arguments(parser, rounds=15)
     return parser.parse_args(words)
 
@@ -210,34 +200,6 @@ def learn(network: nn.Module, name: str, jets: ParticleSet) -> Callable[[], obje
 STEPS = {"scores": score, "learns": learn}
 
 
-def peak_memory(
-    prepare: Callable[..., Callable[[], object]], network: nn.Module, name: str, jets: ParticleSet
-) -> int:
-    """By how much resident memory rises at its peak, after a step with two tiny jets."""
-    few = ParticleSet(jets.p4[:6], torch.tensor([0, 3, 6]), labels=jets.labels[:2])
-    prepare(network, name, few)()
-    step = prepare(network, name, jets)
-    before = resident("VmRSS")
-    step()
-    return resident("VmHWM") - before
-
-
-def resident(which: str) -> int:
-    """Bytes of resident memory: now (VmRSS) or at their peak (VmHWM). Linux tells."""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(re.search(rf"{which}:\s*(\d+)", status)[1])
-
-
-def memory_of_process(name: str, what: str, arguments: argparse.Namespace) -> float | None:
-    """The median peak memory of three processes of their own; None where no one tells it."""
-    if not Path("/proc/self/status").exists():
-        return None
-    given = ["--jets", str(arguments.jets), "--batch-size", str(arguments.batch_size)]
-    command = [sys.executable, __file__, *given, "--memory-of", name, what]
-    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(3)]
-    return statistics.median(int(run.stdout.split("peak_bytes")[1]) for run in runs)
-
-
 def differences(jets: ParticleSet) -> dict[str, float]:
     """How far the logits of both are from each other."""
     found = {}
@@ -258,16 +220,13 @@ def rendered(results: dict[str, Any]) -> str:
         seconds, peaks = results["seconds"][what], results["peak_bytes"][what]
         for name in (OURS, PUBLISHED):
             median, lowest, highest = (1e3 * each for each in measure.spread(seconds[name]))
-            peak = "?" if peaks[name] is None else f"{peaks[name] / 2**20:.0f}"
-            row = [f"{median:.0f}", f"{lowest:.0f}", f"{highest:.0f}", peak]
+            row = [f"{median:.0f}", f"{lowest:.0f}", f"{highest:.0f}", f"{peaks[name] / 2**20:.0f}"]
             rows.append([f"{what}, {name}", *row])
     lines += [measure.table(["", "ms", "lowest", "highest", "peak MiB"], rows), ""]
     rows = []
     for (what, quantity), target in TARGETS.items():
         ratio = ratio_of(results, what, quantity)
-        rows.append(
-            [f"{what}, {quantity}", "?" if ratio is None else f"{ratio:.2f}", f"{target:g}"]
-        )
+        rows.append([f"{what}, {quantity}", f"{ratio:.2f}", f"{target:g}"])
     lines += [measure.table(["published / hepml", "median", "target"], rows), ""]
     lines += [
         f"largest difference of the logits in {name}: {difference:.1e}"
@@ -276,14 +235,14 @@ def rendered(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def ratio_of(results: dict[str, Any], what: str, quantity: str) -> float | None:
+def ratio_of(results: dict[str, Any], what: str, quantity: str) -> float:
     """Published over ours: the median of the rounds' ratios of times, or the ratio of peaks."""
     if quantity == "time":
         seconds = results["seconds"][what]
         pairs = zip(seconds[PUBLISHED], seconds[OURS], strict=True)
         return statistics.median(theirs / ours for theirs, ours in pairs)
     peaks = results["peak_bytes"][what]
-    return None if None in peaks.values() else peaks[PUBLISHED] / peaks[OURS]
+    return peaks[PUBLISHED] / peaks[OURS]
 
 
 if __name__ == "__main__":

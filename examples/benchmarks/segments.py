@@ -10,6 +10,7 @@ its gradient. A GPU is measured where there is one.
 import argparse
 import statistics
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -167,7 +168,9 @@ def torch_scatter_offers(operation: str) -> dict[str, Formulation]:
 def torch_geometric_offers(operation: str) -> dict[str, Formulation]:
     """What torch_geometric offers; nothing if not installed."""
     try:
-        from torch_geometric import utils
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of what it takes from torch
+            from torch_geometric import utils
     except ImportError:
         return {}
     if operation == "softmax":

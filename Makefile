@@ -50,7 +50,7 @@ quickstart: $(VENV)/.installed
 	$(BIN)/hepml train ParticleFlow data/train.root --validation data/val.root \
 	    --epochs 12 --batch-size 256 -o $(RUNS)/particle-flow --overwrite
 	$(BIN)/hepml train LorentzNet data/train.root --validation data/val.root --features none \
-	    --max-jets 2500 --max-validation-jets 1000 --epochs 2 --batch-size 32 \
+	    --max-jets 5000 --max-validation-jets 2000 --epochs 3 --batch-size 32 \
 	    -o $(RUNS)/lorentznet --overwrite
 	$(BIN)/hepml evaluate $(RUNS)/particle-flow $(RUNS)/lorentznet data/test.root -o $(RUNS)/comparison --overwrite
 

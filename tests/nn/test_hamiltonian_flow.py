@@ -70,6 +70,18 @@ def test_derivatives_are_exact(network, context):
 
     values = tuple(value.detach().clone().requires_grad_() for value in parameters.values())
     assert torch.autograd.gradcheck(rates, values, fast_mode=True)
+    assert torch.autograd.gradgradcheck(rates, values, fast_mode=True, atol=1e-4)
+
+
+def test_torch_func_sees_through_closed_forms():
+    torch.manual_seed(0)
+    flow = HamiltonianFlow(MLPHamiltonian(2, (5, 4)).double())
+    q, p = states(3, 2)
+    of_q = torch.func.jacrev(lambda q: flow(q, p)[1].sum(0))(q)
+    expected = torch.autograd.functional.jacobian(lambda q: flow(q, p)[1].sum(0), q)
+    torch.testing.assert_close(of_q, expected, rtol=0, atol=1e-13)
+    each = torch.vmap(lambda q, p: flow(q[None], p[None])[0][0])(q, p)
+    torch.testing.assert_close(each, flow(q, p)[0], rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("kind", [MLPHamiltonian, SeparableHamiltonian, EvenHamiltonian])

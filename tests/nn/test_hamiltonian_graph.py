@@ -178,5 +178,5 @@ def test_bodies_in_one_place(kind):
     rate_q, rate_p = HamiltonianFlow(h)(q, p, offsets)
     loss = rate_q.square().sum() + rate_p.square().sum()
     loss.backward()
-    assert rate_p.abs().max() == 0
+    assert rate_p.abs().max() < 1e-14
     assert all(x.grad is None or x.grad.isfinite().all() for x in h.parameters())

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hepml.ops import _native, _pair_native, _pair_reference, _pair_torch
+from hepml.ops import _native, _pair_native, _pair_reference, _pair_torch, _pair_triton
 from hepml.ops._kernel import Kernel
 
 
@@ -22,6 +22,7 @@ def _why_not_onednn(values: Tensor, *_: Any) -> list[str]:
 
 PAIR_KERNELS = {
     "pair_messages": (
+        Kernel("triton", "pair_messages", _pair_triton.pair_messages, 64.0, _pair_triton.why_not),
         Kernel(
             "native",
             "pair_messages",
@@ -40,6 +41,13 @@ PAIR_KERNELS = {
         Kernel("reference", "pair_messages", _pair_reference.pair_messages, 0.0),
     ),
     "pair_messages_backward": (
+        Kernel(
+            "triton",
+            "pair_messages_backward",
+            _pair_triton.pair_messages_backward,
+            64.0,
+            _pair_triton.why_not,
+        ),
         Kernel(
             "native",
             "pair_messages_backward",

@@ -103,7 +103,8 @@ def test_float32_agrees_with_float64_on_every_kernel(counts, seed):
     arguments = arguments_of(counts, seed, width=24)
     with forced("reference"):
         expected = derivatives(arguments, second=False)
-    for kernel in PAIR_KERNELS["pair_messages"]:
+    # Triton's has tests of its own, which can be interpreted.
+    for kernel in PAIR_KERNELS["pair_messages"][1:]:
         with forced(kernel.name):
             result = derivatives(arguments, torch.float32, second=False)
         assert {got.dtype for got in result} == {torch.float32}

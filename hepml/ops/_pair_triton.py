@@ -1,0 +1,181 @@
+"""Messages between all pairs in Triton, for CUDA: tiles of pairs that live in registers.
+
+A program owns a few receivers of one set and goes through all senders of that set, so that nothing
+is padded beyond a tile, and no result depends on which program was first. The backward pass works
+the messages out again. It adds up what it finds for senders in at most 16 copies of the items, and
+what it finds for weights in a copy of them for each program, of which there are four for each
+multiprocessor at most.
+
+Products of momenta are taken in double precision. Matrices are multiplied on tensor cores, with the
+precision that :func:`torch.set_float32_matmul_precision` asks for: "highest" takes three products
+in TF32 for one, which together are as good as one in float32; "high" takes one in TF32; "medium"
+takes one in bfloat16. Sums are float32 in each case.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hepml.ops import _triton
+from hepml.ops._kernel import import_failure
+
+WIDEST = 128
+_RECEIVERS, _SENDERS = 8, 8
+# Stages would take more registers than there are. Fused products and sums were the default, once.
+_LAUNCH = {"num_warps": 8, "num_stages": 1, "enable_fp_fusion": True}
+# Copies of the items for the gradients of senders.
+_GROUPS = 16
+_PRECISIONS = {"highest": "tf32x3", "high": "tf32", "medium": "bf16"}
+
+
+def why_not(values: Tensor, *others: Any) -> list[str]:
+    """Why Triton cannot take these; empty if it can."""
+    if values.device.type != "cuda" and not _triton._INTERPRETED:
+        return [f"it needs a CUDA device, and the values are on {values.device.type}"]
+    if values.dtype != torch.float32:
+        return [f"it is for float32, not {values.dtype}"]
+    lists = (each if isinstance(each, Sequence) else [each] for each in others)
+    tensors = [values, *(tensor for each in lists for tensor in each)]
+    widths = {tensor.shape[-1] for tensor in tensors if tensor.is_floating_point()}
+    if max(widths) > WIDEST:
+        return [f"it holds {WIDEST} channels at most, not {max(widths)}"]
+    failure = import_failure("triton", "pip install triton")
+    return [failure] if failure else []
+
+
+def pair_messages(
+    a: Tensor, b: Tensor, offsets: Tensor, p4: Tensor, invariants: Tensor, *lists: Any
+) -> tuple[Tensor, Tensor]:
+    """Tiles in registers, on tensor cores."""
+    from hepml.ops import _pair_triton_forward_kernels as kernels
+
+    items, sets = a.shape[0], offsets.shape[0] - 1
+    constants = _constants(a, invariants, *lists)
+    momenta = _momenta(p4)
+    received = a.new_empty(items, constants["CHANNELS"])
+    moved = torch.empty_like(momenta) if constants["LAST"] else torch.zeros_like(momenta)
+    with torch.cuda.device_of(a):  # type: ignore[no-untyped-call]
+        kernels.sum_messages[(items // _RECEIVERS + sets,)](
+            *(a.contiguous(), b.contiguous(), offsets, momenta, _weights(invariants, *lists)),
+            *(received, moved, items, sets),
+            **constants,
+            **_LAUNCH,
+        )
+    return received, moved.to(p4.dtype)
+
+
+def pair_messages_backward(
+    d_received: Tensor,
+    d_moved: Tensor,
+    a: Tensor,
+    b: Tensor,
+    offsets: Tensor,
+    p4: Tensor,
+    invariants: Tensor,
+    *lists: Any,
+) -> list[Tensor]:
+    """Tiles in registers, on tensor cores; they are worked out again."""
+    from hepml.ops import _pair_triton_backward_kernels as kernels
+
+    (items, width), sets = a.shape, offsets.shape[0] - 1
+    constants = _constants(a, invariants, *lists)
+    weights = _weights(invariants, *lists)
+    programs = 4 * _multiprocessors(a.device)
+    groups = min(-(-programs // max(sets, 1)), _GROUPS)
+    programs = min(programs, sets * groups)
+    d_a, d_b = a.new_zeros(items, width), a.new_zeros(groups, items, width)
+    d_p4 = a.new_zeros(groups + 1, items, 4)
+    parts = weights.new_zeros(programs, weights.shape[0])
+    # Of one tile: a gradient, the numbers before and after each layer, and six of each pair.
+    tiles = 3 + len(constants["LAYERS"]) + len(constants["STEPS"])
+    pairs, channels = _RECEIVERS * _SENDERS, sum(size for _, size in constants["CHUNKS"])
+    scratch = a.new_empty(programs, (tiles * channels + 6) * pairs)
+    with torch.cuda.device_of(a):  # type: ignore[no-untyped-call]
+        kernels.add_gradients[(programs,)](
+            *(d_received.contiguous(), d_moved.contiguous()),
+            *(a.contiguous(), b.contiguous(), offsets, _momenta(p4), weights),
+            *(d_a, d_b, d_p4, parts, scratch, items, sets, weights.shape[0]),
+            **constants,
+            **_LAUNCH,
+            GROUPS=groups,
+            SCRATCH=scratch.shape[1],
+        )
+    shapes = [tensor.shape for tensor in (invariants, *(t for each in lists for t in each))]
+    sizes = [shape.numel() for shape in shapes]
+    flat: list[Tensor] = torch.ops.aten.split_with_sizes_copy(parts.sum(0), sizes)
+    return [
+        *(d_a, d_b.sum(0), d_p4.sum(0).to(p4.dtype)),
+        *(each.view(shape) for each, shape in zip(flat, shapes, strict=True)),
+    ]
+
+
+def _momenta(p4: Tensor) -> Tensor:
+    """Momenta in a precision that the programs read."""
+    return (p4 if p4.dtype == torch.float64 else p4.float()).contiguous()
+
+
+def _weights(invariants: Tensor, *lists: Sequence[Tensor]) -> Tensor:
+    """All weights and biases, one after another."""
+    return torch.cat([each.reshape(-1) for each in (invariants, *(t for x in lists for t in x))])
+
+
+def _constants(a: Tensor, invariants: Tensor, *lists: Sequence[Tensor]) -> dict[str, Any]:
+    """What the programs are compiled for."""
+    place = invariants.numel()
+    network = []
+    for weights in lists:
+        described = []
+        for weight in weights[::2]:
+            outputs, inputs = weight.shape
+            described.append((place, inputs, outputs))
+            place += weight.numel() + outputs
+        network.append(tuple(described))
+    layers, gate, step = network
+    width = a.shape[1]
+    widest = max([width, *(size for _, *sizes in (*layers, *step) for size in sizes)])
+    return {
+        "WIDTH": width,
+        "CHANNELS": layers[-1][2] if layers else width,
+        "INVARIANTS": invariants.numel() > 0,
+        "LAYERS": layers,
+        "GATE": gate,
+        "STEPS": step[:-1],
+        "LAST": step[-1:],
+        "CHUNKS": _chunks(widest),
+        "RECEIVERS": _RECEIVERS,
+        "SENDERS": _SENDERS,
+        "PRECISION": _precision(),
+    }
+
+
+def _chunks(width: int) -> tuple[tuple[int, int], ...]:
+    """First channel and size of the chunks, one or two powers of two, 16 at least."""
+    size = max(16, 1 << (width.bit_length() - 1))
+    rest = max(16, 1 << (width - size - 1).bit_length())
+    if width <= size:
+        return ((0, size),)
+    return ((0, 2 * size),) if rest == size else ((0, size), (size, rest))
+
+
+def _precision() -> str:
+    """How the programs multiply matrices."""
+    if _triton._INTERPRETED:
+        # It multiplies in float32 whatever it is told, and cannot multiply bfloat16.
+        return _PRECISIONS["highest"]
+    try:
+        name = torch.get_float32_matmul_precision()
+    except RuntimeError:
+        # Torch does not tell what was set by its newer name, which knows no third choice.
+        name = "high" if torch.backends.cuda.matmul.fp32_precision == "tf32" else "highest"
+    return _PRECISIONS[name]
+
+
+@functools.cache
+def _multiprocessors(device: torch.device) -> int:
+    """How many programs run at the same time."""
+    if device.type != "cuda":
+        return 1
+    return int(torch.cuda.get_device_properties(device).multi_processor_count)

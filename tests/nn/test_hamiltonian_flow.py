@@ -73,6 +73,33 @@ def test_derivatives_are_exact(network, context):
     assert torch.autograd.gradgradcheck(rates, values, fast_mode=True, atol=1e-4)
 
 
+@pytest.mark.parametrize("onednn", [True, False])
+def test_large_networks_in_single_precision(monkeypatch, onednn):
+    if not onednn:
+        monkeypatch.setattr("hepml.nn._hamiltonian_gradient._onednn", lambda: None)
+    torch.manual_seed(0)
+    network = MLPHamiltonian(3, (80, 96))
+    q, p = (x.float() for x in states(100, 3))
+
+    def rates_and_slopes(network, q, p, rates):
+        network.zero_grad()
+        found = rates(q, p)
+        sum(rate.square().sum() for rate in found).backward()
+        slopes = [weight.grad.clone() for weight in network.parameters()]
+        return [*(rate.detach() for rate in found), *slopes]
+
+    single = rates_and_slopes(network, q, p, HamiltonianFlow(network))
+    with torch.no_grad():
+        unrecorded = HamiltonianFlow(network)(q, p)
+    network.double()
+    exact = rates_and_slopes(
+        network, q.double(), p.double(), lambda q, p: hamilton_equations(network, q, p)
+    )
+    for found, expected in zip([*single, *unrecorded], [*exact, *exact[:2]], strict=True):
+        scale = float(expected.abs().max())
+        torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-5 * scale)
+
+
 def test_torch_func_sees_through_closed_forms():
     torch.manual_seed(0)
     flow = HamiltonianFlow(MLPHamiltonian(2, (5, 4)).double())

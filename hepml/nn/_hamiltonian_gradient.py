@@ -59,8 +59,9 @@ class SmoothNetwork(nn.Sequential):
         weights = [part for layer in hidden[::2] for part in (layer.weight, layer.bias)]
         weights.append(last.weight)
         activation = type(hidden[1]) if hidden else nn.Identity
-        written_down = activation in _BENDS and torch.is_grad_enabled()
-        if written_down and not (torch.compiler.is_compiling() or _transformed()):
+        traced = torch.compiler.is_compiling() or _transformed()
+        mixed = torch.is_autocast_enabled(x.device.type)
+        if activation in _BENDS and torch.is_grad_enabled() and not (traced or mixed):
             found: Tensor = _Gradient.apply(activation, x, *weights)  # type: ignore[no-untyped-call]
             return found
         return _gradient(activation, x, *weights)

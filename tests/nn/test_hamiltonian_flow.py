@@ -100,6 +100,20 @@ def test_large_networks_in_single_precision(monkeypatch, onednn):
         torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-5 * scale)
 
 
+def test_mixed_precision_is_as_good_as_its_products():
+    torch.manual_seed(0)
+    flow = HamiltonianFlow(MLPHamiltonian(3, (80, 96)))
+    q, p = (x.float() for x in states(100, 3))
+    exact = flow(q, p)[0].detach()
+    with torch.autocast("cpu", torch.bfloat16):
+        recorded = flow(q, p)[0]
+        with torch.no_grad():
+            unrecorded = flow(q, p)[0]
+    recorded.float().square().sum().backward()
+    for found in (recorded.detach(), unrecorded):
+        assert (found.float() - exact).abs().max() < 0.03 * exact.abs().max()
+
+
 def test_torch_func_sees_through_closed_forms():
     torch.manual_seed(0)
     flow = HamiltonianFlow(MLPHamiltonian(2, (5, 4)).double())

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from hepml.errors import InputError
 from hepml.nn import CentralHamiltonian, GraphHamiltonian, HamiltonianFlow, all_pairs
-from hepml.solvers import ImplicitMidpoint, Leapfrog, hamilton_equations, rollout
+from hepml.solvers import (
+    ImplicitMidpoint,
+    Leapfrog,
+    angular_momentum,
+    hamilton_equations,
+    rollout,
+    total_momentum,
+)
 
 KINDS = [GraphHamiltonian, CentralHamiltonian]
 
@@ -142,6 +149,27 @@ def test_momenta_along_a_trajectory(solver):
     angular = torch.stack([angular[:, :3].sum(1), angular[:, 3:].sum(1)])
     for conserved in (momentum, angular):
         assert (conserved - conserved[:, :1]).abs().max() < 1e-12
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_conserved_by_construction_over_1e4_steps(kind):
+    torch.manual_seed(0)
+    h = kind(2, (8, 8)).double()
+    q, p, offsets = bodies([3])
+    with torch.no_grad():
+        flow = HamiltonianFlow(h).bind(offsets, all_pairs(offsets, 3))
+        run = rollout(flow, q, p, solver=Leapfrog(), dt=0.02, steps=10_000, every=100).complete()
+    momentum, angular = total_momentum(run.p), angular_momentum(run.q, run.p)
+    sizes = run.p.norm(dim=-1), run.q.norm(dim=-1) * run.p.norm(dim=-1)
+    drifts = [
+        float((x - x[0]).norm(dim=-1).max() / size.sum(-1).max())
+        for x, size in zip((momentum, angular), sizes, strict=True)
+    ]
+    assert drifts[0] < 1e-10
+    # Relative positions know directions, distances do not.
+    assert drifts[1] < 1e-10 if kind is CentralHamiltonian else drifts[1] > 1e-4
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from hepml.nn._pairs import Pairs
-from hepml.ops import segment_index, segment_sum
+from hepml.ops import last_bound, segment_index, segment_sum
 
 # Of a block: jets of 50 particles fill 3 of 4; shorter ones are slower, longer ones no faster.
 _LENGTH = 16
@@ -30,7 +30,7 @@ def blocks_of(pairs: Pairs) -> Blocks:
     counts = pairs.offsets.diff()
     blocks = (counts + _LENGTH - 1) // _LENGTH
     offsets = torch.cat([blocks.new_zeros(1), blocks.cumsum(0)])
-    size = int(offsets[-1])
+    size = last_bound(offsets)
     receivers = segment_index(offsets, size)
     number = torch.arange(size, device=counts.device) - offsets[receivers]
     first = pairs.offsets[receivers] + _LENGTH * number

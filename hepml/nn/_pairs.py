@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from hepml.lorentz import eta, phi
-from hepml.ops import segment_gather, segment_index
+from hepml.ops import last_bound, segment_gather, segment_index
 
 # Beyond any detector; in place of the infinite pseudorapidity along the beam.
 _LARGEST_ETA = 100.0
@@ -56,7 +56,7 @@ def all_pairs(offsets: Int64[Tensor, " bounds"], items: int) -> Pairs:
     first = segment_gather(offsets[:-1], offsets, items)
     bounds = _bounds(others)
     # The one number that the device has to report; the blocks of a network share the pairs.
-    size = int(bounds[-1])
+    size = last_bound(bounds)
     receivers = segment_index(bounds, size)
     senders = torch.arange(size, device=offsets.device) + (first - bounds[:-1])[receivers]
     return Pairs(senders + (senders >= receivers), bounds)
@@ -99,7 +99,7 @@ def nearest_pairs(
     order = (d_eta.square() + d_phi.square()).argsort(stable=True)
     order = order[receivers[order].argsort(stable=True)]
     bounds = _bounds(pairs.offsets.diff().clamp(max=neighbours))
-    size = int(bounds[-1])
+    size = last_bound(bounds)
     kept = (
         torch.arange(size, device=p4.device) + (pairs.offsets - bounds)[segment_index(bounds, size)]
     )

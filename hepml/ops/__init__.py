@@ -7,6 +7,7 @@ derivatives, and none breaks the graph of ``torch.compile``.
 """
 
 from hepml.ops._pair_messages import pair_messages, pair_moments
+from hepml.ops._reference import last_bound
 from hepml.ops._scatter import scatter_max, scatter_mean, scatter_min, scatter_sum
 from hepml.ops._segment import (
     segment_gather,
@@ -20,6 +21,7 @@ from hepml.ops._segment import (
 )
 
 __all__ = [
+    "last_bound",
     "pair_messages",
     "pair_moments",
     "scatter_max",

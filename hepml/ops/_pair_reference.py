@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import linear
 
-from hepml.ops._reference import segment_index, segment_sum
+from hepml.ops._reference import last_bound, segment_index, segment_sum
 
 
 def pairs_of_sets(
@@ -17,7 +17,7 @@ def pairs_of_sets(
     index = segment_index(offsets, items)
     others = offsets.diff()[index] - 1
     bounds = torch.cat([others.new_zeros(1), others.cumsum(0)])
-    size = int(bounds[-1])
+    size = last_bound(bounds)
     receivers = segment_index(bounds, size)
     senders = torch.arange(size, device=offsets.device) - bounds[receivers]
     senders = senders + offsets[index[receivers]]

@@ -4,6 +4,8 @@ A faster kernel agrees with these functions in value, and the operators in deriv
 precision is summed in float32 and rounded once.
 """
 
+from typing import cast
+
 import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
@@ -28,6 +30,26 @@ def segment_index(offsets: Int64[Tensor, " bounds"], items: int) -> Int64[Tensor
     ends = offsets[1:-1]
     ended = offsets.new_zeros(items + 1).scatter_add(0, ends, torch.ones_like(ends))
     return ended[:-1].cumsum(0)
+
+
+def last_bound(bounds: Int64[Tensor, " bounds"]) -> int:
+    """The number of items: the last of the bounds, for which the device is asked.
+
+    In an exported program it is a number of each batch and not of the one that was exported.
+
+    Parameters
+    ----------
+    bounds
+        Offsets of sets or segments.
+
+    Examples
+    --------
+    >>> last_bound(torch.tensor([0, 2, 5]))
+    5
+    """
+    number = cast(int, bounds[-1].item())
+    torch._check(number >= 0)  # type: ignore[no-untyped-call]
+    return number
 
 
 def segment_gather(

@@ -1,6 +1,7 @@
 """Derivatives of the operations on every kernel, and what torch expects of an operator."""
 
 import warnings
+from functools import partial
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from hepml import ops
 from hepml.data import ParticleSet
 from hepml.errors import InputError
-from hepml.models import MODELS, ParticleFlow
+from hepml.models import MODELS, LorentzNet, ParticleFlow
 from hepml.ops import _operators, _reference
 from hepml.ops._table import OPERATIONS
 
@@ -260,6 +261,19 @@ def exported(network, *inputs):
     return torch.export.export(network, inputs, dynamic_shapes=lengths)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_exports_for_any_batch(name):
+    if name == "RestFrame":
+        pytest.importorskip("e3nn", reason="needs e3nn")
+    model = MODELS[name](outputs=2).eval()
+    program = exported(FromTensors(model), JETS[0].p4, JETS[0].offsets).module()
+    for batch in JETS:
+        result = program(batch.p4, batch.offsets)
+        torch.testing.assert_close(result, model(batch), rtol=1e-4, atol=1e-4)
+
+
 def onnx_session(program, path):
     """The program as onnxruntime runs it."""
     for package in ("onnx", "onnxscript", "onnxruntime"):
@@ -282,8 +296,9 @@ def onnx_session(program, path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("unchecked_types")
-def test_an_exported_model_and_its_onnx_take_any_batch(tmp_path):
-    model = ParticleFlow(outputs=2).eval()
+@pytest.mark.parametrize("make", [ParticleFlow, partial(LorentzNet, width=8, blocks=2)])
+def test_an_exported_model_and_its_onnx_take_any_batch(tmp_path, make):
+    model = make(outputs=2).eval()
     program = exported(FromTensors(model), JETS[0].p4, JETS[0].offsets)
     for batch in JETS:
         result = program.module()(batch.p4, batch.offsets)

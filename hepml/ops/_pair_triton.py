@@ -13,6 +13,7 @@ takes one in bfloat16. Sums are float32 in each case.
 """
 
 import functools
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,8 +43,18 @@ def why_not(values: Tensor, *others: Any) -> list[str]:
     widths = {tensor.shape[-1] for tensor in tensors if tensor.is_floating_point()}
     if max(widths) > WIDEST:
         return [f"it holds {WIDEST} channels at most, not {max(widths)}"]
-    failure = import_failure("triton", "pip install triton")
+    failure = import_failure("triton", "pip install triton") or _version_failure()
     return [failure] if failure else []
+
+
+@functools.cache
+def _version_failure() -> str | None:
+    """Why this Triton is too old; None if it is not."""
+    version: str = importlib.import_module("triton").__version__
+    if tuple(map(int, version.split(".")[:2])) >= (3, 5):
+        return None
+    # Before, a loop could not be told to leave what does not change inside.
+    return f"it needs triton 3.5, not {version} (pip install -U triton)"
 
 
 def pair_messages(
@@ -91,16 +102,15 @@ def pair_messages_backward(
     parts = weights.new_zeros(programs, weights.shape[0])
     # Of one tile: a gradient, the numbers before and after each layer, and six of each pair.
     tiles = 3 + len(constants["LAYERS"]) + len(constants["STEPS"])
-    pairs, channels = _RECEIVERS * _SENDERS, sum(size for _, size in constants["CHUNKS"])
+    pairs, channels = _RECEIVERS * _SENDERS, constants["CHUNKS"][0][2]
     scratch = a.new_empty(programs, (tiles * channels + 6) * pairs)
     with torch.cuda.device_of(a):  # type: ignore[no-untyped-call]
         kernels.add_gradients[(programs,)](
             *(d_received.contiguous(), d_moved.contiguous()),
             *(a.contiguous(), b.contiguous(), offsets, _momenta(p4), weights),
-            *(d_a, d_b, d_p4, parts, scratch, items, sets, weights.shape[0]),
+            *(d_a, d_b, d_p4, parts, scratch, items, sets, groups, weights.shape[0]),
             **constants,
             **_LAUNCH,
-            GROUPS=groups,
             SCRATCH=scratch.shape[1],
         )
     shapes = [tensor.shape for tensor in (invariants, *(t for each in lists for t in each))]
@@ -151,13 +161,17 @@ def _constants(a: Tensor, invariants: Tensor, *lists: Sequence[Tensor]) -> dict[
     }
 
 
-def _chunks(width: int) -> tuple[tuple[int, int], ...]:
-    """First channel and size of the chunks, one or two powers of two, 16 at least."""
+def _chunks(width: int) -> tuple[tuple[int, int, int], ...]:
+    """First channel and size of the chunks, one or two powers of two, and the size of all.
+
+    Tensor cores take 16 channels at least.
+    """
     size = max(16, 1 << (width.bit_length() - 1))
     rest = max(16, 1 << (width - size - 1).bit_length())
     if width <= size:
-        return ((0, size),)
-    return ((0, 2 * size),) if rest == size else ((0, size), (size, rest))
+        return ((0, size, size),)
+    total = size + rest
+    return ((0, total, total),) if rest == size else ((0, size, total), (size, rest, total))
 
 
 def _precision() -> str:

@@ -1,6 +1,6 @@
 """The Triton program for the gradients of messages between pairs; imports Triton.
 
-A program owns every GROUPS-th tile of receivers of a set. What it finds it adds in memory that no
+A program owns every groups-th tile of receivers of a set. What it finds it adds in memory that no
 other program writes, so that all sums are taken in the same order in every run. What the layers
 make of a tile it saves and reads again: all of it together would not fit into the registers.
 """
@@ -19,7 +19,6 @@ from hepml.ops._pair_triton_kernels import (
     program,
     rows_of,
     scaled,
-    size_of,
     times,
     transformed,
 )
@@ -31,8 +30,12 @@ def add_affine(parts, d, x, LAYER: tl.constexpr, CHUNKS: tl.constexpr):
     """Add the gradients for weight and bias of ``weight · x + bias``."""
     for k in tl.static_range(len(CHUNKS)):
         channel = CHUNKS[k][0] + tl.arange(0, CHUNKS[k][1])
-        add(parts + LAYER[0] + channel, tl.sum(d[:, None] * x[k], axis=0), channel < LAYER[1])
-    bias = parts + LAYER[0] + LAYER[1]
+        add(
+            parts + LAYER[0][0] + channel,
+            tl.sum(d[:, None] * x[k], axis=0),
+            channel < LAYER[0][1],
+        )
+    bias = parts + LAYER[0][0] + LAYER[0][1]
     tl.store(bias, tl.load(bias) + tl.sum(d, axis=0))
 
 
@@ -42,7 +45,7 @@ def save(into, rows, CHUNKS: tl.constexpr):
     row = tl.arange(0, rows[0].shape[0])[:, None]
     for k in tl.static_range(len(CHUNKS)):
         channel = CHUNKS[k][0] + tl.arange(0, CHUNKS[k][1])
-        tl.store(into + row * size_of(CHUNKS) + channel, rows[k])
+        tl.store(into + row * CHUNKS[0][2] + channel, rows[k])
 
 
 @program
@@ -52,7 +55,7 @@ def saved(tile, PAIRS: tl.constexpr, CHUNKS: tl.constexpr):
     rows = ()
     for k in tl.static_range(len(CHUNKS)):
         channel = CHUNKS[k][0] + tl.arange(0, CHUNKS[k][1])
-        rows += (tl.load(tile + row * size_of(CHUNKS) + channel),)
+        rows += (tl.load(tile + row * CHUNKS[0][2] + channel),)
     return rows
 
 
@@ -63,8 +66,8 @@ def saved_stack(
     """What the last of the layers makes of x; what all of them and their ReLUs make is saved."""
     save(into, x, CHUNKS)
     for k in tl.static_range(len(LAYERS)):
-        x = transformed(x, weights, LAYERS[k], False, CHUNKS, PRECISION)
-        save(into + (k + 1) * x[0].shape[0] * size_of(CHUNKS), x, CHUNKS)
+        x = transformed(x, weights, LAYERS, k, False, CHUNKS, PRECISION)
+        save(into + (k + 1) * x[0].shape[0] * CHUNKS[0][2], x, CHUNKS)
     return x
 
 
@@ -73,26 +76,27 @@ def add_layer(
     parts,
     d,
     x,
-    LAYER: tl.constexpr,
+    LAYERS: tl.constexpr,
+    which: tl.constexpr,
     PAIRS: tl.constexpr,
     CHUNKS: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
     """Add the gradient for the weight of a layer, from tiles that were saved."""
-    place: tl.constexpr = LAYER[0]
-    inputs: tl.constexpr = LAYER[1]
-    outputs: tl.constexpr = LAYER[2]
+    place: tl.constexpr = LAYERS[which][0]
+    inputs: tl.constexpr = LAYERS[which][1]
+    outputs: tl.constexpr = LAYERS[which][2]
     pair = tl.arange(0, PAIRS)
     for n in tl.static_range(len(CHUNKS)):
         # As many rows as the first chunk has, also for the second: tensor cores want 64.
         to = CHUNKS[n][0] + CHUNKS[n][1] - CHUNKS[0][1] + tl.arange(0, CHUNKS[0][1])
-        across = tl.load(d + pair[None, :] * size_of(CHUNKS) + to[:, None])
+        across = tl.load(d + pair[None, :] * CHUNKS[0][2] + to[:, None])
         for k in tl.static_range(len(CHUNKS)):
             of = CHUNKS[k][0] + tl.arange(0, CHUNKS[k][1])
             weight = parts + place + to[:, None] * inputs + of[None, :]
             inside = ((to >= CHUNKS[n][0]) & (to < outputs))[:, None] & (of < inputs)[None, :]
             before = tl.load(weight, mask=inside, other=0.0)
-            rows = tl.load(x + pair[:, None] * size_of(CHUNKS) + of[None, :])
+            rows = tl.load(x + pair[:, None] * CHUNKS[0][2] + of[None, :])
             tl.store(weight, dot(across, rows, before, PRECISION), mask=inside)
 
 
@@ -118,7 +122,7 @@ def behind_stack(
 ):
     """The gradient for the input, from that for the output; adds those for the layers."""
     PAIRS: tl.constexpr = d[0].shape[0]
-    TILE: tl.constexpr = PAIRS * size_of(CHUNKS)
+    TILE: tl.constexpr = PAIRS * CHUNKS[0][2]
     for step in tl.static_range(len(LAYERS)):
         k: tl.constexpr = len(LAYERS) - 1 - step
         d = behind_relu(d, saved(hidden + (k + 1) * TILE, PAIRS, CHUNKS), CHUNKS)
@@ -129,8 +133,8 @@ def behind_stack(
         tl.debug_barrier()
         save(scratch, d, CHUNKS)
         tl.debug_barrier()
-        add_layer(parts, scratch, hidden + k * TILE, LAYERS[k], PAIRS, CHUNKS, PRECISION)
-        d = transformed(d, weights, LAYERS[k], True, CHUNKS, PRECISION)
+        add_layer(parts, scratch, hidden + k * TILE, LAYERS, k, PAIRS, CHUNKS, PRECISION)
+        d = transformed(d, weights, LAYERS, k, True, CHUNKS, PRECISION)
     return d
 
 
@@ -161,6 +165,7 @@ def add_gradients(
     scratch,
     items,
     sets,
+    groups,
     number_of_weights,
     WIDTH: tl.constexpr,
     CHANNELS: tl.constexpr,
@@ -173,14 +178,13 @@ def add_gradients(
     RECEIVERS: tl.constexpr,
     SENDERS: tl.constexpr,
     PRECISION: tl.constexpr,
-    GROUPS: tl.constexpr,
     SCRATCH: tl.constexpr,
 ):
     """All gradients: d_b and d_p4 of senders for each group, then d_p4 of receivers."""
     PAIRS: tl.constexpr = RECEIVERS * SENDERS
     parts += tl.program_id(0).to(tl.int64) * number_of_weights
     # Of this program: a gradient, what the layers made, and six numbers of each pair.
-    TILE: tl.constexpr = PAIRS * size_of(CHUNKS)
+    TILE: tl.constexpr = PAIRS * CHUNKS[0][2]
     scratch += tl.program_id(0).to(tl.int64) * SCRATCH
     hidden = scratch + TILE
     steps = hidden + (len(LAYERS) + 1) * TILE
@@ -188,10 +192,10 @@ def add_gradients(
     # Places beyond 2^31 have to be told.
     size = items.to(tl.int64)
     pair = tl.arange(0, PAIRS)
-    for work in range(tl.program_id(0), sets * GROUPS, tl.num_programs(0)):
-        start, stop = bounds(work // GROUPS, offsets, items)
-        group = work % GROUPS
-        for head in range(start + group * RECEIVERS, stop, GROUPS * RECEIVERS):
+    for work in range(tl.program_id(0), sets * groups, tl.num_programs(0)):
+        start, stop = bounds(work // groups, offsets, items)
+        group = work % groups
+        for head in range(start + group * RECEIVERS, stop, groups * RECEIVERS):
             i = head + pair // SENDERS
             row = head + tl.arange(0, RECEIVERS)
             # The weights would take all registers if they were kept from one tile to the next.
@@ -211,13 +215,13 @@ def add_gradients(
                 z = first(a, b, i, j, there, s, weights, WIDTH, INVARIANTS, CHUNKS)
                 m = saved_stack(z, weights, hidden, LAYERS, CHUNKS, PRECISION)
                 if len(GATE) > 0:
-                    gate = tl.sigmoid(affine(m, weights, GATE[0], CHUNKS))
+                    gate = tl.sigmoid(affine(m, weights, GATE, CHUNKS))
                     m = scaled(m, gate, CHUNKS)
                 if len(LAST) > 0:
                     t = saved_stack(m, weights, steps, STEPS, CHUNKS, PRECISION)
                     d_c = tl.load(of_pairs + 2 * PAIRS + pair)
-                    tl.store(of_pairs + 3 * PAIRS + pair, affine(t, weights, LAST[0], CHUNKS))
-                    add_affine(parts, d_c, t, LAST[0], CHUNKS)
+                    tl.store(of_pairs + 3 * PAIRS + pair, affine(t, weights, LAST, CHUNKS))
+                    add_affine(parts, d_c, t, LAST, CHUNKS)
                     d = outer(d_c, numbers(weights + LAST[0][0], LAST[0][1], 1, CHUNKS), CHUNKS)
                     tl.debug_barrier()
                     d = behind_stack(d, steps, weights, parts, scratch, STEPS, CHUNKS, PRECISION)
@@ -228,7 +232,7 @@ def add_gradients(
                 if len(GATE) > 0:
                     m = saved(hidden + len(LAYERS) * TILE, PAIRS, CHUNKS)
                     d_logit = times(d, m, CHUNKS) * gate * (1 - gate)
-                    add_affine(parts, d_logit, m, GATE[0], CHUNKS)
+                    add_affine(parts, d_logit, m, GATE, CHUNKS)
                     w = numbers(weights + GATE[0][0], GATE[0][1], 1, CHUNKS)
                     d = sum_of(scaled(d, gate, CHUNKS), outer(d_logit, w, CHUNKS), CHUNKS)
                 d = behind_stack(d, hidden, weights, parts, scratch, LAYERS, CHUNKS, PRECISION)
@@ -248,7 +252,7 @@ def add_gradients(
                 if INVARIANTS or len(LAST) > 0:
                     tl.debug_barrier()
                     after_messages(
-                        of_pairs, p4, d_moved, d_p4 + GROUPS * size * 4, d_p4 + group * size * 4,
+                        of_pairs, p4, d_moved, d_p4 + groups * size * 4, d_p4 + group * size * 4,
                         head, tail, stop, INVARIANTS, LAST, RECEIVERS, SENDERS,
                     )  # fmt: skip
                 # What one thread has written, another may read next.

@@ -43,7 +43,7 @@ def zeros(ROWS: tl.constexpr, CHUNKS: tl.constexpr):
     """Rows of 0."""
     rows = ()
     for k in tl.static_range(len(CHUNKS)):
-        rows += (tl.zeros((ROWS, CHUNKS[k][1]), tl.float32),)
+        rows += (tl.full((ROWS, CHUNKS[k][1]), 0.0, tl.float32),)
     return rows
 
 
@@ -52,7 +52,7 @@ def stack(x, weights, LAYERS: tl.constexpr, CHUNKS: tl.constexpr, PRECISION: tl.
     """x, and what each layer and its ReLU make of the last."""
     hidden = (x,)
     for k in tl.static_range(len(LAYERS)):
-        hidden += (transformed(hidden[k], weights, LAYERS[k], False, CHUNKS, PRECISION),)
+        hidden += (transformed(hidden[k], weights, LAYERS, k, False, CHUNKS, PRECISION),)
     return hidden
 
 
@@ -133,10 +133,10 @@ def sum_messages(
             z = first(a, b, i, j, there, s, weights, WIDTH, INVARIANTS, CHUNKS)
             m = stack(z, weights, LAYERS, CHUNKS, PRECISION)[len(LAYERS)]
             if len(GATE) > 0:
-                m = scaled(m, tl.sigmoid(affine(m, weights, GATE[0], CHUNKS)), CHUNKS)
+                m = scaled(m, tl.sigmoid(affine(m, weights, GATE, CHUNKS)), CHUNKS)
             if len(LAST) > 0:
                 t = stack(m, weights, STEPS, CHUNKS, PRECISION)[len(STEPS)]
-                c = tl.where(there, affine(t, weights, LAST[0], CHUNKS), 0.0)
+                c = tl.where(there, affine(t, weights, LAST, CHUNKS), 0.0)
                 v = plus(v, c.to(tl.float64), difference)
             more = ()
             for k in tl.static_range(len(CHUNKS)):

@@ -3,7 +3,7 @@
 A program works on tiles of pairs: RECEIVERS items of a set times SENDERS of the same set. The
 numbers of a tile have a row for each pair and lie in chunks of channels, each a power of two wide:
 72 channels take a chunk of 64 and one of 16 instead of one of 128, which has 2.6 times the
-products. ``(first channel, channels)`` describes a chunk.
+products. ``(first channel, channels, channels of all)`` describes a chunk.
 
 ``(place, inputs, outputs)`` describes a layer: its weight (outputs, inputs) starts at that place of
 `weights`, and the bias lies behind it.
@@ -16,10 +16,15 @@ import inspect
 import triton
 import triton.language as tl
 
+# Compiling takes seconds: not again for every number that is 1 or a multiple of 16.
+_SIZES = ("items", "sets", "groups", "number_of_weights")
+
 
 def program(function):
     """A function that Triton compiles, without what wraps it to check shapes while tests run."""
-    return triton.jit(inspect.unwrap(function))
+    function = inspect.unwrap(function)
+    sizes = [name for name in _SIZES if name in inspect.signature(function).parameters]
+    return triton.jit(function, do_not_specialize=sizes)
 
 
 @program
@@ -27,12 +32,6 @@ def bounds(number, offsets, items):
     """Where a set starts and ends; never outside of the items."""
     start = tl.maximum(tl.load(offsets + number), 0)
     return start, tl.minimum(tl.load(offsets + number + 1), items)
-
-
-@program
-def size_of(CHUNKS: tl.constexpr):
-    """The number of channels of all chunks."""
-    return CHUNKS[len(CHUNKS) - 1][0] + CHUNKS[len(CHUNKS) - 1][1]
 
 
 @program
@@ -101,16 +100,22 @@ def first(a, b, i, j, there, s, weights, WIDTH, INVARIANTS: tl.constexpr, CHUNKS
 
 @program
 def transformed(
-    x, weights, LAYER: tl.constexpr, BACK: tl.constexpr, CHUNKS: tl.constexpr, PRECISION
+    x,
+    weights,
+    LAYERS: tl.constexpr,
+    which: tl.constexpr,
+    BACK: tl.constexpr,
+    CHUNKS: tl.constexpr,
+    PRECISION,
 ):
     """``x @ weight.T``, with the bias and a ReLU; back, ``x @ weight`` alone."""
-    place: tl.constexpr = LAYER[0]
-    inputs: tl.constexpr = LAYER[1]
-    outputs: tl.constexpr = LAYER[2]
+    place: tl.constexpr = LAYERS[which][0]
+    inputs: tl.constexpr = LAYERS[which][1]
+    outputs: tl.constexpr = LAYERS[which][2]
     result = ()
     for n in tl.static_range(len(CHUNKS)):
         to = CHUNKS[n][0] + tl.arange(0, CHUNKS[n][1])[None, :]
-        y = tl.zeros((x[0].shape[0], CHUNKS[n][1]), tl.float32)
+        y = tl.full((x[0].shape[0], CHUNKS[n][1]), 0.0, tl.float32)
         for k in tl.static_range(len(CHUNKS)):
             of = CHUNKS[k][0] + tl.arange(0, CHUNKS[k][1])[:, None]
             if BACK:
@@ -136,8 +141,8 @@ def transformed(
 @program
 def affine(x, weights, LAYER: tl.constexpr, CHUNKS: tl.constexpr):
     """``weight · x + bias``, a number for each row."""
-    weight = numbers(weights + LAYER[0], LAYER[1], 1, CHUNKS)
-    return times(x, weight, CHUNKS) + tl.load(weights + LAYER[0] + LAYER[1])
+    weight = numbers(weights + LAYER[0][0], LAYER[0][1], 1, CHUNKS)
+    return times(x, weight, CHUNKS) + tl.load(weights + LAYER[0][0] + LAYER[0][1])
 
 
 @program

@@ -114,13 +114,23 @@ def test_a_package_that_is_absent_is_a_reason(monkeypatch):
     import_failure.cache_clear()
 
 
+def test_a_package_that_is_old_is_a_reason(monkeypatch):
+    pytest.importorskip("triton", reason="needs triton")
+    monkeypatch.setattr(_triton, "_INTERPRETED", True)
+    monkeypatch.setattr("triton.__version__", "3.4.0")
+    _pair_triton._version_failure.cache_clear()
+    reason = "it needs triton 3.5, not 3.4.0 (pip install -U triton)"
+    assert _pair_triton.why_not(*operands(arguments_of([2]))) == [reason]
+    _pair_triton._version_failure.cache_clear()
+
+
 @pytest.mark.parametrize("width", [1, 15, 16, 17, 24, 33, 64, 72, 80, 81, 96, 97, 128])
 def test_chunks_hold_all_channels_and_few_more(width):
     chunks = _pair_triton._chunks(width)
-    assert len(chunks) <= 2
-    assert [first for first, _ in chunks] == [0, chunks[0][1]][: len(chunks)]
-    assert all(size >= 16 and size.bit_count() == 1 for _, size in chunks)
-    total = sum(size for _, size in chunks)
+    assert [first for first, _, _ in chunks] == [0, chunks[0][1]][: len(chunks)]
+    assert all(size >= 16 and size.bit_count() == 1 for _, size, _ in chunks)
+    (total,) = {total for _, _, total in chunks}
+    assert total == sum(size for _, size, _ in chunks)
     assert width <= total <= 4 * width / 3 + 16
 
 
@@ -223,11 +233,12 @@ def test_the_compiler_makes_machine_code_for_an_h100(
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(_pair_triton, "_precision", lambda: precision)
     a, _, _, _, weight, *lists = operands(arguments_of([2], width=24))
-    constants = {**_pair_triton._constants(a, weight, *lists), "GROUPS": 4, "SCRATCH": 4096}
+    constants = {**_pair_triton._constants(a, weight, *lists), "SCRATCH": 4096}
     kernels = importlib.import_module(f"hepml.ops._pair_triton_{module}_kernels")
     function = getattr(kernels, program)
     constants = {name: constants[name] for name in function.arg_names if name in constants}
-    types = {"offsets": "*i64", "items": "i32", "sets": "i32", "number_of_weights": "i32"}
+    sizes = ("items", "sets", "groups", "number_of_weights")
+    types = {"offsets": "*i64", **dict.fromkeys(sizes, "i32")}
     signature = {
         name: "constexpr" if name in constants else types.get(name, "*fp32")
         for name in function.arg_names

@@ -5,8 +5,9 @@ python examples/hamiltonian_table.py [SYSTEM ...]
 
 import argparse
 import json
-import multiprocessing
-from functools import cache, partial
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -112,8 +113,8 @@ def main(words=None):
         for run in PLAN["runs"][name]
         for seed in range(PLAN["seeds"][name] if run in PLAN["repeated"] else 1)
     ]
-    pool = partial(multiprocessing.get_context("spawn").Pool, None, torch.set_num_threads, (1,))
-    each = map if arguments.serial else pool().imap
+    pool = ProcessPoolExecutor(None, get_context("spawn"), torch.set_num_threads, (1,))
+    each = map if arguments.serial else pool.map
     longest_first = [job for job in reversed(plan) if job[1] == "HNN"]
     list(each(make, [job for job in longest_first if job[2] == 0 or SYSTEMS[job[0]].noise]))
     found = each(learn, plan)

@@ -66,11 +66,25 @@ PAIR_KERNELS = {
         Kernel("reference", "pair_messages_backward", _pair_reference.pair_messages_backward, 0.0),
     ),
     "pair_moments": (
+        Kernel(
+            "triton",
+            "pair_moments",
+            _pair_triton.pair_moments,
+            4.0,
+            _pair_triton.why_not_moments,
+        ),
         Kernel("native", "pair_moments", _pair_native.pair_moments, 4.0, _native.why_not_here),
         Kernel("torch", "pair_moments", _pair_torch.pair_moments, 4.0),
         Kernel("reference", "pair_moments", _pair_reference.pair_moments, 0.0),
     ),
     "pair_moments_backward": (
+        Kernel(
+            "triton",
+            "pair_moments_backward",
+            _pair_triton.pair_moments_backward,
+            4.0,
+            _pair_triton.why_not_moments,
+        ),
         Kernel(
             "native",
             "pair_moments_backward",

@@ -26,7 +26,8 @@ from hepml.ops._kernel import import_failure
 WIDEST = 128
 _RECEIVERS, _SENDERS = 8, 8
 # Stages would take more registers than there are. Fused products and sums were the default, once.
-_LAUNCH = {"num_warps": 8, "num_stages": 1, "enable_fp_fusion": True}
+_LAUNCH = {"num_warps": 4, "num_stages": 1, "enable_fp_fusion": True}
+_MOMENTS = {"RECEIVERS": 16, "SENDERS": 16, "num_warps": 4, "enable_fp_fusion": True}
 # Copies of the items for the gradients of senders.
 _GROUPS = 16
 _PRECISIONS = {"highest": "tf32x3", "high": "tf32", "medium": "bf16"}
@@ -34,15 +35,23 @@ _PRECISIONS = {"highest": "tf32x3", "high": "tf32", "medium": "bf16"}
 
 def why_not(values: Tensor, *others: Any) -> list[str]:
     """Why Triton cannot take these; empty if it can."""
-    if values.device.type != "cuda" and not _triton._INTERPRETED:
-        return [f"it needs a CUDA device, and the values are on {values.device.type}"]
+    if reasons := why_not_moments(values):
+        return reasons
     if values.dtype != torch.float32:
         return [f"it is for float32, not {values.dtype}"]
     lists = (each if isinstance(each, Sequence) else [each] for each in others)
     tensors = [values, *(tensor for each in lists for tensor in each)]
-    widths = {tensor.shape[-1] for tensor in tensors if tensor.is_floating_point()}
-    if max(widths) > WIDEST:
-        return [f"it holds {WIDEST} channels at most, not {max(widths)}"]
+    widest = max(tensor.shape[-1] for tensor in tensors if tensor.is_floating_point())
+    return [f"it holds {WIDEST} channels at most, not {widest}"] if widest > WIDEST else []
+
+
+def why_not_moments(values: Tensor, *others: Any) -> list[str]:
+    """Why Triton cannot take these; empty if it can."""
+    if values.device.type != "cuda" and not _triton._INTERPRETED:
+        return [f"it needs a CUDA device, and the values are on {values.device.type}"]
+    for dtype in (tensor.dtype for tensor in (values, *others)):
+        if dtype.is_floating_point and dtype not in (torch.float32, torch.float64):
+            return [f"it does not take {dtype}"]
     failure = import_failure("triton", "pip install triton") or _version_failure()
     return [failure] if failure else []
 
@@ -120,6 +129,36 @@ def pair_messages_backward(
         *(d_a, d_b.sum(0), d_p4.sum(0).to(p4.dtype)),
         *(each.view(shape) for each, shape in zip(flat, shapes, strict=True)),
     ]
+
+
+def pair_moments(p4: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    """Tiles in registers, with the sums in double precision."""
+    from hepml.ops import _pair_triton_moments_kernels as kernels
+
+    items, sets = p4.shape[0], offsets.shape[0] - 1
+    programs = items // _MOMENTS["RECEIVERS"] + sets
+    sums = p4.new_empty(items, 2, dtype=torch.float64)
+    squares = p4.new_zeros(programs, 4, dtype=torch.float64)
+    with torch.cuda.device_of(p4):  # type: ignore[no-untyped-call]
+        kernels.sum_invariants[(programs,)](
+            p4.contiguous(), offsets, sums, squares, items, sets, **_MOMENTS
+        )
+    return sums, squares.sum(0).view(2, 2)
+
+
+def pair_moments_backward(d_sums: Tensor, d_squares: Tensor, p4: Tensor, offsets: Tensor) -> Tensor:
+    """Tiles in registers, with the sums in double precision."""
+    from hepml.ops import _pair_triton_moments_kernels as kernels
+
+    items, sets = p4.shape[0], offsets.shape[0] - 1
+    p4 = p4.contiguous()
+    d_p4 = torch.empty_like(p4)
+    with torch.cuda.device_of(p4):  # type: ignore[no-untyped-call]
+        kernels.add_gradient[(items // _MOMENTS["RECEIVERS"] + sets,)](
+            *(d_sums.contiguous(), d_squares.contiguous(), p4, offsets, d_p4, items, sets),
+            **_MOMENTS,
+        )
+    return d_p4
 
 
 def _momenta(p4: Tensor) -> Tensor:

@@ -11,13 +11,17 @@
 /* The lanes of a vector, and the vectors that the sums of a matrix product occupy: all registers
    but those for the operands. */
 #if defined(__AVX512F__)
-enum { LANES = 16, BLOCK_ROWS = 5, BLOCK_VECTORS = 5 };
+enum { LANES = 16, BLOCK_ROWS = 5 };
+#define BLOCK_VECTORS 5
 #elif defined(__AVX__)
-enum { LANES = 8, BLOCK_ROWS = 6, BLOCK_VECTORS = 2 };
+enum { LANES = 8, BLOCK_ROWS = 6 };
+#define BLOCK_VECTORS 2
 #elif defined(__aarch64__)
-enum { LANES = 4, BLOCK_ROWS = 5, BLOCK_VECTORS = 5 };
+enum { LANES = 4, BLOCK_ROWS = 5 };
+#define BLOCK_VECTORS 5
 #else
-enum { LANES = 4, BLOCK_ROWS = 6, BLOCK_VECTORS = 2 };
+enum { LANES = 4, BLOCK_ROWS = 6 };
+#define BLOCK_VECTORS 2
 #endif
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
@@ -29,7 +33,7 @@ typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias
 
 INLINE vec load(const float *x) { return *(const loose *)x; }
 INLINE void store(float *x, vec y) { *(loose *)x = y; }
-INLINE vec all(float x) { return x - (vec){0}; }
+INLINE vec spread(float x) { return x - (vec){0}; }
 INLINE long padded(long n) { return (n + LANES - 1) / LANES * LANES; }
 INLINE long least(long a, long b) { return a < b ? a : b; }
 
@@ -105,7 +109,7 @@ INLINE vec log1p_of(vec x) {
 /* exp(x) = 2^n exp(r), |r| <= ln(2) / 2, eight terms of whose series leave out 5e-9; 0 where the
    result would be subnormal. */
 INLINE vec exp_of(vec x) {
-    const vec top = all(88.72283f), bottom = all(-87.33654f);
+    const vec top = spread(88.72283f), bottom = spread(-87.33654f);
     vec within = choose(x < bottom, bottom, choose(x > top, top, x));
     vec shifted = within * 1.44269504f + 12582912.f; /* 1.5 2^23: rounds to an integer */
     ivec power = ((ivec)shifted - 0x4b400000) << 23;
@@ -114,8 +118,20 @@ INLINE vec exp_of(vec x) {
     vec y = 1 + r * (1 + r * (1.f / 2 + r * (1.f / 6 + r * (1.f / 24 + r * (1.f / 120 +
             r * (1.f / 720 + r * (1.f / 5040)))))));
     y = choose(x < bottom, (vec){0}, (vec)((ivec)y + power));
-    return choose(x > top, all(INFINITY), choose(x == x, y, x));
+    return choose(x > top, spread(INFINITY), choose(x == x, y, x));
 }
+
+/* |p - q|^2 and <p, q>, and p - q. */
+INLINE void multiply_momenta(const double *p, const double *q, double *difference, double *square,
+                             double *product) {
+    for (int k = 0; k < 4; k++) difference[k] = p[k] - q[k];
+    const double *d = difference;
+    *square = d[0] * d[0] - d[1] * d[1] - d[2] * d[2] - d[3] * d[3];
+    *product = p[0] * q[0] - p[1] * q[1] - p[2] * q[2] - p[3] * q[3];
+}
+
+/* psi(x) = sign(x) ln(|x| + 1) */
+INLINE vec psi_of(vec x) { return with_sign(log1p_of(magnitude(x)), x); }
 
 /* The first receiver of each thread, and the number of all: about as many pairs for each. */
 static inline void share_receivers(const int64_t *offsets, int64_t sets, int64_t items,

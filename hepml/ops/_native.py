@@ -1,8 +1,9 @@
 """Kernels in C for the CPU, compiled on the machine that runs them, once, when first needed.
 
 The sources lie beside this file. The library goes into ``$XDG_CACHE_HOME/hepml``, or
-``~/.cache/hepml``, under a name that holds a digest of sources, compiler and processor. Its threads
-are those of torch: the OpenMP library that torch has loaded runs both.
+``~/.cache/hepml``, under a name that holds a digest of sources, compiler, options and processor.
+The variables CC and CFLAGS are heeded. Its threads are those of torch: the OpenMP library that
+torch has loaded runs both.
 """
 
 import ctypes
@@ -14,6 +15,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,14 @@ _HEADER = "_native.h"
 # -march=native is that of the machine; a NaN stays a NaN: nothing here is -ffast-math.
 _OPTIONS = (
     *("-std=gnu11", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math"),
-    *("-fopenmp", "-fPIC", "-w"),
+    *("-fopenmp", "-fPIC", "-Wno-psabi"),
 )
 _SECONDS = 120
 _NUMBER, _ADDRESS = ctypes.c_int64, ctypes.c_void_p
 _FUNCTIONS = {
     "hepml_pair_messages": [_ADDRESS],
     "hepml_pair_moments": [_ADDRESS],
-    "hepml_segment_reduce": [*[_NUMBER] * 4, *[_ADDRESS] * 6],
+    "hepml_segment_reduce": [*[_NUMBER] * 4, *[_ADDRESS] * 5],
     "hepml_segment_map": [*[_NUMBER] * 4, *[_ADDRESS] * 6],
     "hepml_bounds_hold": [_ADDRESS, _NUMBER, _NUMBER],
 }
@@ -50,6 +52,8 @@ def why_not_here(values: Tensor, *_: Any) -> list[str]:
     """Why the library cannot run where these values are, whatever they are."""
     if values.device.type != "cpu":
         return [f"it is for the CPU, not {values.device.type}"]
+    if torch.autograd.forward_ad._current_level >= 0:
+        return ["it has no forward-mode derivatives"]
     failure = _built()[1]
     return [failure] if failure else []
 
@@ -63,37 +67,44 @@ def library() -> ctypes.CDLL:
 
 def bounds_hold(offsets: Tensor, items: int) -> bool:
     """Whether they go from 0 to the number of items and never fall; False without a library."""
-    library = _built()[0]
-    if library is None or offsets.device.type != "cpu" or not offsets.is_contiguous():
+    # Not made for this alone.
+    library = _built()[0] if _built.cache_info().currsize else None
+    if library is None or offsets.device.type != "cpu" or offsets.dtype != torch.int64:
         return False
-    function = library.hepml_bounds_hold
-    return bool(function(offsets.data_ptr(), offsets.shape[0], items))
+    bounds = offsets.contiguous()
+    return bool(library.hepml_bounds_hold(bounds.data_ptr(), bounds.shape[0], items))
 
 
-def pointer(tensor: Tensor | None) -> int | None:
-    """The address of a contiguous tensor's numbers."""
+def plain(tensor: Tensor) -> Tensor:
+    """The numbers as they lie in memory."""
+    return tensor.contiguous().resolve_neg()
+
+
+def address(tensor: Tensor | None) -> int | None:
+    """Where the numbers of a plain tensor lie."""
     return None if tensor is None else tensor.data_ptr()
 
 
 @functools.cache
 def _built() -> tuple[ctypes.CDLL | None, str | None]:
     """The library, or why there is none."""
-    compiler = shlex.split(os.environ.get("CC", "")) or ["cc"]
-    if shutil.which(compiler[0]) is None:
-        return None, f"there is no C compiler {compiler[0]!r} (install gcc, or set CC)"
     try:
-        path = _cache() / f"native-{_digest(compiler)}.so"
-        if not path.exists():
-            _compile(compiler, path)
-        library = ctypes.CDLL(str(path))
-        for name, arguments in _FUNCTIONS.items():
-            getattr(library, name).argtypes = arguments
-        return library, None
+        compiler = shlex.split(os.environ.get("CC", "")) or ["cc"]
+        options = [*_OPTIONS, *shlex.split(os.environ.get("CFLAGS", ""))]
+        if shutil.which(compiler[0]) is None:
+            return None, f"there is no C compiler {compiler[0]!r} (install gcc, or set CC)"
+        folder, stem = _cache(), f"native-{_digest(compiler, options)}"
+        library = ctypes.CDLL(
+            str(_found(folder, stem) or _compiled(compiler, options, folder, stem))
+        )
     except subprocess.CalledProcessError as error:
         said = error.stderr.strip().splitlines()[:1]
-        return None, f"{compiler[0]} fails ({said[0] if said else error.returncode})"
-    except (OSError, subprocess.TimeoutExpired) as error:
+        return None, f"{error.cmd[0]} fails ({said[0] if said else error.returncode})"
+    except (OSError, RuntimeError, ValueError, subprocess.TimeoutExpired) as error:
         return None, f"it cannot be compiled and loaded ({error})"
+    for name, arguments in _FUNCTIONS.items():
+        getattr(library, name).argtypes = arguments
+    return library, None
 
 
 def _cache() -> Path:
@@ -101,32 +112,45 @@ def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME")
     folder = (Path(base) if base else Path.home() / ".cache") / "hepml"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user")
+    status = folder.stat()
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
+        raise PermissionError(f"others than this user can write to {folder}")
     return folder
 
 
-def _digest(compiler: list[str]) -> str:
+def _digest(compiler: list[str], options: list[str]) -> str:
     """What the library depends on."""
     version = _output([*compiler, "--version"])
-    machine = _output([*compiler, "-march=native", "-dM", "-E", "-x", "c", os.devnull])
-    digest = hashlib.sha256("\n".join([*_OPTIONS, *compiler, version, machine]).encode())
+    machine = _output([*compiler, *options, "-dM", "-E", "-x", "c", os.devnull])
+    digest = hashlib.sha256("\n".join([*options, *compiler, version, machine]).encode())
     for name in (_HEADER, *_SOURCES):
         digest.update((_FOLDER / name).read_bytes())
     return f"{platform.machine()}-{digest.hexdigest()[:16]}"
 
 
-def _compile(compiler: list[str], path: Path) -> None:
-    """Compile into a temporary folder beside the path, then rename: others may do the same."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        objects = []
-        for name in _SOURCES:
-            objects.append(str(Path(folder, name).with_suffix(".o")))
-            _output([*compiler, *_OPTIONS, "-c", str(_FOLDER / name), "-o", objects[-1]])
+def _found(folder: Path, stem: str) -> Path | None:
+    """A library that was made before; its name ends with its size: it was not cut off."""
+    for path in folder.glob(f"{stem}-*.so"):
+        if path.stem.endswith(f"-{path.stat().st_size}"):
+            return path
+    return None
+
+
+def _compiled(compiler: list[str], options: list[str], folder: Path, stem: str) -> Path:
+    """Compile into a temporary folder beside the others, then rename: others may do the same."""
+    with tempfile.TemporaryDirectory(dir=folder) as scratch, ThreadPoolExecutor() as pool:
+        objects = [str(Path(scratch, name).with_suffix(".o")) for name in _SOURCES]
+        commands = [
+            [*compiler, *options, "-c", str(_FOLDER / name), "-o", built]
+            for name, built in zip(_SOURCES, objects, strict=True)
+        ]
+        list(pool.map(_output, commands))
         # Without -fopenmp: the OpenMP library is the one that torch has loaded.
-        built = Path(folder, path.name)
+        built = Path(scratch, f"{stem}.so")
         _output([*compiler, "-shared", *objects, "-o", str(built), "-lm"])
-        built.replace(path)
+        with built.open("rb") as file:
+            os.fsync(file.fileno())
+        return built.replace(folder / f"{stem}-{built.stat().st_size}.so")
 
 
 def _output(command: list[str]) -> str:

@@ -23,9 +23,8 @@ typedef struct {
 static void find_invariants(const Moments *of, int64_t i, int64_t first, long number, Piece *to) {
     const double *p = of->p4 + 4 * i, *q = of->p4 + 4 * first;
     for (long k = 0; k < number; k++, q += 4) {
-        double e = p[0] - q[0], x = p[1] - q[1], y = p[2] - q[2], z = p[3] - q[3];
-        to->square[k] = e * e - x * x - y * y - z * z;
-        to->product[k] = p[0] * q[0] - p[1] * q[1] - p[2] * q[2] - p[3] * q[3];
+        double difference[4];
+        multiply_momenta(p, q, difference, to->square + k, to->product + k);
     }
     for (int n = 0; n < 2; n++) {
         const double *x = n ? to->product : to->square;
@@ -33,7 +32,7 @@ static void find_invariants(const Moments *of, int64_t i, int64_t first, long nu
             float s[PIECE + LANES] = {0};
             for (long k = 0; k < number; k++) s[k] = (float)x[k];
             for (long k = 0; k < number; k += LANES)
-                store(s + k, with_sign(log1p_of(magnitude(load(s + k))), load(s + k)));
+                store(s + k, psi_of(load(s + k)));
             for (long k = 0; k < number; k++) to->s[n][k] = s[k];
         } else {
             for (long k = 0; k < number; k++) to->s[n][k] = copysign(log1p(fabs(x[k])), x[k]);

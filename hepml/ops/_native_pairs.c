@@ -6,6 +6,7 @@
 #include "_native.h"
 
 enum { TILE = 120, MOST = 16 }; /* rows of a tile, layers of a stack */
+_Static_assert(TILE % BLOCK_ROWS == 0, "products write whole blocks of rows");
 
 /* Linear layers: widths[k + 1] numbers out of widths[k], by weights[k] and biases[k]. */
 typedef struct {
@@ -31,6 +32,9 @@ typedef struct {
     double *d_p4;
     float *d_invariants;
 } Arguments;
+
+/* Not by d_received, which has no address where there are no channels. */
+INLINE int is_backward(const Arguments *of) { return of->d_moved != NULL; }
 
 /* ---- memory: one block, from which arrays are cut ---- */
 
@@ -66,7 +70,7 @@ INLINE void multiply_block(const int rows, const int vectors, const float *x, lo
         vec right[BLOCK_VECTORS];
         for (int v = 0; v < vectors; v++) right[v] = load(w + k * columns + v * LANES);
         for (int r = 0; r < rows; r++) {
-            vec left = all(x[r * x_stride + k]);
+            vec left = spread(x[r * x_stride + k]);
             for (int v = 0; v < vectors; v++) sum[r][v] += left * right[v];
         }
     }
@@ -95,7 +99,7 @@ static void multiply(const float *x, long x_stride, long rows, long depth, const
         break;
             switch (vectors) {
                 CASE(1) CASE(2)
-#if !defined(__AVX__) || defined(__AVX512F__)
+#if BLOCK_VECTORS > 2
                 CASE(3) CASE(4) CASE(5)
 #endif
             }
@@ -111,7 +115,7 @@ INLINE void outer_block(const int vectors, long rows, const float *d, long d_str
         vec right[BLOCK_VECTORS];
         for (int v = 0; v < vectors; v++) right[v] = load(x + r * x_stride + v * LANES);
         for (int n = 0; n < BLOCK_ROWS; n++) {
-            vec left = all(d[r * d_stride + n]);
+            vec left = spread(d[r * d_stride + n]);
             for (int v = 0; v < vectors; v++) total[n][v] += left * right[v];
         }
     }
@@ -136,7 +140,7 @@ static void add_outer(const float *d, long outputs, const float *x, long columns
         break;
             switch (vectors) {
                 CASE(1) CASE(2)
-#if !defined(__AVX__) || defined(__AVX512F__)
+#if BLOCK_VECTORS > 2
                 CASE(3) CASE(4) CASE(5)
 #endif
             }
@@ -212,8 +216,8 @@ static float *pad_rows(Arena *arena, const float *x, long rows, long columns) {
 static void plan_shared(const Arguments *of, Shared *s) {
     s->a = pad_rows(&s->arena, of->a, of->items, of->width);
     s->b = pad_rows(&s->arena, of->b, of->items, of->width);
-    s->d_received = of->d_received ? pad_rows(&s->arena, of->d_received, of->items, of->channels)
-                                   : NULL;
+    if (is_backward(of))
+        s->d_received = pad_rows(&s->arena, of->d_received, of->items, of->channels);
     for (int k = 0; k < 2; k++) {
         s->invariants[k] = cut_rows(&s->arena, 1, of->width);
         if (s->arena.block && of->invariants)
@@ -231,7 +235,7 @@ typedef struct {
     Arena arena;
     long rows;
     int64_t receiver[TILE], sender[TILE];
-    double difference[4][TILE], square[TILE], product[TILE];
+    double difference[TILE][4], square[TILE], product[TILE];
     /* To whole vectors of rows. */
     float s[2][TILE + LANES], gate[TILE + LANES];
     float c[TILE], d_c[TILE], d_logit[TILE], d_s[2][TILE];
@@ -250,7 +254,7 @@ static void plan_stack(Arena *arena, const Padded *of, float **d_weights, float 
 }
 
 static void plan_tile(const Arguments *of, const Shared *s, Tile *t) {
-    int backward = of->d_received != NULL;
+    int backward = is_backward(of);
     Arena *arena = &t->arena;
     long widest = of->width;
     t->hidden[0] = cut_rows(arena, TILE, of->width);
@@ -282,21 +286,14 @@ static void find_momenta(const Arguments *of, Tile *t) {
     if (!of->p4) return;
     for (long r = 0; r < t->rows; r++) {
         const double *p = of->p4 + 4 * t->receiver[r], *q = of->p4 + 4 * t->sender[r];
-        double e = p[0] - q[0], x = p[1] - q[1], y = p[2] - q[2], z = p[3] - q[3];
-        t->difference[0][r] = e, t->difference[1][r] = x;
-        t->difference[2][r] = y, t->difference[3][r] = z;
-        t->square[r] = e * e - x * x - y * y - z * z;
-        t->product[r] = p[0] * q[0] - p[1] * q[1] - p[2] * q[2] - p[3] * q[3];
+        multiply_momenta(p, q, t->difference[r], t->square + r, t->product + r);
     }
     for (long r = 0; r < t->rows; r++) {
         t->s[0][r] = (float)t->square[r];
         t->s[1][r] = (float)t->product[r];
     }
     for (int k = 0; k < 2; k++)
-        for (long r = 0; r < t->rows; r += LANES) {
-            vec x = load(t->s[k] + r);
-            store(t->s[k] + r, with_sign(log1p_of(magnitude(x)), x));
-        }
+        for (long r = 0; r < t->rows; r += LANES) store(t->s[k] + r, psi_of(load(t->s[k] + r)));
 }
 
 static void find_messages(const Arguments *of, const Shared *s, Tile *t) {
@@ -350,7 +347,7 @@ static void forward(const Arguments *of, const Shared *s, Tile *t) {
     if (s->step.layers)
         for (long r = 0; r < t->rows; r++)
             for (int k = 0; k < 4; k++)
-                t->moved[4 * t->receiver[r] + k] += (double)t->c[r] * t->difference[k][r];
+                t->moved[4 * t->receiver[r] + k] += (double)t->c[r] * t->difference[r][k];
 }
 
 /* ---- backwards ---- */
@@ -383,7 +380,7 @@ static void step_backward(const Arguments *of, const Shared *s, Tile *t) {
     for (long r = 0; r < rows; r++) {
         const double *d = of->d_moved + 4 * t->receiver[r];
         double sum = 0;
-        for (int k = 0; k < 4; k++) sum += d[k] * t->difference[k][r];
+        for (int k = 0; k < 4; k++) sum += d[k] * t->difference[r][k];
         t->d_c[r] = (float)sum;
         t->d_step_last_bias += t->d_c[r];
     }
@@ -406,7 +403,7 @@ static void momenta_backward(const Arguments *of, const Shared *s, Tile *t) {
         double d_product = t->d_s[1][r] / (1 + fabs(t->product[r]));
         for (int k = 0; k < 4; k++) {
             double sign = k ? -1 : 1;
-            double d = 2 * sign * d_square * t->difference[k][r];
+            double d = 2 * sign * d_square * t->difference[r][k];
             if (s->step.layers) d += (double)t->c[r] * of->d_moved[4 * t->receiver[r] + k];
             d_p[k] += d + sign * d_product * q[k];
             d_q[k] += sign * d_product * p[k] - d;
@@ -454,7 +451,7 @@ static void backward(const Arguments *of, const Shared *s, Tile *t) {
 /* ---- threads ---- */
 
 static void work(const Arguments *of, const Shared *s, Tile *t, int64_t first, int64_t last) {
-    void (*run)(const Arguments *, const Shared *, Tile *) = of->d_received ? backward : forward;
+    void (*run)(const Arguments *, const Shared *, Tile *) = is_backward(of) ? backward : forward;
     t->rows = 0;
     for (long set = 0; set < of->sets; set++) {
         int64_t start = of->offsets[set], end = of->offsets[set + 1];
@@ -498,10 +495,10 @@ static void collect_gradients(const Arguments *of, Tile *t) {
     if (of->step.layers) *of->step.d_biases[of->step.layers - 1] += (float)t->d_step_last_bias;
 }
 
-/* Forward without d_received, else backward; into arrays of zeros. 0, or 1 without memory. */
+/* Forward without d_moved, else backward; into arrays of zeros. 0, or 1 without memory. */
 int hepml_pair_messages(const Arguments *of) {
     int threads = (int)of->threads, failed = 0;
-    int backward = of->d_received != NULL;
+    int backward = is_backward(of);
     long columns = backward ? of->width : of->channels;
     Shared shared = {0};
     plan_shared(of, &shared);

@@ -16,13 +16,13 @@ typedef struct {
     float *out;
 } Segments;
 
-INLINE float nothing(const int op) { return op == MAX ? -INFINITY : op == MIN ? INFINITY : 0; }
+INLINE float neutral(const int op) { return op == MAX ? -INFINITY : op == MIN ? INFINITY : 0; }
 
 /* What a number adds: exp(x - row), whether x is row, x y, or x itself. */
 INLINE vec term(const int op, vec x, vec y, vec row) {
     switch (op) {
         case EXPONENTIALS: return exp_of(x - row);
-        case TIES: return choose(x == row, all(1), all(0));
+        case TIES: return choose(x == row, spread(1), spread(0));
         case PRODUCTS: return x * y;
         default: return x;
     }
@@ -39,12 +39,12 @@ INLINE void reduce_columns(const int op, const int vectors, const float *x, cons
                            const float *row, long rows, long stride, float *out) {
     vec total[COLUMNS], shift[COLUMNS];
     for (int v = 0; v < vectors; v++) {
-        total[v] = all(nothing(op));
+        total[v] = spread(neutral(op));
         shift[v] = row ? load(row + v * LANES) : (vec){0};
     }
     for (long first = 0; first < rows; first += ROWS) {
         vec sum[COLUMNS];
-        for (int v = 0; v < vectors; v++) sum[v] = all(nothing(op));
+        for (int v = 0; v < vectors; v++) sum[v] = spread(neutral(op));
         for (long r = first; r < least(rows, first + ROWS); r++)
             for (int v = 0; v < vectors; v++) {
                 long at = r * stride + v * LANES;
@@ -64,14 +64,14 @@ INLINE void reduce_narrow(const int op, const int period, long channels, const f
     vec total[LANES], shift[LANES];
     float lanes[LANES];
     for (int v = 0; v < period; v++) {
-        total[v] = all(nothing(op));
+        total[v] = spread(neutral(op));
         for (int l = 0; l < LANES; l++) lanes[l] = row ? row[(v * LANES + l) % channels] : 0;
         shift[v] = load(lanes);
     }
     for (long first = 0; first < rows; first += ROWS * LANES) {
         long end = least(rows, first + ROWS * LANES) * channels, at = first * channels;
         vec sum[LANES];
-        for (int v = 0; v < period; v++) sum[v] = all(nothing(op));
+        for (int v = 0; v < period; v++) sum[v] = spread(neutral(op));
         for (; at + period * LANES <= end; at += period * LANES)
             for (int v = 0; v < period; v++) {
                 vec second = op == PRODUCTS ? load(y + at + v * LANES) : (vec){0};
@@ -81,14 +81,14 @@ INLINE void reduce_narrow(const int op, const int period, long channels, const f
             long n = least(LANES, end - at);
             /* Beyond the end are the rows of others, unless it is the end of all. */
             int there = x + at + LANES <= limit;
-            vec first_one = there ? load(x + at) : load_part(x + at, n, all(0)), second = {0};
-            if (op == PRODUCTS) second = there ? load(y + at) : load_part(y + at, n, all(0));
+            vec first_one = there ? load(x + at) : load_part(x + at, n, spread(0)), second = {0};
+            if (op == PRODUCTS) second = there ? load(y + at) : load_part(y + at, n, spread(0));
             vec found = term(op, first_one, second, shift[v]);
-            sum[v] = combine(op, sum[v], choose(below(n), found, all(nothing(op))));
+            sum[v] = combine(op, sum[v], choose(below(n), found, spread(neutral(op))));
         }
         for (int v = 0; v < period; v++) total[v] = combine(op, total[v], sum[v]);
     }
-    vec sum = all(nothing(op));
+    vec sum = spread(neutral(op));
     if (period == 1) {
         /* The same column again after so many lanes. */
         sum = total[0];
@@ -103,7 +103,7 @@ INLINE void reduce_narrow(const int op, const int period, long channels, const f
         float flat[LANES * LANES];
         for (int v = 0; v < period; v++) store(flat + v * LANES, total[v]);
         for (int l = 0; l < LANES; l++)
-            sum = combine(op, sum, load_part(flat + l * channels, channels, all(nothing(op))));
+            sum = combine(op, sum, load_part(flat + l * channels, channels, spread(neutral(op))));
     }
     store_part(out, channels, sum);
 }
@@ -121,23 +121,14 @@ INLINE void reduce_rows(const int op, long channels, const float *x, const float
         long left = channels - c;
         if (left < LANES) c = channels - LANES, left = LANES;
         const float *second = y ? y + c : NULL, *shift = row ? row + c : NULL;
-        switch (least(left / LANES, COLUMNS)) {
-            case 1:
-                reduce_columns(op, 1, x + c, second, shift, rows, channels, out + c);
-                c += LANES;
-                break;
-            case 2:
-                reduce_columns(op, 2, x + c, second, shift, rows, channels, out + c);
-                c += 2 * LANES;
-                break;
-            case 3:
-                reduce_columns(op, 3, x + c, second, shift, rows, channels, out + c);
-                c += 3 * LANES;
-                break;
-            default:
-                reduce_columns(op, 4, x + c, second, shift, rows, channels, out + c);
-                c += 4 * LANES;
-        }
+        long vectors = least(left / LANES, COLUMNS);
+#define CASE(n)                                                                        \
+    case n:                                                                            \
+        reduce_columns(op, n, x + c, second, shift, rows, channels, out + c);          \
+        break;
+        switch (vectors) { CASE(1) CASE(2) CASE(3) CASE(4) }
+#undef CASE
+        c += vectors * LANES;
     }
 }
 
@@ -189,13 +180,30 @@ static void reduce_all(const Segments *of, int64_t first, int64_t last, Ends *en
     }
 }
 
+static void put_together(const Segments *of, const Ends *ends) {
+    long channels = of->channels, op = of->operation;
+    int64_t before = -1;
+    for (int k = 0; k < of->threads; k++)
+        for (int which = 0; which < 2; which++) {
+            int64_t s = ends[k].segment[which];
+            if (s < 0) continue;
+            for (long c = 0; c < channels; c++) {
+                float *to = of->out + s * channels + c, x = ends[k].found[which][c];
+                if (s != before) *to = x;
+                else if (op == MAX) *to = x > *to || x != x ? x : *to;
+                else if (op == MIN) *to = x < *to || x != x ? x : *to;
+                else *to += x;
+            }
+            before = s;
+        }
+}
+
 /* Into an array of zeros, which empty segments keep. 0, or 1 without memory. */
 int hepml_segment_reduce(int64_t operation, int64_t segments, int64_t channels, int64_t threads,
                          const int64_t *offsets, const float *x, const float *y, const float *row,
-                         const float *other, float *out) {
-    const Segments arguments = {operation, segments, channels, threads, offsets, x,
-                                y,         row,      other,    out},
-                   *of = &arguments;
+                         float *out) {
+    const Segments arguments = {operation, segments, channels, threads, offsets, x, y, row, NULL, out};
+    const Segments *of = &arguments;
     const int64_t rows = offsets[segments], op = operation;
     Ends *ends = calloc(threads, sizeof(Ends));
     float *found = malloc(sizeof(float) * 2 * threads * channels);
@@ -212,20 +220,7 @@ int hepml_segment_reduce(int64_t operation, int64_t segments, int64_t channels, 
         }
         reduce_all(of, rows * k / threads, rows * (k + 1) / threads, ends + k);
     }
-    int64_t before = -1;
-    for (int k = 0; k < threads; k++)
-        for (int which = 0; which < 2; which++) {
-            int64_t s = ends[k].segment[which];
-            if (s < 0) continue;
-            for (long c = 0; c < channels; c++) {
-                float *to = of->out + s * channels + c, x = ends[k].found[which][c];
-                if (s != before) *to = x;
-                else if (op == MAX) *to = x > *to || x != x ? x : *to;
-                else if (op == MIN) *to = x < *to || x != x ? x : *to;
-                else *to += x;
-            }
-            before = s;
-        }
+    put_together(of, ends);
     for (int64_t s = 0; op == MEAN && s < of->segments; s++) {
         float count = (float)(of->offsets[s + 1] - of->offsets[s]);
         for (long c = 0; c < channels && count > 0; c++) of->out[s * channels + c] /= count;
@@ -244,7 +239,7 @@ enum { GATHER, SOFTMAX, SHARE_TIES, SOFTMAX_BACKWARD, SHARE_EXPONENTIALS, SHARE 
 INLINE vec result(const int op, vec x, vec y, vec row, vec other) {
     switch (op) {
         case SOFTMAX: return exp_of(x - row) / other;
-        case SHARE_TIES: return choose(x == row, other, all(0));
+        case SHARE_TIES: return choose(x == row, other, spread(0));
         case SOFTMAX_BACKWARD: return x * (y - row);
         case SHARE_EXPONENTIALS: return exp_of(x - row) * other;
         case SHARE: return row / other;
@@ -279,10 +274,10 @@ INLINE void map_share(const int op, const Segments *of, int64_t first, int64_t l
                     long n = least(LANES, channels - c);
                     if (n == LANES)
                         map_vector(op, of, at + c, LANES, load(row + c),
-                                   op == SHARE ? all(count) : load(other + c));
+                                   op == SHARE ? spread(count) : load(other + c));
                     else
                         map_vector(op, of, at + c, n, load_part(row + c, n, (vec){0}),
-                                   op == SHARE ? all(count) : load_part(other + c, n, (vec){0}));
+                                   op == SHARE ? spread(count) : load_part(other + c, n, (vec){0}));
                 }
             continue;
         }
@@ -296,7 +291,7 @@ INLINE void map_share(const int op, const Segments *of, int64_t first, int64_t l
                 lanes[LANES + l] = other[(v * LANES + l) % channels];
             }
             rows[v] = load(lanes);
-            others[v] = op == SHARE ? all(count) : load(lanes + LANES);
+            others[v] = op == SHARE ? spread(count) : load(lanes + LANES);
         }
         long v = 0;
         for (int64_t at = start * channels; at < end; at += LANES) {
@@ -310,9 +305,8 @@ INLINE void map_share(const int op, const Segments *of, int64_t first, int64_t l
 int hepml_segment_map(int64_t operation, int64_t segments, int64_t channels, int64_t threads,
                       const int64_t *offsets, const float *x, const float *y, const float *row,
                       const float *other, float *out) {
-    const Segments arguments = {operation, segments, channels, threads, offsets, x,
-                                y,         row,      other,    out},
-                   *of = &arguments;
+    const Segments arguments = {operation, segments, channels, threads, offsets, x, y, row, other, out};
+    const Segments *of = &arguments;
     const int64_t rows = offsets[segments];
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
     for (int k = 0; k < threads; k++) {

@@ -125,9 +125,8 @@ def _call(
     if numbers == 0:
         return 0
     # Kept until the library has read them.
-    kept = [offsets.contiguous(), *(None if x is None else x.contiguous() for x in tensors)]
-    addresses = [None if x is None else x.data_ptr() for x in kept]
-    addresses += [None] * (5 - len(addresses))
+    kept = [None if x is None else _native.plain(x) for x in (offsets, *tensors)]
+    addresses = map(_native.address, kept)
     threads = max(1, min(torch.get_num_threads(), numbers // _NUMBERS_PER_THREAD))
     channels = numbers // rows.shape[0]
     segments = offsets.shape[0] - 1

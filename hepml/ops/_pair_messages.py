@@ -8,6 +8,7 @@ from torch import Tensor
 
 from hepml.errors import InputError
 from hepml.ops import _pair_operators
+from hepml.ops._bounds import check_offsets
 from hepml.ops._reference import widened
 
 Layer = tuple[Tensor, Tensor | None]
@@ -135,6 +136,14 @@ def pair_moments(
     tensor([[0.6931, 1.0986],
             [0.6931, 1.0986]], dtype=torch.float64)
     """
+    if p4.dim() != 2 or p4.shape[1] != 4 or not p4.is_floating_point():
+        raise InputError(
+            "p4",
+            expected="floating point of shape (items, 4)",
+            got=f"{p4.dtype} of shape {tuple(p4.shape)}",
+            fix="pass (E, px, py, pz) of each item",
+        )
+    check_offsets(offsets, p4)
     return _pair_operators.pair_moments(p4, offsets)
 
 
@@ -176,13 +185,15 @@ def _check(
             got=str(tuple(p4.shape)),
             fix="pass the momenta of the items",
         )
-    if offsets.dtype != torch.int64 or offsets.dim() != 1:
-        raise InputError(
-            "offsets",
-            expected="int64 of shape (sets + 1,)",
-            got=f"{offsets.dtype} of shape {tuple(offsets.shape)}",
-            fix="pass the running sum of the sizes of the sets, starting with 0",
-        )
+    check_offsets(offsets, a)
+    for name, given in (("b", [b]), ("p4", [p4]), ("invariants", [invariants])):
+        _check_device(name, given, a)
+    for name, each in (
+        ("layers", layers),
+        ("gate", () if gate is None else (gate,)),
+        ("step", step),
+    ):
+        _check_device(name, [tensor for layer in each for tensor in layer], a)
     width = a.shape[1]
     if invariants is not None and invariants.shape != (width, 2):
         raise _misfit("invariants", (width, 2), invariants)
@@ -197,6 +208,18 @@ def _check(
         width = weight.shape[0]
     if step and width != 1:
         raise _misfit("step", (1, step[-1][0].shape[1]), step[-1][0])
+
+
+def _check_device(name: str, tensors: Sequence[Tensor | None], items: Tensor) -> None:
+    """Refuse what is not where the items are."""
+    for tensor in tensors:
+        if tensor is not None and tensor.device != items.device:
+            raise InputError(
+                name,
+                expected=f"device {items.device}, where the items are",
+                got=str(tensor.device),
+                fix="move one of them",
+            )
 
 
 def _check_layer(name: str, weight: Tensor, bias: Tensor | None, width: int) -> None:

@@ -67,7 +67,7 @@ def pair_messages(
     """Tiles that stay in the cache, in C."""
     channels = layers[-2].shape[0] if layers else a.shape[1]
     received = a.new_zeros(a.shape[0], channels)
-    moved = torch.zeros(p4.shape, dtype=torch.float64)
+    moved = p4.new_zeros(p4.shape, dtype=torch.float64)
     _run(
         (a, b, offsets, p4, invariants, layers, gate, step),
         ((), (), ()),
@@ -89,15 +89,15 @@ def pair_messages_backward(
     step: Sequence[Tensor],
 ) -> list[Tensor]:
     """Tiles that stay in the cache and are worked out again, in C."""
-    d_a, d_b, d_invariants = (torch.zeros(x.shape) for x in (a, b, invariants))
-    d_p4 = torch.zeros(p4.shape, dtype=torch.float64)
-    d_lists = [[torch.zeros(x.shape) for x in each] for each in (layers, gate, step)]
+    d_a, d_b, d_invariants = (x.new_zeros(x.shape) for x in (a, b, invariants))
+    d_p4 = p4.new_zeros(p4.shape, dtype=torch.float64)
+    d_lists = [[x.new_zeros(x.shape) for x in each] for each in (layers, gate, step)]
     _run(
         (a, b, offsets, p4, invariants, layers, gate, step),
         d_lists,
         {
-            "d_received": d_received.contiguous(),
-            "d_moved": d_moved.double().contiguous(),
+            "d_received": _native.plain(d_received),
+            "d_moved": _native.plain(d_moved.double()),
             **{"d_a": d_a, "d_b": d_b, "d_p4": d_p4, "d_invariants": d_invariants},
         },
     )
@@ -116,28 +116,30 @@ class _Moments(ctypes.Structure):
 
 def pair_moments(p4: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
     """Pair by pair in C, with the sums in double precision."""
-    sums = torch.zeros(p4.shape[0], 2, dtype=torch.float64)
-    parts = torch.zeros(torch.get_num_threads(), 3, dtype=torch.float64)
-    _run_moments(p4, offsets, sums=sums, squares=parts)
+    sums = p4.new_zeros(p4.shape[0], 2, dtype=torch.float64)
+    threads = torch.get_num_threads()
+    parts = p4.new_zeros(threads, 3, dtype=torch.float64)
+    _run_moments(p4, offsets, threads, sums=sums, squares=parts)
     return sums, parts.sum(0)[[0, 1, 1, 2]].reshape(2, 2)
 
 
 def pair_moments_backward(d_sums: Tensor, d_squares: Tensor, p4: Tensor, offsets: Tensor) -> Tensor:
     """Pair by pair in C, with the sums in double precision."""
-    d_p4 = torch.zeros(p4.shape, dtype=torch.float64)
-    both = (d_squares + d_squares.T).double().contiguous()
-    _run_moments(p4, offsets, d_sums=d_sums.double().contiguous(), both=both, d_p4=d_p4)
+    d_p4 = p4.new_zeros(p4.shape, dtype=torch.float64)
+    both = _native.plain((d_squares + d_squares.T).double())
+    sums = _native.plain(d_sums.double())
+    _run_moments(p4, offsets, torch.get_num_threads(), d_sums=sums, both=both, d_p4=d_p4)
     return d_p4.to(p4.dtype)
 
 
-def _run_moments(p4: Tensor, offsets: Tensor, **tensors: Tensor) -> None:
+def _run_moments(p4: Tensor, offsets: Tensor, threads: int, **tensors: Tensor) -> None:
     """Call the library."""
-    wide, offsets = p4.double().contiguous(), offsets.contiguous()
+    wide, offsets = _native.plain(p4.double()), offsets.contiguous()
     pairs = _pairs(offsets, p4.shape[0])
     call = _Moments(
         items=p4.shape[0],
         sets=offsets.shape[0] - 1,
-        threads=_threads(pairs, 8 * _PAIRS_PER_THREAD),
+        threads=_worth(threads, pairs, 8 * _PAIRS_PER_THREAD),
         single=p4.dtype != torch.float64,
         offsets=offsets.data_ptr(),
         p4=wide.data_ptr(),
@@ -147,17 +149,17 @@ def _run_moments(p4: Tensor, offsets: Tensor, **tensors: Tensor) -> None:
         raise MemoryError("pair_moments: no memory for the shares of its threads")
 
 
-def _threads(pairs: int, least: int) -> int:
-    """Torch's, unless their shares would be smaller than the least."""
-    return max(1, min(torch.get_num_threads(), pairs // least))
+def _worth(threads: int, pairs: int, least: int) -> int:
+    """So many threads, unless their shares would be smaller than the least."""
+    return max(1, min(threads, pairs // least))
 
 
 def _run(
     arguments: Sequence[Any], d_lists: Sequence[Sequence[Tensor]], results: dict[str, Tensor]
 ) -> None:
     """Call the library."""
-    a, b, offsets, p4, invariants = (x.contiguous() for x in arguments[:5])
-    lists = [[x.contiguous() for x in each] for each in arguments[5:]]
+    a, b, offsets, p4, invariants = map(_native.plain, arguments[:5])
+    lists = [[_native.plain(x) for x in each] for each in arguments[5:]]
     pairs = _pairs(offsets, a.shape[0])
     needs_p4 = bool(invariants.numel() or lists[2])
     wide = p4.double() if needs_p4 else None
@@ -167,11 +169,11 @@ def _run(
         sets=offsets.shape[0] - 1,
         width=a.shape[1],
         channels=lists[0][-2].shape[0] if lists[0] else a.shape[1],
-        threads=_threads(pairs, _PAIRS_PER_THREAD),
+        threads=_worth(torch.get_num_threads(), pairs, _PAIRS_PER_THREAD),
         offsets=offsets.data_ptr(),
         a=a.data_ptr(),
         b=b.data_ptr(),
-        p4=_native.pointer(wide),
+        p4=_native.address(wide),
         invariants=invariants.data_ptr() if invariants.numel() else None,
         **dict(zip(("layers", "gate", "step"), (stack for stack, _ in stacks), strict=True)),
         **{name: tensor.data_ptr() for name, tensor in results.items()},

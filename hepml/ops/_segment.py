@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hepml.errors import InputError
 from hepml.ops import _operators, _reference, _torch
+from hepml.ops._bounds import check_offsets
 
 
 def segment_sum(
@@ -210,7 +211,7 @@ def segment_gather(
     >>> segment_gather(torch.tensor([7, 8, 9]), torch.tensor([0, 2, 2, 3]), 3)
     tensor([7, 7, 9])
     """
-    _check_offsets(offsets, rows)
+    check_offsets(offsets, rows)
     if rows.dim() == 0 or rows.shape[0] != offsets.shape[0] - 1:
         raise InputError(
             "rows",
@@ -241,7 +242,7 @@ def segment_index(offsets: Int64[Tensor, " bounds"], items: int) -> Int64[Tensor
     >>> segment_index(torch.tensor([0, 2, 2, 3]), 3)
     tensor([0, 0, 2])
     """
-    _check_offsets(offsets, offsets)
+    check_offsets(offsets, offsets)
     if torch.compiler.is_exporting():
         return _reference.segment_index(offsets, items)
     return _torch.segment_index(offsets, items)
@@ -256,22 +257,4 @@ def _check(values: Tensor, offsets: Tensor) -> None:
             got=f"{values.dtype} of shape {tuple(values.shape)}",
             fix="give one row for each item; convert integers with .float()",
         )
-    _check_offsets(offsets, values)
-
-
-def _check_offsets(offsets: Tensor, values: Tensor) -> None:
-    """Refuse offsets of another kind than int64 beside the values."""
-    if offsets.dtype != torch.int64 or offsets.dim() != 1 or offsets.shape[0] == 0:
-        raise InputError(
-            "offsets",
-            expected="int64 of shape (segments + 1,)",
-            got=f"{offsets.dtype} of shape {tuple(offsets.shape)}",
-            fix="pass the running sum of the lengths, starting with 0",
-        )
-    if offsets.device != values.device:
-        raise InputError(
-            "offsets",
-            expected=f"device {values.device}, where the values are",
-            got=str(offsets.device),
-            fix="move one of them",
-        )
+    check_offsets(offsets, values)

@@ -1,18 +1,27 @@
 """The library in C: made once, why not, and right where the tests of other kernels do not look."""
 
 import os
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
-from ops.pairs import VARIANTS, arguments_of, assert_close_in_scale, derivatives
+from ops.pairs import VARIANTS, arguments_of, assert_close_in_scale, derivatives, flat
 from ops.ragged import forced, offsets_from
 
 from hepml import ops
 from hepml.errors import InputError
 from hepml.ops import __main__ as listing
-from hepml.ops import _native, _native_segments, _reference, pair_messages, pair_moments
+from hepml.ops import (
+    _native,
+    _native_segments,
+    _pair_native,
+    _reference,
+    pair_messages,
+    pair_moments,
+)
 from hepml.ops._table import KERNELS
 
 OPERATIONS = [name for name, kernels in KERNELS.items() if "native" in [k.name for k in kernels]]
@@ -24,6 +33,7 @@ def fresh(tmp_path, monkeypatch):
     """As if the library had never been asked for; its folder is a new one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
+    monkeypatch.delenv("CFLAGS", raising=False)
     _native._built.cache_clear()
     yield tmp_path / "hepml"
     _native._built.cache_clear()
@@ -33,9 +43,67 @@ def test_it_is_compiled_once(fresh, monkeypatch):
     assert _native.why_not(torch.ones(1)) == []
     (library,) = fresh.iterdir()
     assert library.suffix == ".so"
-    monkeypatch.setattr(_native, "_compile", lambda *_: pytest.fail("compiled again"))
+    monkeypatch.setattr(_native, "_compiled", lambda *_: pytest.fail("compiled again"))
     _native._built.cache_clear()
     assert _native.why_not(torch.ones(1)) == []
+
+
+@pytest.mark.parametrize("kept", [0, 1000, 20_000])
+def test_a_library_that_was_cut_off_is_made_again(fresh, kept):
+    assert _native.why_not(torch.ones(1)) == []
+    (library,) = fresh.iterdir()
+    # A new file: this process has the other one open.
+    content = library.read_bytes()
+    library.unlink()
+    library.write_bytes(content[:kept])
+    _native._built.cache_clear()
+    assert _native.why_not(torch.ones(1)) == []
+    assert library.stat().st_size == len(content)
+
+
+def test_a_folder_that_others_can_write_to_is_not_trusted(fresh):
+    fresh.mkdir()
+    fresh.chmod(0o777)
+    (reason,) = _native.why_not(torch.ones(1))
+    assert "others than this user can write to" in reason
+
+
+def test_nothing_is_compiled_for_other_kernels(fresh):
+    values = torch.ones(4, dtype=torch.float64)
+    with forced("torch"):
+        assert ops.segment_sum(values, torch.tensor([0, 4])).tolist() == [4]
+    assert not fresh.exists()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_without_a_home_others_take_over(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", lambda: exec("raise RuntimeError('no home directory')"))
+    monkeypatch.delenv("HEPML_KERNEL", raising=False)
+    assert _native.why_not(torch.ones(1)) == [
+        "it cannot be compiled and loaded (no home directory)"
+    ]
+    assert ops.segment_sum(torch.ones(4), torch.tensor([0, 4])).tolist() == [4]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="needs an x86 processor")
+@pytest.mark.parametrize("processor", ["x86-64", "x86-64-v3"])
+def test_processors_with_narrower_vectors(processor, tmp_path):
+    if processor == "x86-64-v3" and "avx2" not in Path("/proc/cpuinfo").read_text():
+        processor = "x86-64"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k"]
+    tests = "every_width or moments or exponential or nan or derivatives"
+    run = subprocess.run(
+        [*command, tests],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), "CFLAGS": f"-march={processor}"},
+    )
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
+    assert " passed" in run.stdout
 
 
 @pytest.mark.parametrize(
@@ -227,3 +295,81 @@ def test_too_many_layers():
 
     native = next(k for k in PAIR_KERNELS["pair_messages"] if k.name == "native")
     assert native.reasons(a, a, 0, a, a, [*layer] * 20, [], []) == ["it takes 16 layers, not 20"]
+
+
+def test_the_default_dtype_and_device_change_nothing():
+    arguments = arguments_of([4, 9, 1], width=6)
+    with forced("native"):
+        expected = derivatives(arguments, torch.float32, second=False)
+        torch.set_default_dtype(torch.float64)
+        try:
+            with torch.device("meta"):
+                results = _pair_native_gradients(arguments)
+        finally:
+            torch.set_default_dtype(torch.float32)
+        again = _pair_native_gradients(arguments)
+    assert all(map(torch.equal, results, again))
+    assert {tensor.dtype for tensor in expected} == {torch.float32}
+
+
+def _pair_native_gradients(arguments):
+    """What the library gives for the backward pass."""
+    lists = [[t.float() for t in flat(arguments[name])] for name in ("layers", "gate", "step")]
+    a, b, p4, invariants = (arguments[n].float() for n in ("a", "b", "p4", "invariants"))
+    received = a.new_ones(a.shape[0], lists[0][-1].shape[0])
+    return _pair_native.pair_messages_backward(
+        received, p4, a, b, arguments["offsets"], p4, invariants, *lists
+    )
+
+
+def test_no_channels():
+    a = torch.randn(6, 4, requires_grad=True)
+    p4 = torch.rand(6, 4, requires_grad=True)
+    layers = [(torch.zeros(0, 4), torch.zeros(0))]
+    step = [(torch.zeros(1, 0), torch.ones(1))]
+    offsets = torch.tensor([0, 6])
+    found = {}
+    for name in ("native", "torch"):
+        with forced(name):
+            received, moved = pair_messages(a, a.detach(), offsets, p4, layers=layers, step=step)
+        (d_p4,) = torch.autograd.grad((moved * torch.arange(4.0)).sum(), p4)
+        found[name] = (received, moved.detach(), d_p4)
+    for got, wanted in zip(found["native"], found["torch"], strict=True):
+        torch.testing.assert_close(got, wanted)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    ("p4", "offsets", "message"),
+    [
+        (
+            torch.rand(4, 3),
+            torch.tensor([0, 4]),
+            r"p4: expected floating point of shape \(items, 4\)",
+        ),
+        (torch.rand(4, 4), torch.tensor([0, 4], dtype=torch.int32), "offsets: expected int64"),
+        (torch.rand(0, 4), torch.zeros(0, dtype=torch.int64), "offsets: expected int64"),
+        (torch.rand(4, 4), torch.tensor([0, 4], device="meta"), "offsets: expected device cpu"),
+        (torch.rand(4, 4), torch.tensor([0, 5]), "offsets: expected bounds from 0 to 4"),
+    ],
+)
+def test_moments_of_what_is_no_set_of_momenta(p4, offsets, message):
+    with pytest.raises(InputError, match=message):
+        pair_moments(p4, offsets)
+
+
+def test_weights_on_another_device_are_refused():
+    a, offsets = torch.rand(4, 3), torch.tensor([0, 4])
+    layers = [(torch.zeros(5, 3, device="meta"), None)]
+    with pytest.raises(InputError, match="layers: expected device cpu, where the items are"):
+        pair_messages(a, a, offsets, layers=layers)
+
+
+def test_numbers_that_torch_would_negate_later():
+    values = torch._neg_view(torch.arange(6.0))
+    assert ops.segment_sum(values, torch.tensor([0, 2, 6])).tolist() == [-1, -14]
+
+
+def test_forward_mode_is_left_to_others():
+    with torch.autograd.forward_ad.dual_level():
+        assert _native.why_not(torch.ones(1)) == ["it has no forward-mode derivatives"]

@@ -162,13 +162,13 @@ def test_value_and_gradients_are_those_of_the_reference(variant, counts, seed):
 
 
 @pytest.mark.usefixtures("runs")
-@pytest.mark.parametrize("width", [7, 16, 33, 72, 127])
+@pytest.mark.parametrize("width", [7, 33, 72, 127])
 def test_widths_and_sets_of_all_sizes(width):
     assert_agrees(arguments_of([3, 0, 26, 1], width=width, layers=1))
 
 
 @pytest.mark.usefixtures("runs")
-@pytest.mark.parametrize("multiprocessors", [1, 2, 50])
+@pytest.mark.parametrize("multiprocessors", [1, 50])
 def test_programs_and_groups_change_only_roundings(monkeypatch, multiprocessors):
     monkeypatch.setattr(_pair_triton, "_multiprocessors", lambda _: multiprocessors)
     arguments = arguments_of([20, 0, 1, 9, 2])

@@ -69,6 +69,11 @@ def _wait() -> None:
         torch.cuda.synchronize()
 
 
+def device() -> torch.device:
+    """The GPU, if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def peak_memory(call: Callable[[], object]) -> int:
     """The most bytes that are held at one time during a call, beyond those before.
 

@@ -53,7 +53,7 @@ def main(words: Sequence[str] | None = None) -> None:
     measure.add_arguments(parser, rounds=5)
     arguments = parser.parse_args(words)
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = measure.device()
     jets = read(arguments.jets, max_sets=max(arguments.batch_sizes)).to(device)
     jets = ParticleSet(jets.p4, jets.offsets, labels=jets.labels)
     networks, missing = made(arguments.networks, device)

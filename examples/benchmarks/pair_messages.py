@@ -1,12 +1,13 @@
 """Messages between all pairs of particles: LorentzNet here, and with every message in memory.
 
-    python examples/benchmarks/pair_messages.py [--jets FILE] [--batch-size N] [--rounds N]
+    python examples/benchmarks/pair_messages.py [--batch-size N] [--precision high]
 
 The other is LorentzNet as published: for each pair of nodes it gathers both, concatenates them with
 the invariants, and sums the messages with index_add. Both have the same weights and read the same
 jets in turns, so that a busy machine slows both alike. Scoring is a forward pass without gradients;
 learning is a forward pass, a backward pass and a step of AdamW.
 
+A GPU is measured where there is one; --precision is that of torch.set_float32_matmul_precision.
 Memory is what the resident memory of the process rises by, at its peak, in a step after others: the
 median of five.
 """
@@ -53,7 +54,7 @@ def edges_of(offsets: Tensor) -> Edges:
         for start, size in zip(offsets.tolist(), offsets.diff().tolist(), strict=False)
     ]
     receivers, senders = torch.cat(pairs).unbind(1)
-    return receivers.contiguous(), senders.contiguous()
+    return receivers.to(offsets.device), senders.to(offsets.device)
 
 
 class PublishedBlock(nn.Module):
@@ -123,7 +124,8 @@ class PublishedLorentzNet(nn.Module):
 def main(words: Sequence[str] | None = None) -> None:
     """Measure, print and save."""
     arguments = parse_arguments(words)
-    jets = jets_of(arguments.jets, arguments.batch_size)
+    torch.set_float32_matmul_precision(arguments.precision)
+    jets = jets_of(arguments.jets, arguments.batch_size).to(measure.device())
     seconds, memory = {}, {}
     for what, prepare in STEPS.items():
         steps = {name: prepare(each, name, jets) for name, each in networks().items()}
@@ -149,6 +151,8 @@ def parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--jets", type=Path, default=measure.ROOT / "data" / "val.root")
     parser.add_argument("--batch-size", type=int, default=32)
+    precisions = ("highest", "high", "medium")
+    parser.add_argument("--precision", choices=precisions, default="highest", help="of products")
     measure.add_arguments(parser, rounds=15)
     return parser.parse_args(words)
 
@@ -180,13 +184,13 @@ def applied(network: nn.Module, name: str, jets: ParticleSet) -> Callable[[], Te
 
 def score(network: nn.Module, name: str, jets: ParticleSet) -> Callable[[], object]:
     """A forward pass without gradients."""
-    call = applied(network.eval(), name, jets)
+    call = applied(network.to(jets.p4.device).eval(), name, jets)
     return torch.inference_mode()(call)
 
 
 def learn(network: nn.Module, name: str, jets: ParticleSet) -> Callable[[], object]:
     """A step of training."""
-    call = applied(network.train(), name, jets)
+    call = applied(network.to(jets.p4.device).train(), name, jets)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4)
 
     def step() -> None:

@@ -43,7 +43,7 @@ def main(words: Sequence[str] | None = None) -> None:
     measure.add_arguments(parser, rounds=3)
     arguments = parser.parse_args(words)
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = measure.device()
     networks, missing = made(arguments.networks, device)
     results: dict[str, Any] = {"machine": measure.machine(PACKAGES), "missing": missing}
     text = [measure.described(results["machine"])]

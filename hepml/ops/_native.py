@@ -22,9 +22,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_FOLDER = Path(__file__).parent
 _SOURCES = ("_native_pairs.c", "_native_moments.c", "_native_segments.c")
-_HEADER = "_native.h"
+# Read with this module: another version may be installed while this one runs, and whoever calls
+# the library must be of its version.
+_TEXTS = {name: Path(__file__).with_name(name).read_text() for name in ("_native.h", *_SOURCES)}
 # -march=native is that of the machine; a NaN stays a NaN: nothing here is -ffast-math.
 _OPTIONS = (
     *("-std=gnu11", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math"),
@@ -123,8 +124,8 @@ def _digest(compiler: list[str], options: list[str]) -> str:
     version = _output([*compiler, "--version"])
     machine = _output([*compiler, *options, "-dM", "-E", "-x", "c", os.devnull])
     digest = hashlib.sha256("\n".join([*options, *compiler, version, machine]).encode())
-    for name in (_HEADER, *_SOURCES):
-        digest.update((_FOLDER / name).read_bytes())
+    for text in _TEXTS.values():
+        digest.update(text.encode())
     return f"{platform.machine()}-{digest.hexdigest()[:16]}"
 
 
@@ -139,9 +140,11 @@ def _found(folder: Path, stem: str) -> Path | None:
 def _compiled(compiler: list[str], options: list[str], folder: Path, stem: str) -> Path:
     """Compile into a temporary folder beside the others, then rename: others may do the same."""
     with tempfile.TemporaryDirectory(dir=folder) as scratch, ThreadPoolExecutor() as pool:
+        for name, text in _TEXTS.items():
+            Path(scratch, name).write_text(text)
         objects = [str(Path(scratch, name).with_suffix(".o")) for name in _SOURCES]
         commands = [
-            [*compiler, *options, "-c", str(_FOLDER / name), "-o", built]
+            [*compiler, *options, "-c", str(Path(scratch, name)), "-o", built]
             for name, built in zip(_SOURCES, objects, strict=True)
         ]
         list(pool.map(_output, commands))

@@ -61,6 +61,15 @@ def test_a_library_that_was_cut_off_is_made_again(fresh, kept):
     assert library.stat().st_size == len(content)
 
 
+def test_it_is_that_of_the_sources_read_with_the_module(fresh, monkeypatch):
+    assert _native.why_not(torch.ones(1)) == []
+    monkeypatch.setitem(_native._TEXTS, "_native.h", "/* Of another version. */")
+    _native._built.cache_clear()
+    (reason,) = _native.why_not(torch.ones(1))
+    assert reason.startswith("cc fails (")
+    assert len(list(fresh.iterdir())) == 1
+
+
 def test_a_folder_that_others_can_write_to_is_not_trusted(fresh):
     fresh.mkdir()
     fresh.chmod(0o777)

@@ -169,6 +169,8 @@ class _Weaver(nn.Module):
 class ParticleNet(_Weaver):
     """ParticleNet (Qu, Gouskos, 1902.08570) of weaver-core, in its published size."""
 
+    fewest = 17  # particles in the largest set: one and its 16 neighbours
+
     def __init__(self, outputs: int = 2) -> None:
         super().__init__()
         from weaver.nn.model.ParticleNet import ParticleNet as Network

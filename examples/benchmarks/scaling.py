@@ -4,7 +4,8 @@
 
 Random sets of massless particles, all of one size, are scored and learned from. The exponents are
 fitted to the upper half of the points: 1 is linear, 2 quadratic. A network stops where a point
-would take longer than --seconds or more memory than there is.
+would take longer than --seconds or more memory than there is; ParticleNet begins with the
+17 particles that it needs.
 """
 
 import argparse
@@ -92,6 +93,8 @@ def curve(
     """Seconds and bytes of one call, from small to large as far as the machine goes."""
     points: list[Point] = []
     for size in sizes:
+        if shape(size)[1] < getattr(network, "fewest", 0):
+            continue
         call = prepare(network, jets(*shape(size)))
         if points:
             # No network here grows faster than quadratically.
@@ -137,25 +140,24 @@ def drawn(results: dict[str, Any]) -> plt.Figure:
     """Time above memory, for each axis, of learning."""
     look = {**mplhep.style.ROOT, "mathtext.fontset": "stixsans", "font.size": 15}
     with plt.rc_context(look):
-        figure, axes = plt.subplots(2, 2, figsize=(15, 13), sharex="col", layout="constrained")
+        figure, axes = plt.subplots(2, 2, figsize=(20, 11), sharex="col", layout="constrained")
         for column, axis in enumerate(AXES):
             curves = results[f"learns, {axis}"]
             for row, (label, quantity) in enumerate(QUANTITIES.items()):
                 panel = axes[row, column]
                 for i, (name, points) in enumerate(curves.items()):
                     slope = exponent(points, quantity)
+                    written = "one point" if math.isnan(slope) else f"{slope:.1f}"
                     panel.loglog(
                         [point["size"] for point in points],
                         [quantity(point) for point in points],
                         marker="osD^v<>ph*X"[i % 11],
                         color=f"C{i % 10}" if i < 10 else "black",
-                        label=f"{name}: {slope:.1f}",
+                        label=f"{name}: {written}",
                     )
                 panel.set_ylabel(label, loc="top")
-                # Room for the legend above the curves.
-                low, high = panel.get_ylim()
-                panel.set_ylim(low, high * (high / low) ** 0.5)
-                panel.legend(title="fitted exponent", fontsize=11, title_fontsize=11)
+                beside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+                panel.legend(title="fitted exponent", fontsize=11, title_fontsize=11, **beside)
             axes[1, column].set_xlabel(axis, loc="right")
     return figure
 

@@ -54,11 +54,15 @@ quickstart: $(VENV)/.installed
 	    -o $(RUNS)/lorentznet --overwrite
 	$(BIN)/hepml evaluate $(RUNS)/particle-flow $(RUNS)/lorentznet data/test.root -o $(RUNS)/comparison --overwrite
 
+# Each process of the tests has a file at a time, and one thread.
+IN_PARALLEL := --numprocesses auto --dist loadfile
+test test-lite: export OMP_NUM_THREADS := 1
+
 test: $(VENV)/.installed-test
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest $(IN_PARALLEL) $(PYTEST_ARGS)
 
 test-lite: .venv-lite/.installed
-	.venv-lite/bin/pytest $(PYTEST_ARGS)
+	.venv-lite/bin/pytest $(IN_PARALLEL) $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

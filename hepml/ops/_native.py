@@ -23,6 +23,8 @@ import torch
 from torch import Tensor
 
 _SOURCES = ("_native_pairs.c", "_native_moments.c", "_native_segments.c")
+# A source for each object of the library, and what it is compiled with beside the options.
+_OBJECTS = (*((source,) for source in _SOURCES), ("_native_segments.c", "-DDOUBLE"))
 # Read with this module: another version may be installed while this one runs, and whoever calls
 # the library must be of its version.
 _TEXTS = {name: Path(__file__).with_name(name).read_text() for name in ("_native.h", *_SOURCES)}
@@ -36,16 +38,18 @@ _NUMBER, _ADDRESS = ctypes.c_int64, ctypes.c_void_p
 _FUNCTIONS = {
     "hepml_pair_messages": [_ADDRESS],
     "hepml_pair_moments": [_ADDRESS],
-    "hepml_segment_reduce": [*[_NUMBER] * 4, *[_ADDRESS] * 5],
-    "hepml_segment_map": [*[_NUMBER] * 4, *[_ADDRESS] * 6],
+    "hepml_segment_reduce_float": [*[_NUMBER] * 4, *[_ADDRESS] * 5],
+    "hepml_segment_reduce_double": [*[_NUMBER] * 4, *[_ADDRESS] * 5],
+    "hepml_segment_map_float": [*[_NUMBER] * 4, *[_ADDRESS] * 6],
+    "hepml_segment_map_double": [*[_NUMBER] * 4, *[_ADDRESS] * 6],
     "hepml_bounds_hold": [_ADDRESS, _NUMBER, _NUMBER],
 }
 
 
 def why_not(values: Tensor, *_: Any) -> list[str]:
     """Why the native kernels cannot take these values; empty if they can."""
-    if values.dtype != torch.float32:
-        return [f"it is for float32, not {values.dtype}"]
+    if values.dtype not in (torch.float32, torch.float64):
+        return [f"it is for float32 and float64, not {values.dtype}"]
     return why_not_here(values)
 
 
@@ -123,7 +127,7 @@ def _digest(compiler: list[str], options: list[str]) -> str:
     """What the library depends on."""
     version = _output([*compiler, "--version"])
     machine = _output([*compiler, *options, "-dM", "-E", "-x", "c", os.devnull])
-    digest = hashlib.sha256("\n".join([*options, *compiler, version, machine]).encode())
+    digest = hashlib.sha256(repr([_OBJECTS, options, compiler, version, machine]).encode())
     for text in _TEXTS.values():
         digest.update(text.encode())
     return f"{platform.machine()}-{digest.hexdigest()[:16]}"
@@ -142,10 +146,10 @@ def _compiled(compiler: list[str], options: list[str], folder: Path, stem: str) 
     with tempfile.TemporaryDirectory(dir=folder) as scratch, ThreadPoolExecutor() as pool:
         for name, text in _TEXTS.items():
             Path(scratch, name).write_text(text)
-        objects = [str(Path(scratch, name).with_suffix(".o")) for name in _SOURCES]
+        objects = [str(Path(scratch, f"{number}.o")) for number in range(len(_OBJECTS))]
         commands = [
-            [*compiler, *options, "-c", str(Path(scratch, name)), "-o", built]
-            for name, built in zip(_SOURCES, objects, strict=True)
+            [*compiler, *options, *defines, "-c", str(Path(scratch, source)), "-o", built]
+            for (source, *defines), built in zip(_OBJECTS, objects, strict=True)
         ]
         list(pool.map(_output, commands))
         # Without -fopenmp: the OpenMP library is the one that torch has loaded.

@@ -1,9 +1,15 @@
 /* Reductions over segments of rows, and what is done to each row with numbers of its segment: the
-   native kernels of hepml.ops.segment_*.
+   native kernels of hepml.ops.segment_*. Compiled twice, for float and for double.
 
    Threads share the rows equally, wherever the segments end: what a thread finds of a segment that
    is not its own alone is put together at the end, always in the same order. */
 #include "_native.h"
+
+#ifdef DOUBLE
+#define NAME(function) function##_double
+#else
+#define NAME(function) function##_float
+#endif
 
 enum { SUM, MAX, MIN, EXPONENTIALS, TIES, PRODUCTS, MEAN }; /* what is reduced */
 enum { ROWS = 128, COLUMNS = 4 };                     /* rows summed at a time, vectors of a row */
@@ -11,12 +17,12 @@ enum { ROWS = 128, COLUMNS = 4 };                     /* rows summed at a time, 
 typedef struct {
     int64_t operation, segments, channels, threads;
     const int64_t *offsets;
-    const float *x, *y;    /* (rows, channels) */
-    const float *row, *other; /* (segments, channels) */
-    float *out;
+    const real *x, *y;    /* (rows, channels) */
+    const real *row, *other; /* (segments, channels) */
+    real *out;
 } Segments;
 
-INLINE float neutral(const int op) { return op == MAX ? -INFINITY : op == MIN ? INFINITY : 0; }
+INLINE real neutral(const int op) { return op == MAX ? -INFINITY : op == MIN ? INFINITY : 0; }
 
 /* What a number adds: exp(x - row), whether x is row, x y, or x itself. */
 INLINE vec term(const int op, vec x, vec y, vec row) {
@@ -34,9 +40,26 @@ INLINE vec combine(const int op, vec sum, vec x) {
     return sum + x;
 }
 
+/* A row narrower than a vector over and over, until so many vectors are full. */
+INLINE void fill(vec *vectors, long number, const real *row, long channels) {
+    if (channels == 1) {
+        for (long v = 0; v < number; v++) vectors[v] = spread(*row);
+        return;
+    }
+    real lanes[LANES];
+    long c = 0;
+    for (long v = 0; v < number; v++) {
+        for (int l = 0; l < LANES; l++) {
+            lanes[l] = row[c];
+            c = c + 1 == channels ? 0 : c + 1;
+        }
+        vectors[v] = load(lanes);
+    }
+}
+
 /* Columns of a multiple of whole vectors. */
-INLINE void reduce_columns(const int op, const int vectors, const float *x, const float *y,
-                           const float *row, long rows, long stride, float *out) {
+INLINE void reduce_columns(const int op, const int vectors, const real *x, const real *y,
+                           const real *row, long rows, long stride, real *out) {
     vec total[COLUMNS], shift[COLUMNS];
     for (int v = 0; v < vectors; v++) {
         total[v] = spread(neutral(op));
@@ -57,16 +80,17 @@ INLINE void reduce_columns(const int op, const int vectors, const float *x, cons
 }
 
 /* Rows narrower than a vector, one after another as they lie: every `period` vectors, a lane holds
-   the same column again. */
-INLINE void reduce_narrow(const int op, const int period, long channels, const float *x,
-                          const float *y, const float *row, long rows, const float *limit,
-                          float *out) {
+   the same column again; where they divide a vector, every vector is alike, and several are taken
+   at a time for speed. */
+INLINE void reduce_narrow(const int op, const int divides, const int period, long channels,
+                          const real *x, const real *y, const real *row, long rows,
+                          const real *limit, real *out) {
     vec total[LANES], shift[LANES];
-    float lanes[LANES];
+    if (row) fill(shift, divides ? 1 : period, row, channels);
     for (int v = 0; v < period; v++) {
         total[v] = spread(neutral(op));
-        for (int l = 0; l < LANES; l++) lanes[l] = row ? row[(v * LANES + l) % channels] : 0;
-        shift[v] = load(lanes);
+        if (!row) shift[v] = (vec){0};
+        else if (divides) shift[v] = shift[0];
     }
     for (long first = 0; first < rows; first += ROWS * LANES) {
         long end = least(rows, first + ROWS * LANES) * channels, at = first * channels;
@@ -77,21 +101,26 @@ INLINE void reduce_narrow(const int op, const int period, long channels, const f
                 vec second = op == PRODUCTS ? load(y + at + v * LANES) : (vec){0};
                 sum[v] = combine(op, sum[v], term(op, load(x + at + v * LANES), second, shift[v]));
             }
-        for (int v = 0; at < end; v++, at += LANES) {
-            long n = least(LANES, end - at);
+#pragma GCC unroll 4
+        for (int v = 0; v < period; v++, at += LANES) {
+            long n = end - at;
+            if (n <= 0) break;
             /* Beyond the end are the rows of others, unless it is the end of all. */
             int there = x + at + LANES <= limit;
-            vec first_one = there ? load(x + at) : load_part(x + at, n, spread(0)), second = {0};
-            if (op == PRODUCTS) second = there ? load(y + at) : load_part(y + at, n, spread(0));
-            vec found = term(op, first_one, second, shift[v]);
-            sum[v] = combine(op, sum[v], choose(below(n), found, spread(neutral(op))));
+            vec one = there ? load(x + at) : load_part(x + at, least(LANES, n), spread(0));
+            vec second = {0};
+            if (op == PRODUCTS)
+                second = there ? load(y + at) : load_part(y + at, least(LANES, n), spread(0));
+            vec found = term(op, one, second, shift[v]);
+            if (n < LANES) found = choose(below(n), found, spread(neutral(op)));
+            sum[v] = combine(op, sum[v], found);
         }
         for (int v = 0; v < period; v++) total[v] = combine(op, total[v], sum[v]);
     }
     vec sum = spread(neutral(op));
-    if (period == 1) {
+    if (divides) {
+        for (int v = 0; v < period; v++) sum = combine(op, sum, total[v]);
         /* The same column again after so many lanes. */
-        sum = total[0];
 #pragma GCC unroll 4
         for (int step = LANES / 2; step; step /= 2)
             if (step >= channels) sum = combine(op, sum, turn(sum, step));
@@ -100,7 +129,7 @@ INLINE void reduce_narrow(const int op, const int period, long channels, const f
             return;
         }
     } else {
-        float flat[LANES * LANES];
+        real flat[LANES * LANES];
         for (int v = 0; v < period; v++) store(flat + v * LANES, total[v]);
         for (int l = 0; l < LANES; l++)
             sum = combine(op, sum, load_part(flat + l * channels, channels, spread(neutral(op))));
@@ -108,19 +137,20 @@ INLINE void reduce_narrow(const int op, const int period, long channels, const f
     store_part(out, channels, sum);
 }
 
-INLINE void reduce_rows(const int op, long channels, const float *x, const float *y,
-                        const float *row, long rows, const float *limit, float *out) {
+INLINE void reduce_rows(const int op, long channels, const real *x, const real *y,
+                        const real *row, long rows, const real *limit, real *out) {
     if (channels < LANES) {
-        if (channels == 1) reduce_narrow(op, 1, 1, x, y, row, rows, limit, out);
-        else if (LANES % channels == 0) reduce_narrow(op, 1, channels, x, y, row, rows, limit, out);
-        else reduce_narrow(op, (int)channels, channels, x, y, row, rows, limit, out);
+        if (channels == 1) reduce_narrow(op, 1, 4, 1, x, y, row, rows, limit, out);
+        else if (LANES % channels == 0)
+            reduce_narrow(op, 1, 4, channels, x, y, row, rows, limit, out);
+        else reduce_narrow(op, 0, (int)channels, channels, x, y, row, rows, limit, out);
         return;
     }
     for (long c = 0; c < channels;) {
         /* The last vectors overlap those before them. */
         long left = channels - c;
         if (left < LANES) c = channels - LANES, left = LANES;
-        const float *second = y ? y + c : NULL, *shift = row ? row + c : NULL;
+        const real *second = y ? y + c : NULL, *shift = row ? row + c : NULL;
         long vectors = least(left / LANES, COLUMNS);
 #define CASE(n)                                                                        \
     case n:                                                                            \
@@ -135,7 +165,7 @@ INLINE void reduce_rows(const int op, long channels, const float *x, const float
 /* What a thread found of the first and of the last segment of its rows. */
 typedef struct {
     int64_t segment[2];
-    float *found[2];
+    real *found[2];
 } Ends;
 
 /* The segment of a row: the last that begins at it or before it, and is not empty. */
@@ -151,10 +181,10 @@ static int64_t segment_of(const Segments *of, int64_t row) {
 
 INLINE void reduce_share(const int op, const Segments *of, int64_t first, int64_t last, Ends *ends) {
     long channels = of->channels;
-    const float *limit = of->x + of->offsets[of->segments] * channels;
+    const real *limit = of->x + of->offsets[of->segments] * channels;
     for (int64_t s = segment_of(of, first); s < of->segments && of->offsets[s] < last; s++) {
         int64_t start = of->offsets[s], end = of->offsets[s + 1];
-        float *out = of->out + s * channels;
+        real *out = of->out + s * channels;
         if (start == end) continue;
         if (start < first || end > last) {
             int which = start < first ? 0 : 1;
@@ -188,7 +218,7 @@ static void put_together(const Segments *of, const Ends *ends) {
             int64_t s = ends[k].segment[which];
             if (s < 0) continue;
             for (long c = 0; c < channels; c++) {
-                float *to = of->out + s * channels + c, x = ends[k].found[which][c];
+                real *to = of->out + s * channels + c, x = ends[k].found[which][c];
                 if (s != before) *to = x;
                 else if (op == MAX) *to = x > *to || x != x ? x : *to;
                 else if (op == MIN) *to = x < *to || x != x ? x : *to;
@@ -199,14 +229,14 @@ static void put_together(const Segments *of, const Ends *ends) {
 }
 
 /* Into an array of zeros, which empty segments keep. 0, or 1 without memory. */
-int hepml_segment_reduce(int64_t operation, int64_t segments, int64_t channels, int64_t threads,
-                         const int64_t *offsets, const float *x, const float *y, const float *row,
-                         float *out) {
+int NAME(hepml_segment_reduce)(int64_t operation, int64_t segments, int64_t channels, int64_t threads,
+                         const int64_t *offsets, const real *x, const real *y, const real *row,
+                         real *out) {
     const Segments arguments = {operation, segments, channels, threads, offsets, x, y, row, NULL, out};
     const Segments *of = &arguments;
     const int64_t rows = offsets[segments], op = operation;
     Ends *ends = calloc(threads, sizeof(Ends));
-    float *found = malloc(sizeof(float) * 2 * threads * channels);
+    real *found = malloc(sizeof(real) * 2 * threads * channels);
     if (!ends || !found) {
         free(ends);
         free(found);
@@ -222,7 +252,7 @@ int hepml_segment_reduce(int64_t operation, int64_t segments, int64_t channels, 
     }
     put_together(of, ends);
     for (int64_t s = 0; op == MEAN && s < of->segments; s++) {
-        float count = (float)(of->offsets[s + 1] - of->offsets[s]);
+        real count = (real)(of->offsets[s + 1] - of->offsets[s]);
         for (long c = 0; c < channels && count > 0; c++) of->out[s * channels + c] /= count;
     }
     free(found);
@@ -249,7 +279,7 @@ INLINE vec result(const int op, vec x, vec y, vec row, vec other) {
 
 INLINE void map_vector(const int op, const Segments *of, int64_t at, long n, vec row, vec other) {
     vec x = {0}, y = {0};
-    if (n == LANES) {
+    if (n >= LANES) {
         if (op != GATHER && op != SHARE) x = load(of->x + at);
         if (op == SOFTMAX_BACKWARD) y = load(of->y + at);
         store(of->out + at, result(op, x, y, row, other));
@@ -266,45 +296,35 @@ INLINE void map_share(const int op, const Segments *of, int64_t first, int64_t l
     for (int64_t s = segment_of(of, first); s < of->segments && of->offsets[s] < last; s++) {
         int64_t start = of->offsets[s] < first ? first : of->offsets[s];
         int64_t end = least(of->offsets[s + 1], last) * channels;
-        float count = (float)(of->offsets[s + 1] - of->offsets[s]);
-        const float *row = of->row + s * channels, *other = two ? of->other + s * channels : row;
+        if (start * channels == end) continue;
+        vec count = spread(of->offsets[s + 1] - of->offsets[s]);
+        const real *row = of->row + s * channels, *other = two ? of->other + s * channels : row;
         if (channels >= LANES) {
             for (int64_t at = start * channels; at < end; at += channels)
                 for (long c = 0; c < channels; c += LANES) {
-                    long n = least(LANES, channels - c);
-                    if (n == LANES)
-                        map_vector(op, of, at + c, LANES, load(row + c),
-                                   op == SHARE ? spread(count) : load(other + c));
-                    else
-                        map_vector(op, of, at + c, n, load_part(row + c, n, (vec){0}),
-                                   op == SHARE ? spread(count) : load_part(other + c, n, (vec){0}));
+                    /* The last vector overlaps the one before it. */
+                    long from = least(c, channels - LANES);
+                    map_vector(op, of, at + from, LANES, load(row + from),
+                               op == SHARE ? count : load(other + from));
                 }
             continue;
         }
         /* As they lie: every `period` vectors, a lane holds the same column again. */
-        long period = LANES % channels ? channels : 1;
+        long period = LANES % channels ? channels : 1, v = 0;
         vec rows[LANES], others[LANES];
-        float lanes[2 * LANES];
-        for (long v = 0; v < period; v++) {
-            for (int l = 0; l < LANES; l++) {
-                lanes[l] = row[(v * LANES + l) % channels];
-                lanes[LANES + l] = other[(v * LANES + l) % channels];
-            }
-            rows[v] = load(lanes);
-            others[v] = op == SHARE ? spread(count) : load(lanes + LANES);
-        }
-        long v = 0;
+        fill(rows, period, row, channels);
+        if (two) fill(others, period, other, channels);
+        /* What the last vector of a segment writes beyond it, the next segment writes again. */
         for (int64_t at = start * channels; at < end; at += LANES) {
-            if (end - at >= LANES) map_vector(op, of, at, LANES, rows[v], others[v]);
-            else map_vector(op, of, at, end - at, rows[v], others[v]);
+            map_vector(op, of, at, last * channels - at, rows[v], two ? others[v] : count);
             v = v + 1 == period ? 0 : v + 1;
         }
     }
 }
 
-int hepml_segment_map(int64_t operation, int64_t segments, int64_t channels, int64_t threads,
-                      const int64_t *offsets, const float *x, const float *y, const float *row,
-                      const float *other, float *out) {
+int NAME(hepml_segment_map)(int64_t operation, int64_t segments, int64_t channels, int64_t threads,
+                      const int64_t *offsets, const real *x, const real *y, const real *row,
+                      const real *other, real *out) {
     const Segments arguments = {operation, segments, channels, threads, offsets, x, y, row, other, out};
     const Segments *of = &arguments;
     const int64_t rows = offsets[segments];
@@ -323,9 +343,11 @@ int hepml_segment_map(int64_t operation, int64_t segments, int64_t channels, int
     return 0;
 }
 
+#ifndef DOUBLE
 /* Whether bounds go from 0 to the number of items and never fall. */
 int hepml_bounds_hold(const int64_t *offsets, int64_t bounds, int64_t items) {
     int64_t falls = 0;
     for (int64_t k = 1; k < bounds; k++) falls |= offsets[k] < offsets[k - 1];
     return bounds > 0 && offsets[0] == 0 && offsets[bounds - 1] == items && !falls;
 }
+#endif

@@ -91,7 +91,7 @@ def _reduce(
 ) -> Tensor:
     """A row for each segment; 0 for an empty one."""
     out = x.new_zeros((offsets.shape[0] - 1, *x.shape[1:]))
-    if _call(_native.library().hepml_segment_reduce, operation, offsets, out, x, x, y, row):
+    if _call("hepml_segment_reduce", operation, offsets, out, x, x, y, row):
         raise MemoryError("segments: no memory for a row of each thread")
     return out
 
@@ -108,12 +108,12 @@ def _map(
 ) -> Tensor:
     """A row for each row."""
     out = row.new_empty((items, *row.shape[1:]))
-    _call(_native.library().hepml_segment_map, operation, offsets, out, out, x, y, row, other)
+    _call("hepml_segment_map", operation, offsets, out, out, x, y, row, other)
     return out
 
 
 def _call(
-    function: Callable[..., int],
+    name: str,
     operation: int,
     offsets: Tensor,
     out: Tensor,
@@ -130,4 +130,6 @@ def _call(
     threads = max(1, min(torch.get_num_threads(), numbers // _NUMBERS_PER_THREAD))
     channels = numbers // rows.shape[0]
     segments = offsets.shape[0] - 1
+    kind = "double" if out.dtype == torch.float64 else "float"
+    function: Callable[..., int] = getattr(_native.library(), f"{name}_{kind}")
     return function(operation, segments, channels, threads, *addresses, out.data_ptr())

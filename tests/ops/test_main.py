@@ -16,11 +16,11 @@ def test_every_kernel_of_every_operation_has_a_line(monkeypatch):
     ] == list(OPERATIONS)
     chosen = next(line for line in lines if line.startswith("*"))
     assert chosen == "* native        can: One pass in C"
-    doubles = listing.report("cpu", torch.float64)
-    chosen = next(line for line in doubles if line.startswith("*"))
+    halves = listing.report("cpu", torch.bfloat16)
+    chosen = next(line for line in halves if line.startswith("*"))
     assert chosen.startswith("* torch ")
     assert "can: embedding_bag in float32, else segment_reduce where it is narrow" in chosen
-    assert "  native        cannot: it is for float32, not torch.float64" in doubles
+    assert "  native        cannot: it is for float32 and float64, not torch.bfloat16" in halves
     assert "  triton        cannot: it needs a CUDA device, and the values are on cpu" in lines
 
 

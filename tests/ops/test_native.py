@@ -26,6 +26,7 @@ from hepml.ops._table import KERNELS
 
 OPERATIONS = [name for name, kernels in KERNELS.items() if "native" in [k.name for k in kernels]]
 each_variant = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+each_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 
 
 @pytest.fixture
@@ -156,55 +157,62 @@ def test_several_processes_make_it_at_once(tmp_path):
     assert len(list((tmp_path / "hepml").iterdir())) == 1
 
 
-def arguments_for(operation, lengths, channels, seed=0):
-    """Values for an operation in float32."""
+def arguments_for(operation, lengths, channels, dtype=torch.float32, seed=0):
+    """Values for an operation."""
     offsets = offsets_from(lengths)
     items = int(offsets[-1])
     generator = torch.Generator().manual_seed(seed)
     if operation == "segment_gather":
-        return torch.randn(len(lengths), channels, generator=generator), offsets, items
-    return torch.randn(items, channels, generator=generator) * 3, offsets
+        rows = torch.randn(len(lengths), channels, generator=generator, dtype=dtype)
+        return rows, offsets, items
+    return torch.randn(items, channels, generator=generator, dtype=dtype) * 3, offsets
 
 
+@each_dtype
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("channels", [*range(1, 20), 31, 32, 33, 47, 64, 65, 100, 300])
-def test_every_width_and_number_of_threads(operation, channels, monkeypatch):
+def test_every_width_and_number_of_threads(operation, channels, dtype, monkeypatch):
     monkeypatch.setattr(_native_segments, "_NUMBERS_PER_THREAD", 1)
     # The threads meet inside long segments, and the first has nothing but empty ones before it.
-    arguments = arguments_for(operation, [0, 0, 700, 1, 0, 16, 17, 33, 2, 300, 0], channels)
+    arguments = arguments_for(operation, [0, 0, 700, 1, 0, 16, 17, 33, 2, 300, 0], channels, dtype)
     expected = getattr(_reference, operation)(arguments[0].double(), *arguments[1:])
+    single = dtype == torch.float32
+    tolerance = {"rtol": 2e-6, "atol": 1e-4} if single else {"rtol": 1e-14, "atol": 1e-12}
     before = torch.get_num_threads()
     try:
         for threads in (1, 2, 7):
             torch.set_num_threads(threads)
             result = getattr(_native_segments, operation)(*arguments)
-            torch.testing.assert_close(result.double(), expected, rtol=2e-6, atol=1e-4)
+            torch.testing.assert_close(result.double(), expected, **tolerance)
             assert torch.equal(result, getattr(_native_segments, operation)(*arguments))
     finally:
         torch.set_num_threads(before)
 
 
+@each_dtype
 @pytest.mark.parametrize("operation", ["sum", "mean", "max", "min", "softmax", "logsumexp"])
 @pytest.mark.parametrize("channels", [1, 3, 16, 40])
-def test_derivatives_are_those_of_the_reference(operation, channels):
-    values, offsets = arguments_for("", [3, 0, 50, 1, 20], channels)
+def test_derivatives_are_those_of_the_reference(operation, channels, dtype):
+    values, offsets = arguments_for("", [3, 0, 50, 1, 20], channels, dtype)
     values = (values * 2).round() / 2  # ties
     values[3:20] = -torch.inf if operation in ("softmax", "logsumexp") else 1.0
     shape = getattr(_reference, f"segment_{operation}")(values, offsets).shape
-    above = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    above = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
     found = {}
-    for name, dtype in (("native", torch.float32), ("reference", torch.float64)):
-        inputs = values.to(dtype).requires_grad_()
+    for name, kind in (("native", dtype), ("reference", torch.float64)):
+        inputs = values.to(kind).requires_grad_()
         with forced(name):
             result = getattr(ops, f"segment_{operation}")(inputs, offsets)
-            (found[name],) = torch.autograd.grad(result, inputs, above.to(dtype))
+            (found[name],) = torch.autograd.grad(result, inputs, above.to(kind))
     assert found["native"].abs().max() > 0.1
-    torch.testing.assert_close(found["native"].double(), found["reference"], rtol=1e-5, atol=1e-5)
+    close = 1e-5 if dtype == torch.float32 else 1e-13
+    torch.testing.assert_close(found["native"].double(), found["reference"], rtol=close, atol=close)
 
 
+@each_dtype
 @pytest.mark.parametrize("channels", [1, 3, 20])
-def test_nan_and_infinity_pass_as_in_the_reference(channels):
-    values, offsets = arguments_for("", [20, 30, 40, 7], channels)
+def test_nan_and_infinity_pass_as_in_the_reference(channels, dtype):
+    values, offsets = arguments_for("", [20, 30, 40, 7], channels, dtype)
     values[5] = torch.nan
     values[20:50] = -torch.inf
     values[60, -1] = torch.inf
@@ -216,14 +224,21 @@ def test_nan_and_infinity_pass_as_in_the_reference(channels):
         torch.testing.assert_close(result, expected, equal_nan=True)
 
 
-@pytest.mark.parametrize("span", [1e-8, 1e-3, 1.0, 20.0, 80.0])
-def test_exponential_and_logarithm(span):
+@pytest.mark.parametrize(
+    ("dtype", "span"),
+    [
+        *((torch.float32, span) for span in (1e-8, 1e-3, 1.0, 20.0, 80.0)),
+        *((torch.float64, span) for span in (1e-8, 1.0, 700.0)),
+    ],
+)
+def test_exponential(span, dtype):
     # A segment of two: the first is 0, so that the sum is 1 + exp(x).
-    x = -torch.linspace(0, span, 4001)
+    x = -torch.linspace(0, span, 4001, dtype=dtype)
     values = torch.stack([torch.zeros_like(x), x], dim=1).reshape(-1)
     offsets = torch.arange(0, 2 * len(x) + 1, 2)
     softmax = _native_segments.segment_softmax(values, offsets)[1::2].double()
-    torch.testing.assert_close(softmax, x.double().sigmoid(), rtol=4e-7, atol=1e-37)
+    tolerance = 4e-7 if dtype == torch.float32 else 1e-15
+    torch.testing.assert_close(softmax, x.double().sigmoid(), rtol=tolerance, atol=0)
 
 
 def test_means_of_many_numbers_keep_their_digits():
@@ -274,7 +289,7 @@ def test_a_nan_stays_in_its_set():
     assert received[[0, 2, 3, 4, 5, 6, 7, 8]].isfinite().all()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@each_dtype
 def test_moments(dtype):
     p4 = arguments_of([0, 400, 1, 3, 0, 2, 17])["p4"].to(dtype)
     offsets = offsets_from([0, 400, 1, 3, 0, 2, 17])

@@ -144,7 +144,7 @@ def step_functions(network: nn.Module, batch_size: int) -> dict[str, Callable[[]
 
     def step(rates: Callable[..., Any]) -> None:
         found = rates(x[:, :4], x[:, 4:])
-        loss = (torch.cat(found, dim=1) - y).square().mean()
+        loss = nn.functional.mse_loss(torch.cat(found, dim=1), y)
         loss.backward()
         fused.step()
         fused.zero_grad()

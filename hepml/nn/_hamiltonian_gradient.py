@@ -82,7 +82,7 @@ def _gradient(activation: Any, x: Tensor, *weights: Tensor) -> Tensor:
     *hidden, last = weights
     slopes = []
     for weight, bias in zip(hidden[::2], hidden[1::2], strict=True):
-        x, slope = _SLOPES[activation](_linear(x, weight, bias))
+        x, slope = _layer(activation, x, weight, bias)
         slopes.append(slope)
     found = last.expand(x.shape[0], -1)
     # Where nothing is recorded, no more memory is touched than has to be: it is what limits.
@@ -104,7 +104,7 @@ class _Gradient(torch.autograd.Function):
         values, slopes = [x], []
         turned: list[Tensor] = []
         for weight, bias in zip(hidden[::2], hidden[1::2], strict=True):
-            value, slope = _SLOPES[activation](_linear(values[-1], weight, bias))
+            value, slope = _layer(activation, values[-1], weight, bias)
             values.append(value)
             slopes.append(slope)
         found = last
@@ -129,21 +129,20 @@ class _Gradient(torch.autograd.Function):
             return None, *(next(derivatives) if asked else None for asked in needed)
         slopes, turned = saved[3 * n + 2 : 4 * n + 2], saved[4 * n + 2 :]
         matrices = weights[:-1:2]
-        gradients: list[Tensor] = []
-        bends = []
+        arrived, bends = [], []
         for place, weight in enumerate(matrices):
             back = _linear(incoming, weight)
-            gradients.append(_outer(turned[place], incoming))
+            arrived.append(incoming)
             incoming = slopes[place] * back
-            bend = _BENDS[ctx.activation](values[place + 1], slopes[place])
-            bends.append(back.mul_(turned[place]).mul_(bend))
+            bend = _BENDS[ctx.activation]
+            bends.append(bend(back.mul_(turned[place]), values[place + 1], slopes[place]))
         found = [incoming.sum(dim=0, keepdim=True)]
         carried = None
         for place in reversed(range(n)):
             z = bends[place]
             if carried is not None:
                 z.addcmul_(carried, slopes[place])
-            matrix = gradients[place].add_(_outer(z, values[place]))
+            matrix = _outer((turned[place], z), (arrived[place], values[place]))
             found = [matrix, z.sum(dim=0), *found]
             if place or ctx.needs_input_grad[1]:
                 carried = _product(z, matrices[place])
@@ -155,19 +154,35 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     torch asks MKL, which uses half of what processors by AMD can do with float32.
     """
+    onednn = _onednn_for(x, *x.shape, weight.shape[0])
+    if onednn is None:
+        return functional.linear(x, weight, bias)
+    return onednn(x, weight, bias, "none", [], "")
+
+
+def _layer(
+    activation: Any, x: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """What a layer gives, and the slope of its activation."""
+    if activation is nn.Tanh and (onednn := _onednn_for(x, x.shape[0], weight.shape[0])):
+        value = onednn(x, weight, bias, "tanh", [], "")
+        return value, _slope_of_tanh(value)
+    return _SLOPES[activation](_linear(x, weight, bias))
+
+
+def _onednn_for(x: Tensor, *shape: int) -> Callable[..., Tensor] | None:
+    """The operation of oneDNN, if these numbers are for it and nobody looks on."""
     if (
         torch.is_grad_enabled()
         or x.dtype != torch.float32
         or x.device.type != "cpu"
-        or min(x.shape[0], *weight.shape) < _LARGE
+        or min(shape) < _LARGE
         or torch.compiler.is_compiling()
         or torch.is_autocast_enabled("cpu")
         or _transformed()
-        or (onednn := _onednn()) is None
     ):
-        return functional.linear(x, weight, bias)
-    found: Tensor = onednn(x, weight, bias, "none", [], "")
-    return found
+        return None
+    return _onednn()
 
 
 @cache
@@ -188,9 +203,13 @@ def _product(x: Tensor, weight: Tensor) -> Tensor:
     return _linear(x, weight.t())
 
 
-def _outer(x: Tensor, y: Tensor) -> Tensor:
-    """``x^T y``, likewise."""
-    return (y.t() @ x).t() if y.shape[1] < x.shape[1] else _linear(x.t(), y.t())
+def _outer(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
+    """The sum of the ``x^T y``, as one product; likewise."""
+    if y[0].shape[1] < x[0].shape[1]:
+        return (torch.cat(tuple(y)).t() @ torch.cat(tuple(x))).t()
+    # Turned as they are put together: oneDNN would turn them on one thread.
+    turned = torch.cat([each.t() for each in x], dim=1)
+    return _linear(turned, torch.cat(tuple(y)).t())
 
 
 def _transformed() -> bool:
@@ -204,7 +223,11 @@ def _tanh(z: Tensor) -> tuple[Tensor, Tensor]:
         value = 2 * torch.sigmoid(2 * z) - 1
         return value, 1 - value * value
     value = z.mul_(2).sigmoid_().mul_(2).sub_(1)
-    return value, torch.addcmul(value.new_ones(1), value, value, value=-1)
+    return value, _slope_of_tanh(value)
+
+
+def _slope_of_tanh(value: Tensor) -> Tensor:
+    return torch.addcmul(value.new_ones(1), value, value, value=-1)
 
 
 def _softplus(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -223,8 +246,9 @@ _SLOPES: dict[Any, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
     nn.Softplus: _softplus,
     nn.SiLU: _silu,
 }
-# The second derivatives of the activations divided by the first, of values and slopes.
-_BENDS: dict[Any, Callable[[Tensor, Tensor], Tensor]] = {
-    nn.Tanh: lambda value, slope: -2 * value,  # noqa: ARG005
-    nn.Softplus: lambda value, slope: 1 - slope,  # noqa: ARG005
+# Products, in their place, with the second derivative of the activation divided by the first, which
+# is a function of its value and slope.
+_BENDS: dict[Any, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    nn.Tanh: lambda x, value, slope: x.mul_(value).mul_(-2),  # noqa: ARG005
+    nn.Softplus: lambda x, value, slope: x.mul_(1 - slope),  # noqa: ARG005
 }

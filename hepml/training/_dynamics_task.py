@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int64
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from torch.nn.functional import mse_loss
 
 from hepml.data import Trajectories
 from hepml.errors import DataError, InputError
@@ -27,7 +28,7 @@ _TRUST = 1e-2
 
 def mean_square(found: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
     """The mean over all components of q and of p, as the paper takes it."""
-    return ((found[0] - wanted[0]).square().mean() + (found[1] - wanted[1]).square().mean()) / 2
+    return (mse_loss(found[0], wanted[0]) + mse_loss(found[1], wanted[1])) / 2
 
 
 def accumulated(

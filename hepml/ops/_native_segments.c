@@ -5,6 +5,8 @@
    is not its own alone is put together at the end, always in the same order. */
 #include "_native.h"
 
+#include <sys/mman.h>
+
 #ifdef DOUBLE
 #define NAME(function) function##_double
 #else
@@ -322,12 +324,24 @@ INLINE void map_share(const int op, const Segments *of, int64_t first, int64_t l
     }
 }
 
+/* New memory comes in pages of 2 MiB where it is large: the kernel takes longer to give many small
+   ones than we to fill them. */
+static void in_large_pages(real *out, int64_t numbers) {
+#ifdef MADV_HUGEPAGE
+    const uintptr_t page = 1 << 21;
+    uintptr_t first = ((uintptr_t)out + page - 1) / page * page;
+    uintptr_t last = (uintptr_t)(out + numbers) / page * page;
+    if (last >= first + 8 * page) madvise((void *)first, last - first, MADV_HUGEPAGE);
+#endif
+}
+
 int NAME(hepml_segment_map)(int64_t operation, int64_t segments, int64_t channels, int64_t threads,
                       const int64_t *offsets, const real *x, const real *y, const real *row,
                       const real *other, real *out) {
     const Segments arguments = {operation, segments, channels, threads, offsets, x, y, row, other, out};
     const Segments *of = &arguments;
     const int64_t rows = offsets[segments];
+    in_large_pages(out, rows * channels);
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
     for (int k = 0; k < threads; k++) {
         int64_t first = rows * k / threads, last = rows * (k + 1) / threads;

@@ -247,6 +247,13 @@ def test_means_of_many_numbers_keep_their_digits():
     torch.testing.assert_close(mean[0].double(), values.double().mean(0), rtol=1e-6, atol=0)
 
 
+def test_large_results():
+    # 40 MB, whose memory is asked for in large pages.
+    rows, offsets, items = arguments_for("segment_gather", [60_000, 0, 18_000], 65, torch.float64)
+    result = _native_segments.segment_gather(rows, offsets, items)
+    assert torch.equal(result, _reference.segment_gather(rows, offsets, items))
+
+
 def test_values_that_are_not_contiguous():
     values = torch.randn(3, 60).T
     offsets = torch.tensor([0, 20, 60])

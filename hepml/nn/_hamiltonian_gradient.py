@@ -16,7 +16,8 @@ Activation = Literal["tanh", "softplus", "silu"]
 # Beyond its threshold torch's softplus is a straight line: at 20 that is wrong by 2e-9, at 40 in no
 # digit of float64.
 _THRESHOLD = 40.0
-# From so many rows and columns on, products of matrices are worth a call of oneDNN.
+# From so many rows and columns on, products of matrices are worth a call of oneDNN; with an
+# activation inside, from so many rows and outputs.
 _LARGE = 64
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh,
@@ -129,12 +130,12 @@ class _Gradient(torch.autograd.Function):
             return None, *(next(derivatives) if asked else None for asked in needed)
         slopes, turned = saved[3 * n + 2 : 4 * n + 2], saved[4 * n + 2 :]
         matrices = weights[:-1:2]
+        bend = _BENDS[ctx.activation]
         arrived, bends = [], []
         for place, weight in enumerate(matrices):
             back = _linear(incoming, weight)
             arrived.append(incoming)
             incoming = slopes[place] * back
-            bend = _BENDS[ctx.activation]
             bends.append(bend(back.mul_(turned[place]), values[place + 1], slopes[place]))
         found = [incoming.sum(dim=0, keepdim=True)]
         carried = None
@@ -160,9 +161,7 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return onednn(x, weight, bias, "none", [], "")
 
 
-def _layer(
-    activation: Any, x: Tensor, weight: Tensor, bias: Tensor | None
-) -> tuple[Tensor, Tensor]:
+def _layer(activation: Any, x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """What a layer gives, and the slope of its activation."""
     if activation is nn.Tanh and (onednn := _onednn_for(x, x.shape[0], weight.shape[0])):
         value = onednn(x, weight, bias, "tanh", [], "")
@@ -171,7 +170,7 @@ def _layer(
 
 
 def _onednn_for(x: Tensor, *shape: int) -> Callable[..., Tensor] | None:
-    """The operation of oneDNN, if these numbers are for it and nobody looks on."""
+    """The operation of oneDNN, if it is for x, if these sizes are large and nobody looks on."""
     if (
         torch.is_grad_enabled()
         or x.dtype != torch.float32
@@ -204,7 +203,7 @@ def _product(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _outer(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
-    """The sum of the ``x^T y``, as one product; likewise."""
+    """The sum of the ``x^T y``, as one product; the transposed one for few columns, too."""
     if y[0].shape[1] < x[0].shape[1]:
         return (torch.cat(tuple(y)).t() @ torch.cat(tuple(x))).t()
     # Turned as they are put together: oneDNN would turn them on one thread.

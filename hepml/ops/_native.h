@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* What a source computes with: float, or double where it is compiled a second time. */
-#ifdef DOUBLE
+#ifdef HEPML_DOUBLE
 typedef double real;
 typedef int64_t whole;
 #else
@@ -98,7 +98,7 @@ INLINE ivec below(long n) {
 /* exp(x) = 2^n exp(r), |r| <= ln(2) / 2: what the series leaves out is 5e-9 of it, in double 4e-18;
    0 where the result would be subnormal. */
 INLINE vec exp_of(vec x) {
-#ifdef DOUBLE
+#ifdef HEPML_DOUBLE
     enum { TERMS = 14, MANTISSA = 52 };
     const real top = 709.782712893384, bottom = -708.3964185322641;
     const real rounder = 0x1.8p52, high = 0x1.62e42feep-1, low = 0x1.a39ef35793c76p-33;
@@ -122,7 +122,7 @@ INLINE vec exp_of(vec x) {
     return choose(x > top, spread(INFINITY), choose(x == x, y, x));
 }
 
-#ifndef DOUBLE
+#ifndef HEPML_DOUBLE
 INLINE vec magnitude(vec x) { return (vec)((ivec)x & 0x7fffffff); }
 INLINE vec with_sign(vec x, vec sign) { return (vec)((ivec)x | ((ivec)sign & ~0x7fffffff)); }
 INLINE vec as_floats(ivec x) { return __builtin_convertvector(x, vec); }

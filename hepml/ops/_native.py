@@ -24,7 +24,7 @@ from torch import Tensor
 
 _SOURCES = ("_native_pairs.c", "_native_moments.c", "_native_segments.c")
 # A source for each object of the library, and what it is compiled with beside the options.
-_OBJECTS = (*((source,) for source in _SOURCES), ("_native_segments.c", "-DDOUBLE"))
+_OBJECTS = (*((source,) for source in _SOURCES), ("_native_segments.c", "-DHEPML_DOUBLE"))
 # Read with this module: another version may be installed while this one runs, and whoever calls
 # the library must be of its version.
 _TEXTS = {name: Path(__file__).with_name(name).read_text() for name in ("_native.h", *_SOURCES)}

@@ -5,16 +5,20 @@
    is not its own alone is put together at the end, always in the same order. */
 #include "_native.h"
 
+#ifdef __linux__
 #include <sys/mman.h>
+#endif
 
-#ifdef DOUBLE
+#ifdef HEPML_DOUBLE
 #define NAME(function) function##_double
 #else
 #define NAME(function) function##_float
 #endif
 
 enum { SUM, MAX, MIN, EXPONENTIALS, TIES, PRODUCTS, MEAN }; /* what is reduced */
-enum { ROWS = 128, COLUMNS = 4 };                     /* rows summed at a time, vectors of a row */
+enum { ROWS = 128, COLUMNS = 4 }; /* rows summed at a time, vectors of a row */
+/* Vectors taken at a time where all are alike, and the most that a pattern of columns takes. */
+enum { ALIKE = 4, MOST = LANES > ALIKE ? LANES : ALIKE };
 
 typedef struct {
     int64_t operation, segments, channels, threads;
@@ -87,7 +91,7 @@ INLINE void reduce_columns(const int op, const int vectors, const real *x, const
 INLINE void reduce_narrow(const int op, const int divides, const int period, long channels,
                           const real *x, const real *y, const real *row, long rows,
                           const real *limit, real *out) {
-    vec total[LANES], shift[LANES];
+    vec total[MOST], shift[MOST];
     if (row) fill(shift, divides ? 1 : period, row, channels);
     for (int v = 0; v < period; v++) {
         total[v] = spread(neutral(op));
@@ -96,7 +100,7 @@ INLINE void reduce_narrow(const int op, const int divides, const int period, lon
     }
     for (long first = 0; first < rows; first += ROWS * LANES) {
         long end = least(rows, first + ROWS * LANES) * channels, at = first * channels;
-        vec sum[LANES];
+        vec sum[MOST];
         for (int v = 0; v < period; v++) sum[v] = spread(neutral(op));
         for (; at + period * LANES <= end; at += period * LANES)
             for (int v = 0; v < period; v++) {
@@ -142,9 +146,9 @@ INLINE void reduce_narrow(const int op, const int divides, const int period, lon
 INLINE void reduce_rows(const int op, long channels, const real *x, const real *y,
                         const real *row, long rows, const real *limit, real *out) {
     if (channels < LANES) {
-        if (channels == 1) reduce_narrow(op, 1, 4, 1, x, y, row, rows, limit, out);
+        if (channels == 1) reduce_narrow(op, 1, ALIKE, 1, x, y, row, rows, limit, out);
         else if (LANES % channels == 0)
-            reduce_narrow(op, 1, 4, channels, x, y, row, rows, limit, out);
+            reduce_narrow(op, 1, ALIKE, channels, x, y, row, rows, limit, out);
         else reduce_narrow(op, 0, (int)channels, channels, x, y, row, rows, limit, out);
         return;
     }
@@ -231,9 +235,9 @@ static void put_together(const Segments *of, const Ends *ends) {
 }
 
 /* Into an array of zeros, which empty segments keep. 0, or 1 without memory. */
-int NAME(hepml_segment_reduce)(int64_t operation, int64_t segments, int64_t channels, int64_t threads,
-                         const int64_t *offsets, const real *x, const real *y, const real *row,
-                         real *out) {
+int NAME(hepml_segment_reduce)(int64_t operation, int64_t segments, int64_t channels,
+                               int64_t threads, const int64_t *offsets, const real *x,
+                               const real *y, const real *row, real *out) {
     const Segments arguments = {operation, segments, channels, threads, offsets, x, y, row, NULL, out};
     const Segments *of = &arguments;
     const int64_t rows = offsets[segments], op = operation;
@@ -324,7 +328,7 @@ INLINE void map_share(const int op, const Segments *of, int64_t first, int64_t l
     }
 }
 
-/* New memory comes in pages of 2 MiB where it is large: the kernel takes longer to give many small
+/* Where large memory is new, it comes in pages of 2 MiB: the system takes longer to give many small
    ones than we to fill them. */
 static void in_large_pages(real *out, int64_t numbers) {
 #ifdef MADV_HUGEPAGE
@@ -336,8 +340,8 @@ static void in_large_pages(real *out, int64_t numbers) {
 }
 
 int NAME(hepml_segment_map)(int64_t operation, int64_t segments, int64_t channels, int64_t threads,
-                      const int64_t *offsets, const real *x, const real *y, const real *row,
-                      const real *other, real *out) {
+                            const int64_t *offsets, const real *x, const real *y, const real *row,
+                            const real *other, real *out) {
     const Segments arguments = {operation, segments, channels, threads, offsets, x, y, row, other, out};
     const Segments *of = &arguments;
     const int64_t rows = offsets[segments];
@@ -357,7 +361,7 @@ int NAME(hepml_segment_map)(int64_t operation, int64_t segments, int64_t channel
     return 0;
 }
 
-#ifndef DOUBLE
+#ifndef HEPML_DOUBLE
 /* Whether bounds go from 0 to the number of items and never fall. */
 int hepml_bounds_hold(const int64_t *offsets, int64_t bounds, int64_t items) {
     int64_t falls = 0;

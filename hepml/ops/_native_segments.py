@@ -5,11 +5,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from hepml.errors import InputError
 from hepml.ops import _native
 
 # The numbers of the operations in the source.
 _SUM, _MAX, _MIN, _EXPONENTIALS, _TIES, _PRODUCTS, _MEAN = range(7)
 _GATHER, _SOFTMAX, _SHARE_TIES, _SOFTMAX_BACKWARD, _SHARE_EXPONENTIALS, _SHARE = range(6)
+_KINDS = {torch.float32: "float", torch.float64: "double"}
 # To start a thread takes as long as it takes to go through so many numbers.
 _NUMBERS_PER_THREAD = 1 << 15
 
@@ -124,12 +126,19 @@ def _call(
     numbers = rows.numel()
     if numbers == 0:
         return 0
+    if any(x is not None and x.dtype != out.dtype for x in tensors) or out.dtype not in _KINDS:
+        # Hooks on saved tensors can bring this about.
+        raise InputError(
+            "numbers of segments",
+            expected="float32 or float64 for all of them",
+            got=", ".join(str(x.dtype) for x in (*tensors, out) if x is not None),
+            fix="leave the dtype of saved tensors as it was",
+        )
     # Kept until the library has read them.
     kept = [None if x is None else _native.plain(x) for x in (offsets, *tensors)]
     addresses = map(_native.address, kept)
     threads = max(1, min(torch.get_num_threads(), numbers // _NUMBERS_PER_THREAD))
     channels = numbers // rows.shape[0]
     segments = offsets.shape[0] - 1
-    kind = "double" if out.dtype == torch.float64 else "float"
-    function: Callable[..., int] = getattr(_native.library(), f"{name}_{kind}")
+    function: Callable[..., int] = getattr(_native.library(), f"{name}_{_KINDS[out.dtype]}")
     return function(operation, segments, channels, threads, *addresses, out.data_ptr())

@@ -47,9 +47,9 @@ class _Arguments(ctypes.Structure):
 
 def why_not(a: Tensor, *rest: Any) -> list[str]:
     """Why the library cannot take these arguments."""
-    reasons = _native.why_not_here(a)
     if a.dtype != torch.float32:
-        reasons.append(f"it is for float32, not {a.dtype}")
+        return [f"it is for float32, not {a.dtype}"]
+    reasons = _native.why_not_here(a)
     for layers in rest[-3:]:
         if len(layers) > 2 * _MOST_LAYERS:
             reasons.append(f"it takes {_MOST_LAYERS} layers, not {len(layers) // 2}")

@@ -116,6 +116,42 @@ def test_processors_with_narrower_vectors(processor, tmp_path):
     assert " passed" in run.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="needs an x86 processor")
+def test_no_array_of_the_narrowest_vectors_is_left(tmp_path):
+    code = """
+import torch
+from hepml import ops
+for dtype in (torch.float32, torch.float64):
+    for width in range(1, 10):
+        values = torch.randn(90, width, dtype=dtype, requires_grad=True)
+        for name in ("sum", "mean", "max", "softmax", "logsumexp"):
+            result = getattr(ops, f"segment_{name}")(values, torch.tensor([0, 1, 1, 70, 90]))
+            result.sum().backward()
+print("done")
+"""
+    checks = "-O1 -march=x86-64 -fsanitize=bounds-strict -fsanitize-undefined-trap-on-error"
+    environment = {"XDG_CACHE_HOME": str(tmp_path), "CFLAGS": checks, "HEPML_KERNEL": "native"}
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    assert (run.returncode, run.stdout) == (0, "done\n"), run.stderr[-2000:]
+
+
+def test_saved_tensors_of_another_dtype_are_refused():
+    values = torch.randn(10, 2, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda x: x.half() if x.is_floating_point() else x, lambda x: x
+    ):
+        result = ops.segment_softmax(values, torch.tensor([0, 4, 10]))
+    with pytest.raises(InputError, match=r"float32 or float64 for all of them, got torch.float16"):
+        result.sum().backward()
+
+
 @pytest.mark.parametrize(
     ("compiler", "reason"),
     [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from ops.pairs import (
     VARIANTS,
@@ -97,18 +97,41 @@ def test_derivatives_are_those_of_the_reference(variant, counts, seed):
         torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-9)
 
 
+def derivatives_and_kink(arguments):
+    """What the reference gives; how near to 0 numbers for relu come, relative to the largest."""
+    distances = [1.0]
+    relu = torch.Tensor.relu
+
+    def measured(x):
+        if x.numel():
+            sizes = x.detach().abs()
+            distances.append(float(sizes.min() / sizes.max()))
+        return relu(x)
+
+    with forced("reference"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.Tensor, "relu", measured)
+        return derivatives(arguments, second=False), min(distances)
+
+
+def test_a_kink_is_recognised():
+    assert derivatives_and_kink(arguments_of([15, 40], 38, width=24))[1] < 1e-6
+    assert 1e-6 < derivatives_and_kink(arguments_of([3, 4], 1, width=24))[1] < 1e-2
+
+
 @settings(max_examples=15)
 @given(counts=st.lists(st.integers(0, 40), max_size=5), seed=st.integers(0, 100))
 def test_float32_agrees_with_float64_on_every_kernel(counts, seed):
     arguments = arguments_of(counts, seed, width=24)
-    with forced("reference"):
-        expected = derivatives(arguments, second=False)
+    expected, distance = derivatives_and_kink(arguments)
+    # Rounding takes a number that is nearer to the other side, where the slope is another.
+    assume(distance > 1e-6)
     # Triton's has tests of its own, which can be interpreted.
     for kernel in PAIR_KERNELS["pair_messages"][1:]:
         with forced(kernel.name):
             result = derivatives(arguments, torch.float32, second=False)
         assert {got.dtype for got in result} == {torch.float32}
-        assert_close_in_scale(result, expected, 1e-4)
+        # Terms of the sums cancel.
+        assert_close_in_scale(result, expected, 1e-3)
 
 
 @each_variant

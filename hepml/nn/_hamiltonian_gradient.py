@@ -202,13 +202,13 @@ def _product(x: Tensor, weight: Tensor) -> Tensor:
     return _linear(x, weight.t())
 
 
-def _outer(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
+def _outer(x: tuple[Tensor, ...], y: tuple[Tensor, ...]) -> Tensor:
     """The sum of the ``x^T y``, as one product; the transposed one for few columns, too."""
     if y[0].shape[1] < x[0].shape[1]:
-        return (torch.cat(tuple(y)).t() @ torch.cat(tuple(x))).t()
+        return (torch.cat(y).t() @ torch.cat(x)).t()
     # Turned as they are put together: oneDNN would turn them on one thread.
     turned = torch.cat([each.t() for each in x], dim=1)
-    return _linear(turned, torch.cat(tuple(y)).t())
+    return _linear(turned, torch.cat(y).t())
 
 
 def _transformed() -> bool:

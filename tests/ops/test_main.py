@@ -16,6 +16,8 @@ def test_every_kernel_of_every_operation_has_a_line(monkeypatch):
     ] == list(OPERATIONS)
     chosen = next(line for line in lines if line.startswith("*"))
     assert chosen == "* native        can: One pass in C"
+    doubles = listing.report("cpu", torch.float64)
+    assert next(line for line in doubles if line.startswith("*")) == chosen
     halves = listing.report("cpu", torch.bfloat16)
     chosen = next(line for line in halves if line.startswith("*"))
     assert chosen.startswith("* torch ")

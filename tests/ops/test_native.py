@@ -130,7 +130,7 @@ for dtype in (torch.float32, torch.float64):
             result.sum().backward()
 print("done")
 """
-    checks = "-O1 -march=x86-64 -fsanitize=bounds-strict -fsanitize-undefined-trap-on-error"
+    checks = "-O1 -march=x86-64 -fsanitize=bounds -fsanitize-undefined-trap-on-error"
     environment = {"XDG_CACHE_HOME": str(tmp_path), "CFLAGS": checks, "HEPML_KERNEL": "native"}
     run = subprocess.run(
         [sys.executable, "-c", code],
@@ -242,7 +242,9 @@ def test_derivatives_are_those_of_the_reference(operation, channels, dtype):
             (found[name],) = torch.autograd.grad(result, inputs, above.to(kind))
     assert found["native"].abs().max() > 0.1
     close = 1e-5 if dtype == torch.float32 else 1e-13
-    torch.testing.assert_close(found["native"].double(), found["reference"], rtol=close, atol=close)
+    torch.testing.assert_close(
+        found["native"].double(), found["reference"], rtol=close, atol=close / 10
+    )
 
 
 @each_dtype

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 from ops.pairs import (
     VARIANTS,
@@ -125,13 +125,18 @@ def test_float32_agrees_with_float64_on_every_kernel(counts, seed):
     expected, distance = derivatives_and_kink(arguments)
     # Rounding takes a number that is nearer to the other side, where the slope is another.
     assume(distance > 1e-6)
+    with forced("reference"):
+        rounded = derivatives(arguments, torch.float32, second=False)
+    try:
+        assert_close_in_scale(rounded, expected, 5e-5)
+    except AssertionError:  # terms of a sum cancel, whatever computes it
+        reject()
     # Triton's has tests of its own, which can be interpreted.
     for kernel in PAIR_KERNELS["pair_messages"][1:]:
         with forced(kernel.name):
             result = derivatives(arguments, torch.float32, second=False)
         assert {got.dtype for got in result} == {torch.float32}
-        # Terms of the sums cancel.
-        assert_close_in_scale(result, expected, 1e-3)
+        assert_close_in_scale(result, expected, 1e-4)
 
 
 @each_variant

@@ -73,6 +73,10 @@ class InputError(HepmlError, ValueError):
     """A tensor, argument or configuration value is not what the documented interface takes."""
 
 
+class RangeError(InputError, IndexError):
+    """A batch has no set of this number; an IndexError, which ends iteration and samplers."""
+
+
 class ColumnError(HepmlError, KeyError):
     """A file has no such tree, branch or field; the message lists the nearest names."""
 

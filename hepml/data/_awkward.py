@@ -153,9 +153,12 @@ def _column(records: Any, name: str) -> Any:
 
 def _numbers(name: str, values: Any, dimensions: tuple[int, ...] = (1,)) -> Any:
     """A rectangular array as numpy, sharing memory where it lies so."""
+    if isinstance(values, np.ndarray):
+        # Neither awkward nor torch knows another order of bytes than the machine's.
+        values = values.astype(values.dtype.newbyteorder("="), copy=False)
     try:
         array = ak.to_numpy(values, allow_missing=False)
-    except ValueError:
+    except (TypeError, ValueError):
         array = None
     if array is None or array.ndim not in dimensions or array.dtype.kind not in "biuf":
         raise InputError(
@@ -164,7 +167,9 @@ def _numbers(name: str, values: Any, dimensions: tuple[int, ...] = (1,)) -> Any:
             got=str(getattr(values, "type", type(values).__name__)),
             fix="fill missing values with ak.fill_none, and make jagged fields rectangular",
         )
-    return array
+    # torch has no wider floats.
+    wide = array.dtype.kind == "f" and array.dtype.itemsize > 8
+    return array.astype(np.float64) if wide else array
 
 
 def _interleave(columns: Sequence[Any]) -> Any:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
-from hepml.data._selection import chosen_sets
+from hepml.data._selection import chosen_range, chosen_set, chosen_sets
 from hepml.data._validation import (
     check_features,
     check_momenta,
@@ -155,19 +155,17 @@ class ParticleSet:
 
         A slice of step one shares the memory of the particles; everything else copies.
         """
-        if isinstance(index, int | np.integer) or (isinstance(index, Tensor) and index.dim() == 0):
-            number = operator.index(index)
-            if not -len(self) <= number < len(self):
-                # IndexError, not ours: iteration and DataLoader samplers rely on it.
-                raise IndexError(f"set {number} of a batch of {len(self)}")
-            start = number % len(self)
+        number = isinstance(index, int | np.integer) and not isinstance(index, bool)
+        if number or (isinstance(index, Tensor) and index.dim() == 0 and _is_integer(index)):
+            # RangeError is an IndexError: iteration and DataLoader samplers rely on it.
+            start = chosen_set(operator.index(cast(SupportsIndex, index)), len(self))
             return self._slice(start, start + 1)
         if isinstance(index, slice):
-            start, stop, step = index.indices(len(self))
-            if step == 1:
-                return self._slice(start, max(start, stop))
-            index = np.array(range(start, stop, step), np.int64)
-        return self._take(torch.as_tensor(index, device=self.device))
+            chosen = chosen_range(index, len(self))
+            if chosen.step == 1:
+                return self._slice(chosen.start, max(chosen.start, chosen.stop))
+            index = np.array(chosen, np.int64)
+        return self._take(chosen_sets(index, len(self), self.device))
 
     def __getitems__(self, indices: Sequence[int]) -> "ParticleSet":
         """The hook through which ``DataLoader`` asks for a whole batch at once."""
@@ -185,8 +183,7 @@ class ParticleSet:
         )
 
     def _take(self, index: Tensor) -> "ParticleSet":
-        """The sets of the given numbers or mask."""
-        index = chosen_sets(index, len(self))
+        """The sets of the given numbers from 0."""
         counts = self.counts[index]
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         size = int(offsets[-1])
@@ -240,7 +237,11 @@ class ParticleSet:
         InputError
             If the shape, dtype or device differs from that of the present momenta.
         """
-        if (p4.shape, p4.dtype, p4.device) != (self.p4.shape, self.dtype, self.device):
+        if not isinstance(p4, Tensor) or (p4.shape, p4.dtype, p4.device) != (
+            self.p4.shape,
+            self.dtype,
+            self.device,
+        ):
             raise InputError(
                 "p4",
                 expected=describe(self.p4),
@@ -319,6 +320,11 @@ class ParticleSet:
         from hepml.data._awkward import awkward_from_particle_set
 
         return awkward_from_particle_set(self, features)
+
+
+def _is_integer(index: Tensor) -> bool:
+    """Whether a tensor holds whole numbers."""
+    return not (index.is_floating_point() or index.is_complex() or index.dtype == torch.bool)
 
 
 def _map(tensor: Tensor | None, function: Any) -> Tensor | None:

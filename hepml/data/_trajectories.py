@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from hepml.data._selection import chosen_range, chosen_sets
+from hepml.data._validation import describe
 from hepml.errors import InputError
 
 
@@ -44,6 +46,15 @@ class Trajectories:
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, dimensions in (("t", 1), *((name, 4) for name in STATES)):
+            x = getattr(self, name)
+            if not isinstance(x, Tensor) or not x.is_floating_point() or x.dim() != dimensions:
+                raise InputError(
+                    name,
+                    expected=f"a tensor of {dimensions} axes in floating point",
+                    got=describe(x),
+                    fix="give times as (times,), states as (trajectories, times, bodies, space)",
+                )
         steps = self.t.diff()
         if not (
             len(steps)
@@ -79,7 +90,23 @@ class Trajectories:
         return self.q.shape[0]
 
     def __getitem__(self, chosen: slice | Int64[Tensor, " chosen"]) -> "Trajectories":
-        """Some of the trajectories."""
+        """Some of the trajectories: a slice, or a list or tensor of numbers, or a mask.
+
+        Raises
+        ------
+        InputError
+            If it is none of these.
+        RangeError
+            If there is no trajectory of a number.
+        """
+        if isinstance(chosen, slice):
+            each = chosen_range(chosen, len(self))
+            if each.step > 0:
+                chosen = slice(each.start, max(each.start, each.stop), each.step)
+            else:
+                chosen = torch.tensor(list(each), dtype=torch.int64, device=self.q.device)
+        else:
+            chosen = chosen_sets(chosen, len(self), self.q.device)
         return replace(self, **{name: getattr(self, name)[chosen] for name in STATES})
 
     def split(self) -> tuple["Trajectories", "Trajectories"]:

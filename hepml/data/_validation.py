@@ -25,7 +25,8 @@ def check_momenta(p4: Tensor) -> None:
 def check_offsets(offsets: Tensor, p4: Tensor) -> None:
     """Refuse anything but int64 bounds from 0 to the number of particles."""
     fix = "pass the running sum of the numbers of particles, starting with 0"
-    if not isinstance(offsets, Tensor) or offsets.dim() != 1 or offsets.dtype != torch.int64:
+    plain = isinstance(offsets, Tensor) and offsets.layout == torch.strided
+    if not plain or offsets.dim() != 1 or offsets.dtype != torch.int64:
         raise InputError(
             "offsets", expected="int64 of shape (sets + 1,)", got=describe(offsets), fix=fix
         )
@@ -33,11 +34,12 @@ def check_offsets(offsets: Tensor, p4: Tensor) -> None:
         raise InputError(
             "offsets", expected=f"device {p4.device}", got=str(offsets.device), fix="move it there"
         )
+    # Neighbours are compared: their difference may be beyond int64, and come out with either sign.
     if (
         offsets.shape[0] == 0
         or int(offsets[0]) != 0
         or int(offsets[-1]) != p4.shape[0]
-        or bool((offsets.diff() < 0).any())
+        or bool((offsets[1:] < offsets[:-1]).any())
     ):
         raise InputError(
             "offsets",

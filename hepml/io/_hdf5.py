@@ -113,6 +113,15 @@ class Hdf5Table(Table):
 
     def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
         wanted = {name: self._columns[name] for name in names}
+        for name, place in wanted.items():
+            if place.dtype.kind not in "biuf":
+                raise ColumnError(
+                    f"{self.source}, column {name!r}",
+                    expected="numbers",
+                    got=f"values of type {place.dtype.name}",
+                    fix="choose a column of numbers, or write the names of classes as numbers; "
+                    "`hepml inspect` lists all columns with their types",
+                )
         fields = list(dict.fromkeys(place.field for place in wanted.values()))
         with reading(f"{self.source}, entries {start} to {stop}"):
             rows = self._table.fields(fields)[start:stop]

@@ -227,6 +227,28 @@ class TestFromAwkward:
         particles = ParticleSet.from_awkward(jets(**PTETAPHIM), labels=np.array([0, 1, 2], dtype))
         assert particles.labels.dtype == torch.int64
 
+    @pytest.mark.parametrize("dtype", [">i4", ">u8", ">f4", ">f8", np.longdouble])
+    def test_any_order_of_bytes_and_any_width(self, dtype):
+        numbers = np.array([0, 1, 2], dtype)
+        for name in ("labels", "weights", "context"):
+            values = numbers[:, None] if name == "context" else numbers
+            particles = ParticleSet.from_awkward(jets(**PTETAPHIM), **{name: values})
+            assert getattr(particles, name).flatten().tolist() == [0, 1, 2]
+
+    def test_wide_momenta_become_double(self):
+        wide = jets(**PTETAPHIM)
+        wide["pt"] = ak.values_astype(wide.pt, np.longdouble)
+        p4 = ParticleSet.from_awkward(wide).p4
+        # They are rounded once, where doubles are at each step.
+        torch.testing.assert_close(
+            p4, ParticleSet.from_awkward(jets(**PTETAPHIM)).p4, rtol=1e-14, atol=0
+        )
+
+    @pytest.mark.parametrize("values", [["a", "b", "c"], np.array(["2026"] * 3, "M8[Y]")])
+    def test_per_set_values_that_are_no_numbers(self, values):
+        with pytest.raises(InputError, match="labels: expected numbers"):
+            ParticleSet.from_awkward(jets(**PTETAPHIM), labels=values)
+
     def test_targets_stay_floating_point(self):
         particles = ParticleSet.from_awkward(jets(**PTETAPHIM), labels=np.array([0.5, 1.0, 2.0]))
         assert particles.labels.tolist() == [0.5, 1.0, 2.0]

@@ -75,6 +75,16 @@ def test_reads_what_pandas_wrote(frame, tmp_path, library):
         assert columns[name].per_entry
 
 
+@pytest.mark.parametrize("alone", [True, False], ids=["data column", "block"])
+def test_a_column_of_text_is_refused(frame, tmp_path, alone):
+    frame["kind"] = np.where(frame["is_signal_new"], "top", "qcd")
+    path = str(write(frame, tmp_path / "a.h5", data_columns=["kind"] if alone else None))
+    columns = COLUMNS.replace(label=None, classes={"qcd": "kind", "top": "is_signal_new"})
+    message = r"a.h5:table, column 'kind': expected numbers, got values of type bytes24"
+    with pytest.raises(ColumnError, match=message):
+        read(path, columns)
+
+
 def test_types_name_numbered_columns_once(file):
     types = open_hdf5(Location(file)).types()
     assert types == {

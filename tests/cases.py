@@ -64,6 +64,7 @@ class Case:
     # names its own: None.
     claims: tuple[str, ...] | None
     features: int = 0
+    context: int = 0
     second_derivative: bool = True
     # Without graph breaks.
     compiles: bool = True
@@ -88,6 +89,7 @@ def model_case(name: str, kind: type[nn.Module], **arguments: object) -> Case:
         "set",
         None,
         features=int(str(arguments.get("features", 0))),
+        context=int(str(arguments.get("context", 0))),
         arguments=arguments,
     )
 
@@ -370,8 +372,22 @@ CASES = [
         particle_widths=[8, 6],
         set_widths=[5],
     ),
+    model_case(
+        "ParticleFlow with context",
+        ParticleFlow,
+        features=1,
+        context=2,
+        particle_widths=[8, 6],
+        set_widths=[5],
+    ),
     model_case("EnergyFlow", EnergyFlow, particle_widths=[8, 6], set_widths=[5]),
+    model_case(
+        "EnergyFlow with context", EnergyFlow, context=2, particle_widths=[8, 6], set_widths=[5]
+    ),
     model_case("MessagePassing", MessagePassing, features=2, width=6, steps=2),
+    model_case(
+        "MessagePassing with context", MessagePassing, features=1, context=2, width=6, steps=2
+    ),
     model_case(
         "MessagePassing, nearest",
         MessagePassing,
@@ -382,6 +398,9 @@ CASES = [
     ),
     model_case("MessagePassing, learned", MessagePassing, width=6, steps=2, adjacency="learned"),
     model_case("LorentzNet", LorentzNet, features=1, width=6, blocks=2, c=1.0),
+    model_case(
+        "LorentzNet with context", LorentzNet, features=1, context=2, width=6, blocks=2, c=1.0
+    ),
     model_case(
         "LorentzNet without beams",
         LorentzNet,
@@ -401,6 +420,15 @@ CASES = [
         scale=500.0,
     ),
     model_case(
+        "LorentzCG with context",
+        LorentzCG,
+        features=1,
+        context=2,
+        channels=[2, 2],
+        bells=3,
+        scale=500.0,
+    ),
+    model_case(
         "LorentzCG without beams",
         LorentzCG,
         channels=[2, 2, 2],
@@ -409,6 +437,7 @@ CASES = [
         beams=False,
     ),
     model_case("RestFrame", RestFrame, outputs=3, channels=3),
+    model_case("RestFrame with context", RestFrame, context=2, channels=3, degree=1),
     model_case("RestFrame with beams", RestFrame, features=1, channels=3, degree=1, beams=True),
 ]
 

@@ -62,6 +62,7 @@ def jets(
     generator: Generator,
     *,
     features: int = 0,
+    context: int = 0,
     scale: float = 300.0,
     mass: float = 100.0,
     dtype: torch.dtype = torch.float64,
@@ -75,6 +76,9 @@ def jets(
         torch.cat([energy, momentum], 1).to(dtype),
         torch.tensor([0, *counts]).cumsum(0),
         torch.randn(particles, features, generator=generator).to(dtype),
+        context=torch.randn(len(counts), context, generator=generator).to(dtype)
+        if context
+        else None,
     )
 
 
@@ -98,12 +102,17 @@ DEGENERATE = {
 }
 
 
-def degenerate(name: str, dtype: torch.dtype, features: int = 0) -> ParticleSet:
+def degenerate(name: str, dtype: torch.dtype, features: int = 0, context: int = 0) -> ParticleSet:
     """One of the degenerate sets."""
     p4 = torch.tensor(DEGENERATE[name], dtype=dtype).reshape(-1, 4)
-    return ParticleSet(p4, torch.tensor([0, len(p4)]), torch.ones(len(p4), features, dtype=dtype))
+    return ParticleSet(
+        p4,
+        torch.tensor([0, len(p4)]),
+        torch.ones(len(p4), features, dtype=dtype),
+        context=torch.ones(1, context, dtype=dtype) if context else None,
+    )
 
 
-def all_degenerate(dtype: torch.dtype, features: int = 0) -> ParticleSet:
+def all_degenerate(dtype: torch.dtype, features: int = 0, context: int = 0) -> ParticleSet:
     """All of the degenerate sets in one batch."""
-    return concatenate([degenerate(name, dtype, features) for name in DEGENERATE])
+    return concatenate([degenerate(name, dtype, features, context) for name in DEGENERATE])

@@ -39,7 +39,9 @@ def _model(case: Case, seed: int = 1) -> nn.Module:
 
 
 def _jets(case: Case, seed: int = 2) -> ParticleSet:
-    return jets([3, 7, 1, 5, 4, 2, 6], _generator(seed), features=case.features)
+    return jets(
+        [3, 7, 1, 5, 4, 2, 6], _generator(seed), features=case.features, context=case.context
+    )
 
 
 def _differentiable(particles: ParticleSet) -> tuple[ParticleSet, Tensor]:
@@ -125,8 +127,8 @@ def test_degenerate_sets_have_finite_outputs_and_gradients(
     case: Case, dtype: torch.dtype, training: bool
 ) -> None:
     model = _model(case).to(dtype).train(training)
-    batches = [degenerate(name, dtype, case.features) for name in DEGENERATE]
-    batches += [all_degenerate(dtype, case.features), all_degenerate(dtype, case.features)[:0]]
+    batches = [degenerate(name, dtype, case.features, case.context) for name in DEGENERATE]
+    batches += [everything := all_degenerate(dtype, case.features, case.context), everything[:0]]
     for particles, p4 in map(_differentiable, batches):
         model.zero_grad()
         output = case.apply(model, particles)
@@ -143,7 +145,14 @@ def test_degenerate_sets_have_finite_outputs_and_gradients(
 
 @every_case
 def test_derivatives_agree_with_finite_differences(case: Case) -> None:
-    particles = jets([3, 2], _generator(3), features=case.features, scale=2.0, mass=1.0)
+    particles = jets(
+        [3, 2],
+        _generator(3),
+        features=case.features,
+        context=case.context,
+        scale=2.0,
+        mass=1.0,
+    )
     model = _model(case)
 
     def function(p4: Tensor) -> Tensor:
@@ -199,6 +208,59 @@ def test_models_refuse_a_batch_with_other_features(name: str) -> None:
         MODELS[name]()(particles)
 
 
+with_context = parametrize_cases([case for case in CASES if case.context])
+
+
+@with_context
+def test_context_of_a_set_is_read_and_that_of_others_is_not(case: Case) -> None:
+    model, particles = _model(case), _jets(case)
+    assert particles.context is not None
+    with torch.no_grad():
+        before = case.apply(model, particles)
+        for channel in range(case.context):
+            changed = particles.context.clone()
+            changed[1, channel] += 1
+            other = ParticleSet(
+                particles.p4, particles.offsets, particles.features, context=changed
+            )
+            moved = (case.apply(model, other) - before).abs().amax(1)
+            assert moved[1] > 1e-3
+            assert moved[[0, 2, 3, 4, 5, 6]].max() < 1e-12
+
+
+def test_every_model_takes_context() -> None:
+    assert {case.kind for case in CASES if case.context} == set(MODELS.values())
+
+
+@every_model
+def test_models_refuse_other_context_than_they_were_built_for(name: str) -> None:
+    model = MODELS[name](context=2)
+    for channels in (0, 1):
+        particles = jets([3], _generator(), context=channels, dtype=torch.float32)
+        message = f"context of the sets: expected 2.*got {channels}.*context={channels}"
+        with pytest.raises(ValueError, match=message):
+            model(particles)
+    # Context that a model was not built for may be there for others: numbers of events.
+    particles = jets([3], _generator(), context=1, dtype=torch.float32)
+    assert MODELS[name]()(particles).shape == (1, 2)
+
+
+@every_model
+@pytest.mark.parametrize("weights", [torch.float32, torch.float64])
+@pytest.mark.parametrize("momenta", [torch.float32, torch.float64])
+def test_momenta_may_have_another_precision_than_the_weights(
+    name: str, weights: torch.dtype, momenta: torch.dtype
+) -> None:
+    torch.manual_seed(0)
+    model = MODELS[name](context=1).eval()
+    exact = jets([3, 1, 5], _generator(), context=1, dtype=torch.float32)
+    with torch.no_grad():
+        expected = model(exact)
+        found = model.to(weights)(exact.to(momenta))
+    assert found.dtype == weights
+    torch.testing.assert_close(found, expected.to(weights), rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("unchecked_types")
 @parametrize_cases([case for case in CASES if case.compiles])
@@ -214,5 +276,5 @@ def test_compiles_without_graph_breaks(case: Case) -> None:
         backend="eager",
     )
     for counts in ([3, 2, 4], [2, 6, 3, 5]):
-        particles = jets(counts, _generator(), features=case.features)
+        particles = jets(counts, _generator(), features=case.features, context=case.context)
         torch.testing.assert_close(compiled(particles), case.apply(model, particles))

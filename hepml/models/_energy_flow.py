@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from hepml.data import ParticleSet
 from hepml.errors import InputError
 from hepml.lorentz import delta_phi, delta_rapidity, pt
-from hepml.models._inputs import checked_features
+from hepml.models._inputs import particle_scalars, weight_dtype
 from hepml.nn import MLP, DeepSets
 from hepml.ops import segment_gather, segment_sum
 
@@ -26,6 +26,10 @@ class EnergyFlow(nn.Module):
         Number of classes, or of other outputs.
     features
         Must be 0: safety allows no input beside the direction and the energy fraction.
+    context
+        Number of channels of the context of each set, which Phi reads beside the direction: it must
+        be infrared and collinear safe itself, as the momentum of the jet is, for the output to be.
+        That of an empty set is not seen.
     particle_widths
         Channels after each layer of Phi, which sees one direction.
     set_widths
@@ -59,6 +63,7 @@ class EnergyFlow(nn.Module):
         *,
         outputs: int = 2,
         features: int = 0,
+        context: int = 0,
         particle_widths: Sequence[int] = (100, 100, 256),
         set_widths: Sequence[int] = (100, 100, 100),
     ) -> None:
@@ -71,7 +76,8 @@ class EnergyFlow(nn.Module):
                 got=str(features),
                 fix="read the momenta alone, columns.with_features([]), or choose ParticleFlow",
             )
-        phi = MLP(2, particle_widths)
+        self.context = context
+        phi = MLP(2 + context, particle_widths)
         f = MLP(particle_widths[-1], [*set_widths, outputs])
         self.deep_sets = DeepSets(nn.Sequential(phi, nn.ReLU()), f)
 
@@ -85,12 +91,13 @@ class EnergyFlow(nn.Module):
 
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
-        checked_features(particles, 0)
+        context = particle_scalars(particles, 0, self.context)
         p4, offsets = particles.p4, particles.offsets
         axis = segment_gather(segment_sum(p4, offsets), offsets, p4.shape[0])
         angles = torch.stack([delta_rapidity(p4, axis), delta_phi(p4, axis)], dim=1)
         total = segment_gather(segment_sum(pt(p4), offsets), offsets, p4.shape[0])
         # A set without transverse momentum has no fractions of it.
         z = pt(p4) / torch.where(total > 0, total, 1.0)
-        logits: Tensor = self.deep_sets(angles.clamp(-5.0, 5.0), offsets, z)
+        inputs, dtype = torch.cat([angles.clamp(-5.0, 5.0), context], dim=1), weight_dtype(self)
+        logits: Tensor = self.deep_sets(inputs.to(dtype), offsets, z.to(dtype))
         return logits

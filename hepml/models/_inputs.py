@@ -1,21 +1,49 @@
-"""What every model checks of the batch that it is given."""
+"""What every model takes of a batch beside the momenta, and the precision in which it computes."""
 
+import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from hepml.data import ParticleSet
 from hepml.errors import InputError
+from hepml.ops import segment_gather
 
 
-def checked_features(particles: ParticleSet, channels: int) -> Float[Tensor, "particles channels"]:
-    """The features of the particles, if they are as many as the model was built for."""
-    found = particles.features.shape[1]
-    if found != channels:
+def particle_scalars(
+    particles: ParticleSet, features: int, context: int
+) -> Float[Tensor, "particles channels"]:
+    """The features of each particle, and then the context of its set.
+
+    Context is known to every particle of a set; a model that is built for none does not look at it.
+
+    Raises
+    ------
+    InputError
+        If they are not as many as the model was built for.
+    """
+    _check("features of the particles", particles.features.shape[1], features, "features")
+    if not context:
+        return particles.features
+    of_sets = particles.context
+    _check("context of the sets", 0 if of_sets is None else of_sets.shape[1], context, "context")
+    assert of_sets is not None
+    of_sets = of_sets.to(particles.dtype)
+    known = segment_gather(of_sets, particles.offsets, particles.p4.shape[0])
+    return torch.cat([particles.features, known], 1)
+
+
+def weight_dtype(model: nn.Module) -> torch.dtype:
+    """The floating-point type of the weights: a model computes in it, whatever the momenta are in."""
+    return next(model.parameters()).dtype
+
+
+def _check(what: str, found: int, expected: int, argument: str) -> None:
+    """Refuse other numbers of channels than the model was built for."""
+    if found != expected:
         raise InputError(
-            "features of the particles",
-            expected=f"{channels}, for which the model was built",
+            what,
+            expected=f"{expected}, for which the model was built",
             got=str(found),
             fix=f"read the columns that the model was trained with, or build it with "
-            f"features={found}",
+            f"{argument}={found}",
         )
-    return particles.features

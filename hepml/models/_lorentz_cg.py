@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hepml.data import ParticleSet
 from hepml.lorentz import Irrep, Irreps, mass_squared, rest_frame
 from hepml.models._beams import beam_momenta, beam_p4, with_beams
-from hepml.models._inputs import checked_features
+from hepml.models._inputs import particle_scalars, weight_dtype
 from hepml.nn import IrrepsLinear, IrrepsTensorProduct, Pairs, RaggedBatchNorm, all_pairs, psi
 from hepml.ops import segment_gather, segment_sum
 
@@ -35,6 +35,9 @@ class LorentzCG(nn.Module):
     features
         Number of features of each particle; they must be Lorentz scalars, such as charge and type,
         for the symmetry to hold.
+    context
+        Number of channels of the context of each set, which every particle of the set reads beside
+        its features: Lorentz scalars as well. That of an empty set is not seen.
     channels
         Copies of each irrep at the start and after each level: 4330 weights by default. A modern
         size is [16, 16, 16, 16], with 40 000 weights.
@@ -90,6 +93,7 @@ class LorentzCG(nn.Module):
         *,
         outputs: int = 2,
         features: int = 0,
+        context: int = 0,
         channels: Sequence[int] = (4, 5, 5, 5),
         max_spin: float = 1.0,
         bells: int = 10,
@@ -97,9 +101,9 @@ class LorentzCG(nn.Module):
         beams: bool = True,
     ) -> None:
         super().__init__()
-        self.features, self.scale = features, scale
+        self.features, self.context, self.scale = features, context, scale
         self.register_buffer("beams", beam_momenta(beams), persistent=False)
-        self.embedding = nn.Linear(2 + features, channels[0])
+        self.embedding = nn.Linear(2 + features + context, channels[0])
         twice = int(2 * Fraction(max_spin))
         kept = Irreps(
             (1, Irrep(Fraction(a, 2), Fraction(b, 2)))
@@ -141,17 +145,16 @@ class LorentzCG(nn.Module):
     ) -> tuple[Float[Tensor, "nodes 4"], Float[Tensor, "nodes scalars"], Int64[Tensor, " bounds"]]:
         """Momenta in the rest frame of the set, scalars and offsets of particles and beams."""
         p4, offsets = particles.p4, particles.offsets
-        features = checked_features(particles, self.features)
-        # Whether it is a beam, features.
-        s = nn.functional.pad(features, (1, 0))
+        # Whether it is a beam, features, context.
+        s = nn.functional.pad(particle_scalars(particles, self.features, self.context), (1, 0))
         beams = beam_p4(self.beams, p4.dtype)
-        beam_s = nn.functional.pad(torch.ones_like(beams[:, :1]), (0, self.features))
+        beam_s = nn.functional.pad(torch.ones_like(beams[:, :1]), (0, s.shape[1] - 1))
         nodes, offsets = with_beams(torch.cat([p4, s], 1), torch.cat([beams, beam_s], 1), offsets)
         p4, s = nodes[:, :4], nodes[:, 4:]
         s = torch.cat([psi(mass_squared(p4) / self.scale**2)[:, None], s], 1)
         # In float32, the sum would lose what the boost needs.
         total = segment_gather(segment_sum(p4.double(), offsets), offsets, p4.shape[0])
-        dtype = self.embedding.weight.dtype
+        dtype = weight_dtype(self)
         return (rest_frame(p4, total) / self.scale).to(dtype), s.to(dtype), offsets
 
 

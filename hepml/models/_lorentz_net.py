@@ -11,7 +11,7 @@ from hepml.data import ParticleSet
 from hepml.errors import InputError
 from hepml.lorentz import mass_squared
 from hepml.models._beams import beam_momenta, beam_p4, with_beams
-from hepml.models._inputs import checked_features
+from hepml.models._inputs import particle_scalars, weight_dtype
 from hepml.nn import LorentzBlock, psi
 from hepml.ops import segment_mean
 
@@ -31,6 +31,9 @@ class LorentzNet(nn.Module):
     features
         Number of features of each particle; they must be Lorentz scalars, such as charge and type,
         for the symmetry to hold.
+    context
+        Number of channels of the context of each set, which every particle of the set reads beside
+        its features: Lorentz scalars as well. That of an empty set is not seen.
     width
         Number of channels of each node.
     blocks
@@ -77,6 +80,7 @@ class LorentzNet(nn.Module):
         *,
         outputs: int = 2,
         features: int = 0,
+        context: int = 0,
         width: int = 72,
         blocks: int = 6,
         c: float = 5e-3,
@@ -85,9 +89,9 @@ class LorentzNet(nn.Module):
         mass_resolution: float = 8.0,
     ) -> None:
         super().__init__()
-        self.features, self.mass_resolution = features, mass_resolution
+        self.features, self.context, self.mass_resolution = features, context, mass_resolution
         self.register_buffer("beams", beam_momenta(beams), persistent=False)
-        scalars = (2 if beams else 1) + features
+        scalars = (2 if beams else 1) + features + context
         self.embedding = nn.Linear(scalars, width)
         self.blocks = nn.ModuleList(
             LorentzBlock(width, scalars, c=c, moves=i < blocks - 1) for i in range(blocks)
@@ -107,7 +111,8 @@ class LorentzNet(nn.Module):
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
         x, s, offsets = self._nodes(particles)
-        s = s.to(self.embedding.weight.dtype)
+        dtype = weight_dtype(self)
+        x, s = x.to(torch.promote_types(x.dtype, dtype)), s.to(dtype)
         h = self.embedding(s)
         for block in self.blocks:
             x, h = block(x, h, s, offsets)
@@ -118,15 +123,15 @@ class LorentzNet(nn.Module):
         self, particles: ParticleSet
     ) -> tuple[Float[Tensor, "nodes 4"], Float[Tensor, "nodes scalars"], Int64[Tensor, " bounds"]]:
         """Momenta, scalars and offsets of the nodes: the beams of each set, then its particles."""
-        features = checked_features(particles, self.features)
+        scalars = particle_scalars(particles, self.features, self.context)
         p4, offsets = particles.p4, particles.offsets
         mass = self._mass_scalar(p4)
         if not self.beams.shape[0]:
-            return p4, torch.cat([mass, features], dim=1), offsets
+            return p4, torch.cat([mass, scalars], dim=1), offsets
         beams = beam_p4(self.beams, p4.dtype)
-        beam_scalars = nn.functional.pad(self._mass_scalar(beams), (1, self.features))
+        beam_scalars = nn.functional.pad(self._mass_scalar(beams), (1, scalars.shape[1]))
         nodes, offsets = with_beams(
-            torch.cat([p4, mass, torch.zeros_like(mass), features], dim=1),
+            torch.cat([p4, mass, torch.zeros_like(mass), scalars], dim=1),
             torch.cat([beams, beam_scalars], dim=1),
             offsets,
         )

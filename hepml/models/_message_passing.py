@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hepml.data import ParticleSet
 from hepml.errors import InputError
-from hepml.models._inputs import checked_features
+from hepml.models._inputs import particle_scalars, weight_dtype
 from hepml.nn import MLP, DeepSets, JetKinematics, LearnedAdjacency, Pairs, all_pairs, nearest_pairs
 from hepml.ops import segment_gather, segment_mean, segment_sum
 
@@ -28,6 +28,9 @@ class MessagePassing(nn.Module):
         Number of classes, or of other outputs.
     features
         Number of features of each particle, read beside the kinematics that come from its momentum.
+    context
+        Number of channels of the context of each set, which every particle of the set reads beside
+        its features: that of an empty set is not seen.
     width
         Number of channels of h and of the messages.
     steps
@@ -69,6 +72,7 @@ class MessagePassing(nn.Module):
         *,
         outputs: int = 2,
         features: int = 0,
+        context: int = 0,
         width: int = 64,
         steps: int = 3,
         adjacency: Literal["full", "nearest", "learned"] = "full",
@@ -82,10 +86,10 @@ class MessagePassing(nn.Module):
                 got=repr(adjacency),
                 fix="choose one of them",
             )
-        self.features, self.steps = features, steps
+        self.features, self.context, self.steps = features, context, steps
         self.adjacency, self.neighbours = adjacency, neighbours
         self.kinematics = JetKinematics()
-        self.embedding = MLP(self.kinematics.channels + features, [width, width])
+        self.embedding = MLP(self.kinematics.channels + features + context, [width, width])
         self.f = MLP(width, [width, width])
         self.a = LearnedAdjacency(width) if adjacency == "learned" else None
         self.gru = nn.GRUCell(width, width)
@@ -101,8 +105,9 @@ class MessagePassing(nn.Module):
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
         p4, offsets = particles.p4, particles.offsets
-        inputs = [self.kinematics(p4, offsets), checked_features(particles, self.features)]
-        h: Tensor = self.embedding(torch.cat(inputs, dim=1)).tanh()
+        scalars = particle_scalars(particles, self.features, self.context)
+        inputs = torch.cat([self.kinematics(p4, offsets), scalars], dim=1)
+        h: Tensor = self.embedding(inputs.to(weight_dtype(self))).tanh()
         pairs = self._pairs(p4, offsets)
         for _ in range(self.steps):
             h = self.gru(self._received(h, offsets, pairs), h)

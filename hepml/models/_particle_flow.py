@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.data import ParticleSet
-from hepml.models._inputs import checked_features
+from hepml.models._inputs import particle_scalars, weight_dtype
 from hepml.nn import MLP, DeepSets, JetKinematics
 
 
@@ -20,6 +20,9 @@ class ParticleFlow(nn.Module):
         Number of classes, or of other outputs.
     features
         Number of features of each particle, read beside the kinematics that come from its momentum.
+    context
+        Number of channels of the context of each set, which every particle of the set reads beside
+        its features: that of an empty set is not seen.
     particle_widths
         Channels after each layer of Phi, which sees one particle.
     set_widths
@@ -47,13 +50,14 @@ class ParticleFlow(nn.Module):
         *,
         outputs: int = 2,
         features: int = 0,
+        context: int = 0,
         particle_widths: Sequence[int] = (100, 100, 256),
         set_widths: Sequence[int] = (100, 100, 100),
     ) -> None:
         super().__init__()
-        self.features = features
+        self.features, self.context = features, context
         self.kinematics = JetKinematics()
-        phi = MLP(self.kinematics.channels + features, particle_widths)
+        phi = MLP(self.kinematics.channels + features + context, particle_widths)
         f = MLP(particle_widths[-1], [*set_widths, outputs])
         self.deep_sets = DeepSets(nn.Sequential(phi, nn.ReLU()), f)
 
@@ -64,7 +68,8 @@ class ParticleFlow(nn.Module):
 
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
-        features = checked_features(particles, self.features)
+        scalars = particle_scalars(particles, self.features, self.context)
         kinematics = self.kinematics(particles.p4, particles.offsets)
-        logits: Tensor = self.deep_sets(torch.cat([kinematics, features], dim=1), particles.offsets)
+        inputs = torch.cat([kinematics, scalars], dim=1).to(weight_dtype(self))
+        logits: Tensor = self.deep_sets(inputs, particles.offsets)
         return logits

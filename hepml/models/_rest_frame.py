@@ -12,7 +12,7 @@ from hepml.data import ParticleSet
 from hepml.errors import MissingDependencyError
 from hepml.lorentz import rest_frame
 from hepml.models._beams import beam_momenta, with_beams
-from hepml.models._inputs import checked_features
+from hepml.models._inputs import particle_scalars, weight_dtype
 from hepml.nn import MLP, Pairs, all_pairs
 from hepml.ops import segment_gather, segment_mean, segment_sum
 
@@ -53,6 +53,9 @@ class RestFrame(nn.Module):
     features
         Number of features of each particle; they must be Lorentz scalars, such as charge and type,
         for the symmetry to hold.
+    context
+        Number of channels of the context of each set, which every particle of the set reads beside
+        its features: Lorentz scalars as well. That of an empty set is not seen.
     channels
         Copies of the spherical harmonics of each degree.
     blocks
@@ -94,6 +97,7 @@ class RestFrame(nn.Module):
         *,
         outputs: int = 2,
         features: int = 0,
+        context: int = 0,
         channels: int = 16,
         blocks: int = 2,
         degree: int = 2,
@@ -101,13 +105,13 @@ class RestFrame(nn.Module):
     ) -> None:
         super().__init__()
         o3 = _e3nn().o3
-        self.features, self.channels = features, channels
+        self.features, self.context, self.channels = features, context, channels
         light_like = nn.functional.pad(beam_momenta(beams), (1, 0), value=1.0)
         self.register_buffer("beams", light_like, persistent=False)
         self.degrees = list(range(degree + 1))
         self.spherical_harmonics: Callable[..., Tensor] = o3.spherical_harmonics
         irreps = o3.Irreps([(channels, (k, (-1) ** k)) for k in self.degrees])
-        self.embedding = nn.Linear(3 + features, channels * len(self.degrees))
+        self.embedding = nn.Linear(3 + features + context, channels * len(self.degrees))
         self.blocks = nn.ModuleList(_Block(irreps) for _ in range(blocks))
         self.readout = MLP((blocks + 1) * channels, [2 * channels, outputs])
 
@@ -141,11 +145,11 @@ class RestFrame(nn.Module):
         self, particles: ParticleSet
     ) -> tuple[Float[Tensor, "nodes 3"], Float[Tensor, "nodes scalars"], Int64[Tensor, " bounds"]]:
         """Velocities, scalars and offsets of the nodes: directions of the beams, particles."""
-        features = checked_features(particles, self.features)
+        scalars = particle_scalars(particles, self.features, self.context)
         beams = self.beams.to(particles.p4.dtype)
-        mark = nn.functional.pad(torch.ones_like(beams[:, :1]), (0, self.features))
+        mark = nn.functional.pad(torch.ones_like(beams[:, :1]), (0, scalars.shape[1]))
         nodes, offsets = with_beams(
-            torch.cat([particles.p4, nn.functional.pad(features, (1, 0))], 1),
+            torch.cat([particles.p4, nn.functional.pad(scalars, (1, 0))], 1),
             torch.cat([beams, mark], 1),
             particles.offsets,
         )
@@ -158,7 +162,7 @@ class RestFrame(nn.Module):
         energy = particle * energy
         of_set = segment_gather(segment_sum(energy, offsets), offsets, p4.shape[0])
         s = torch.cat([energy.log1p(), of_set.log1p(), s], 1)
-        dtype = self.embedding.weight.dtype
+        dtype = weight_dtype(self)
         return v.to(dtype), s.to(dtype), offsets
 
 

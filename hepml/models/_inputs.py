@@ -33,7 +33,7 @@ def particle_scalars(
 
 
 def weight_dtype(model: nn.Module) -> torch.dtype:
-    """The floating-point type of the weights: a model computes in it, whatever the momenta are in."""
+    """The floating-point type of the weights, in which a model computes whatever came."""
     return next(model.parameters()).dtype
 
 

@@ -1,8 +1,5 @@
 """The errors that hepml raises: each says what was expected, what came, and how to fix it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 
 class HepmlError(Exception):
     """The base of every error that hepml raises on purpose.
@@ -95,36 +92,3 @@ class MissingDependencyError(HepmlError, ImportError):
 
 class KernelError(HepmlError, RuntimeError):
     """No kernel can run an operation; the message lists the reason of each."""
-
-
-@contextmanager
-def writing(what: str, expected: str = "a file that can be written") -> Iterator[None]:
-    """Turn what the system says when something cannot be written into one clear error.
-
-    Parameters
-    ----------
-    what
-        The file or folder.
-    expected
-        What would have been right.
-
-    Raises
-    ------
-    FileError
-        In place of an OSError, such as that of a full disk.
-
-    Examples
-    --------
-    >>> with writing("output /dev/full"), open("/dev/full", "w") as file:
-    ...     _ = file.write("scores")
-    Traceback (most recent call last):
-    hepml.errors.FileError: output /dev/full: expected a file that can be written, got ...
-    """
-    try:
-        yield
-    except HepmlError:
-        raise
-    except OSError as error:
-        raise FileError(
-            what, expected=expected, got=str(error), fix="make room or choose another folder"
-        ) from error

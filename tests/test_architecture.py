@@ -11,10 +11,11 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "hepml"
 
 # What each part may import: itself, and these.
-FOUNDATION = {"errors", "ops", "lorentz", "solvers"}
+FOUNDATION = {"errors", "outputs", "ops", "lorentz", "solvers"}
 ALLOWED = {
     "errors": set(),
-    "ops": {"errors"},
+    "outputs": {"errors"},
+    "ops": {"errors", "outputs"},
     "lorentz": {"errors"},
     "solvers": {"errors"},
     "data": FOUNDATION,

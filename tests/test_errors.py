@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from hepml import errors
-from hepml.errors import FileError, HepmlError, InputError, writing
+from hepml.errors import HepmlError, InputError
 
 KINDS = [
     kind
@@ -55,14 +55,3 @@ def test_half_a_message_is_none():
 )
 def test_a_fix_ends_with_one_mark(fix, end):
     assert str(InputError("x", expected="a", got="b", fix=fix)).endswith(end)
-
-
-def test_what_cannot_be_written_is_one_clear_error():
-    message = r"output x: expected a folder, got .*No space left.* Fix: make room or choose"
-    with pytest.raises(FileError, match=message) as raised, writing("output x", "a folder"):
-        raise OSError(28, "No space left on device")
-    assert isinstance(raised.value.__cause__, OSError)
-    with pytest.raises(InputError, match=r"^other$"), writing("output x"):
-        raise InputError("other")
-    with pytest.raises(KeyError), writing("output x"):
-        raise KeyError("no error of writing")

@@ -10,6 +10,7 @@ from importlib import import_module
 
 from hepml import __version__
 from hepml.errors import HepmlError
+from hepml.outputs import Terminated, cleaned_up
 
 # The module of each command and its line in the help; imported only when the command is called, so
 # that the help does not wait for torch.
@@ -41,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Notes
     -----
     0 is success; 1 an error of :mod:`hepml.errors`, told in one message on standard error; 2 a
-    command line that cannot be understood; 130 an interruption by Ctrl-C.
+    command line that cannot be understood; 130 an interruption by Ctrl-C, 143 and 129 an end by
+    SIGTERM and SIGHUP.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
@@ -56,6 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f"did you mean `hepml {near[0]}`?" if near else f"choose from {', '.join(COMMANDS)}"
         print(f"hepml: no command {name!r}; {hint}", file=sys.stderr)
         return 2
+    with cleaned_up():
+        return _run(name, words[1:])
+
+
+def _run(name: str, words: Sequence[str]) -> int:
+    """Run a command, and say what ended it."""
     try:
         with warnings.catch_warnings():
             # The text alone: the line of hepml that warns means nothing to a user.
@@ -63,13 +71,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             module = import_module(COMMANDS[name][0])
             parser = module.make_parser()
             parser.prog = f"hepml {name}"
-            status: int = module.run(parser.parse_args(words[1:]))
+            status: int = module.run(parser.parse_args(words))
     except HepmlError as error:
         print(f"hepml {name}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as error:
         print(f"hepml {name}: {str(error) or 'interrupted'}", file=sys.stderr)
         return _INTERRUPTED
+    except Terminated as ended:
+        print(f"hepml {name}: {ended.message}", file=sys.stderr)
+        return 128 + ended.number
     except BrokenPipeError:
         # `hepml inspect ... | head`: nobody reads any more, and Python would complain once more
         # when it flushes at the end.

@@ -14,8 +14,9 @@ from tqdm.auto import tqdm
 from hepml import __version__
 from hepml.data import ParticleSet
 from hepml.deploy import Tagger
-from hepml.errors import FileError, InputError
+from hepml.errors import InputError
 from hepml.io import read
+from hepml.outputs import require_free_folder, whole_folder
 from hepml.symmetry import Symmetry, SymmetryReport, check, find_symmetry, random_jets
 from hepml.symmetry._precision import find_precisions
 from hepml.training import save_figure
@@ -75,7 +76,7 @@ def make_parser() -> ArgumentParser:
 def run(config: Namespace) -> int:
     """Print a line for each symmetry, and write the certificate."""
     folder = Path(config.output)
-    _check_folder(folder, config.overwrite)
+    require_free_folder(folder, _CERTIFICATE, "a certificate", overwrite=config.overwrite)
     asked = [find_symmetry(name) for name in config.symmetry]
     tagger = Tagger.load(config.checkpoint, device=config.device)
     claims: Sequence[str] = getattr(tagger.model, "claims", ())
@@ -214,31 +215,11 @@ def _write(
         "jets": jets,
         "symmetries": {report.symmetry.name: report.to_dict() for report in reports},
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / _CERTIFICATE]
+    with whole_folder(folder, _CERTIFICATE) as part:
+        paths = [part / _CERTIFICATE]
         paths[0].write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
         for report in reports:
             if report.symmetry.strength_name:
                 name = report.symmetry.name.replace(" ", "_").replace(",", "")
-                paths += save_figure(report.plot(), folder / name)
-    except OSError as error:
-        raise FileError(
-            f"folder {folder}",
-            expected="a folder that can be written",
-            got=str(error),
-            fix="make room or choose another name",
-        ) from error
-    return paths
-
-
-def _check_folder(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that holds a certificate, unless it may be replaced."""
-    path = folder / _CERTIFICATE
-    if path.exists() and not overwrite:
-        raise FileError(
-            f"output {folder}",
-            expected="a folder without a certificate",
-            got=f"{path}, which exists",
-            fix="choose another folder, or pass --overwrite",
-        )
+                paths += save_figure(report.plot(), part / name)
+    return [folder / path.name for path in paths]

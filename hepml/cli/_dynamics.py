@@ -10,11 +10,13 @@ from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat,
 
 from hepml.data import Trajectories
 from hepml.datasets import SYSTEMS, System, simulate
-from hepml.errors import FileError, InputError, writing
+from hepml.errors import InputError
 from hepml.io import read_trajectories, write_trajectories
+from hepml.outputs import require_free, require_free_folder, whole_folder
 from hepml.solvers import SOLVERS
 from hepml.training import NETWORKS, load_dynamics, train_dynamics
 
+_METRICS = "metrics.json"
 # Every option of `train_dynamics` but the network and the file: type and help.
 _OPTIONS: dict[str, tuple[Any, str]] = {
     "widths": (list[int], "channels of the hidden layers; default: the network's own"),
@@ -136,7 +138,7 @@ def _evaluate_parser() -> ArgumentParser:
 def _generate(config: Namespace) -> None:
     """Write a file of trajectories."""
     system = _system(config.system)
-    _require_free_file(Path(config.output), config.overwrite)
+    require_free(config.output, overwrite=config.overwrite)
     data = simulate(
         system,
         trajectories=config.trajectories,
@@ -172,7 +174,7 @@ def _rollout(config: Namespace) -> None:
 
     from hepml.training import Dynamics
 
-    _require_free_file(Path(config.output), config.overwrite)
+    require_free(config.output, overwrite=config.overwrite)
     learned = load_dynamics(config.checkpoint)
     model, info = learned
     solver = _solver(config.solver)
@@ -220,17 +222,7 @@ def _evaluate(config: Namespace) -> None:
     )
 
     folder = Path(config.output)
-    if folder.exists() and not folder.is_dir():
-        raise FileError(
-            f"output {folder}", expected="a folder", got="a file", fix="choose another name"
-        )
-    if (folder / "metrics.json").exists() and not config.overwrite:
-        raise FileError(
-            f"output {folder}",
-            expected="a folder without an evaluation",
-            got="one that holds metrics.json",
-            fix="choose another folder, or pass --overwrite",
-        )
+    require_free_folder(folder, _METRICS, "an evaluation", overwrite=config.overwrite)
     learned = load_dynamics(config.checkpoint)
     model, info = learned
     solver = _solver(config.solver)
@@ -246,9 +238,6 @@ def _evaluate(config: Namespace) -> None:
             got=f"{len(testing)} of {len(data)}",
             fix="generate more",
         )
-    # Before the work, of which nothing could be kept.
-    with writing(f"output {folder}", "a folder that can be written"):
-        folder.mkdir(parents=True, exist_ok=True)
     found = evaluate_dynamics(
         model,
         data,
@@ -271,10 +260,10 @@ def _evaluate(config: Namespace) -> None:
         "substeps": config.substeps,
         **found.to_dict(),
     }
-    with writing(f"output {folder}", "a folder that can be written"):
-        (folder / "metrics.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    with whole_folder(folder, _METRICS) as part:
+        (part / _METRICS).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
         for name, figure in figures.items():
-            save_figure(figure, folder / name)
+            save_figure(figure, part / name)
     print(f"{info.model} on {len(testing)} trajectories of {system.name}, {config.solver}")
     print(f"loss        train {found.train_loss:.3g}, test {found.test_loss:.3g}")
     print(f"energy MSE  {found.energy_mse.value:.3g} ± {found.energy_mse.uncertainty:.1g}")
@@ -284,24 +273,6 @@ def _evaluate(config: Namespace) -> None:
     if bool(found.stopped.any()):
         print(f"stopped     {int(found.stopped.sum())} trajectories ran away: in no figure")
     print(f"written     {folder}/ (metrics.json, {', '.join(figures)}: PNG and PDF)")
-
-
-def _require_free_file(path: Path, overwrite: bool) -> None:
-    """Refuse an output that exists, or whose folder does not, before any work."""
-    if path.is_dir() or (path.exists() and not overwrite):
-        raise FileError(
-            f"output {path}",
-            expected="a new file",
-            got="a folder" if path.is_dir() else "one that exists",
-            fix="choose another name" + ("" if path.is_dir() else ", or pass --overwrite"),
-        )
-    if not path.parent.is_dir():
-        raise FileError(
-            f"output {path}",
-            expected="a file in a folder that exists",
-            got=f"none called {path.parent}",
-            fix="make the folder",
-        )
 
 
 def _solver(name: str) -> Any:

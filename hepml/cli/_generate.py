@@ -2,7 +2,6 @@
 
 from jsonargparse import ArgumentParser, Namespace
 
-from hepml.cli._termination import cleaned_up
 from hepml.datasets import generate_top_tagging
 
 RECIPES = {"top-tagging": generate_top_tagging}
@@ -35,17 +34,16 @@ def make_parser() -> ArgumentParser:
 
 def run(config: Namespace) -> int:
     """Generate the jets, with a progress bar on standard error, and name the files."""
-    with cleaned_up():
-        paths = RECIPES[config.recipe](
-            config.output,
-            jets=config.jets,
-            seed=config.seed,
-            workers=config.workers,
-            signal_fraction=config.signal_fraction,
-            split=config.split,
-            overwrite=config.overwrite,
-            progress=True,
-        )
+    paths = RECIPES[config.recipe](
+        config.output,
+        jets=config.jets,
+        seed=config.seed,
+        workers=config.workers,
+        signal_fraction=config.signal_fraction,
+        split=config.split,
+        overwrite=config.overwrite,
+        progress=True,
+    )
     for path in paths:
         print(path)
     return 0

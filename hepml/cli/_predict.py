@@ -3,7 +3,6 @@
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
-from hepml.cli._termination import cleaned_up
 from hepml.deploy import Tagger, predict
 
 
@@ -36,15 +35,14 @@ def make_parser() -> ArgumentParser:
 def run(config: Namespace) -> int:
     """Write the scores and say what was written."""
     tagger = Tagger.load(config.checkpoint, device=config.device, batch_size=config.batch_size)
-    with cleaned_up():
-        everything = predict(
-            tagger,
-            config.files,
-            config.output,
-            tree=config.tree,
-            overwrite=config.overwrite,
-            progress=True,
-        )
+    everything = predict(
+        tagger,
+        config.files,
+        config.output,
+        tree=config.tree,
+        overwrite=config.overwrite,
+        progress=True,
+    )
     for written in everything:
         bad = ", ".join(f"{count} {reason}" for reason, count in written.bad.items())
         print(

@@ -1,6 +1,5 @@
 """Jets with their constituents in ROOT files that appear only when they are complete."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 import uproot
 from jaxtyping import Int64, Shaped
 
-from hepml.errors import FileError
+from hepml.outputs import whole_files
 
 # Baskets of about a megabyte for each branch of constituents.
 _JETS_PER_BASKET = 4000
@@ -130,42 +129,7 @@ def jet_files(paths: Sequence[Path], *, overwrite: bool) -> Iterator[list[JetFil
     Raises
     ------
     FileError
-        If a folder is missing or not writable, or a file exists and ``overwrite`` is false.
+        If something cannot be written, or a file exists and ``overwrite`` is false.
     """
-    for path in paths:
-        _check_writable(path, overwrite)
-    # In the same folder, since only there a file is renamed in one step.
-    temporary = [path.with_name(f".{path.name}.{os.getpid()}.partial") for path in paths]
-    try:
-        with ExitStack() as stack:
-            yield [stack.enter_context(JetFile(path)) for path in temporary]
-        for source, target in zip(temporary, paths, strict=True):
-            os.replace(source, target)
-    finally:
-        for path in temporary:
-            path.unlink(missing_ok=True)
-
-
-def _check_writable(path: Path, overwrite: bool) -> None:
-    """Refuse to start what could not be saved."""
-    if not path.parent.is_dir():
-        raise FileError(
-            f"output {str(path)!r}",
-            expected="an existing folder",
-            got=f"no folder {str(path.parent)!r}",
-            fix=f"mkdir -p {path.parent}",
-        )
-    if not os.access(path.parent, os.W_OK):
-        raise FileError(
-            f"output {str(path)!r}",
-            expected="a folder that can be written to",
-            got=f"no permission for {str(path.parent)!r}",
-            fix="choose another folder",
-        )
-    if path.exists() and (path.is_dir() or not overwrite):
-        raise FileError(
-            f"output {str(path)!r}",
-            expected="a new file",
-            got="a folder" if path.is_dir() else "a file that exists",
-            fix="choose another name" + ("" if path.is_dir() else ", or pass --overwrite"),
-        )
+    with whole_files(paths, overwrite=overwrite) as parts, ExitStack() as stack:
+        yield [stack.enter_context(JetFile(part)) for part in parts]

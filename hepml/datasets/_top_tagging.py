@@ -131,7 +131,7 @@ def generate_top_tagging(
     InputError
         If a number is out of its range.
     FileError
-        If the folder is missing, or a file exists and ``overwrite`` is false.
+        If a file cannot be written, or exists and ``overwrite`` is false.
     MissingDependencyError
         If pythia8mc or fastjet is not installed.
 

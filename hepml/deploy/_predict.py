@@ -5,8 +5,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ from tqdm.auto import tqdm
 
 from hepml import __version__
 from hepml.deploy._tagger import Tagger
-from hepml.errors import FileError, InputError, writing
+from hepml.errors import FileError, InputError
 from hepml.io import Chunk, Columns, Files, Location, count_entries, iterate, locate
+from hepml.outputs import require_free, whole_file
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def predict(
                 "input": [[str(locations[i]), counts[i]] for i in inputs],
             }
             full = [str(locations[i]) for i in inputs if counts[i]]
-            with _complete(path) as part, uproot.recreate(part) as file:
+            with whole_file(path, overwrite=overwrite) as part, uproot.recreate(part) as file:
                 out = file.mktree(tree, _types(names, columns))
                 chunks = iterate(full, columns, step=step, bad="drop") if full else ()
                 written.append(_write(out, names, tagger, chunks, path, bar))
@@ -229,23 +229,4 @@ def _check_targets(locations: Sequence[Location], targets: Iterable[Path], overw
                 got="an input file",
                 fix="choose another name or folder",
             )
-        if path.exists() and not overwrite:
-            raise FileError(
-                f"output {path}",
-                expected="a new file",
-                got="a file that exists",
-                fix="choose another name, or pass overwrite=True (--overwrite)",
-            )
-
-
-@contextmanager
-def _complete(path: Path) -> Iterator[Path]:
-    """Another name in the same folder, renamed at the end, removed if the end is not reached."""
-    part = path.with_name(f".{path.name}.part")
-    with writing(f"output {path}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield part
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        require_free(path, overwrite=overwrite)

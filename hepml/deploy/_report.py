@@ -8,8 +8,8 @@ from typing import Any
 
 from hepml import __version__
 from hepml.deploy._compare import Result
-from hepml.errors import FileError, writing
 from hepml.io import Files, locate
+from hepml.outputs import require_free_folder, whole_folder
 from hepml.training import (
     Discrimination,
     Pair,
@@ -104,6 +104,7 @@ def write_report(
     ------
     FileError
         If the folder or a file cannot be written, or if it holds a report and `overwrite` is false.
+        The report is complete, or what was there stays.
 
     Returns
     -------
@@ -118,13 +119,13 @@ def write_report(
         "files": None if files is None else [str(location) for location in locate(files)],
         "taggers": {result.name: result.to_dict() for result in results},
     }
-    with writing(f"folder {folder}", "a folder that can be written"):
-        return _write(results, folder, content)
+    with whole_folder(folder, _METRICS) as part:
+        written = _write(results, part, content)
+    return [folder / path.name for path in written]
 
 
 def _write(results: Sequence[Result], folder: Path, content: Mapping[str, Any]) -> list[Path]:
     """Write all files of a report."""
-    folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / _METRICS]
     paths[0].write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
     for name, curves in _roc_figures(results).items():
@@ -147,14 +148,7 @@ def _write(results: Sequence[Result], folder: Path, content: Mapping[str, Any]) 
 
 def check_report(folder: str | os.PathLike[str], overwrite: bool) -> None:
     """Refuse a folder that holds a report, unless it may be replaced."""
-    path = Path(folder) / _METRICS
-    if path.exists() and not overwrite:
-        raise FileError(
-            f"output {folder}",
-            expected="a folder without an evaluation",
-            got=f"{path}, which exists",
-            fix="choose another folder, or pass overwrite=True (--overwrite)",
-        )
+    require_free_folder(folder, _METRICS, "an evaluation", overwrite=overwrite)
 
 
 def _roc_figures(results: Sequence[Result]) -> dict[str, dict[str, Discrimination]]:

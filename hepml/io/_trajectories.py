@@ -1,8 +1,6 @@
 """Trajectories in ROOT files."""
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from hepml.data import Trajectories
 from hepml.errors import ColumnError, FileError
 from hepml.io._files import locate
 from hepml.io._root import open_directory
+from hepml.outputs import whole_file
 
 _TREE = "trajectories"
 _STATES = ("q", "p", "rate_q", "rate_p", "observed_q", "observed_p")
@@ -43,32 +42,16 @@ def write_trajectories(
     The branches ``q, p, rate_q, rate_p, observed_q, observed_p`` have the shape [times][bodies]
     [space], ``t`` has [times], the same in every entry: ``trajectories->Draw("q[][0][1]:t")``.
     """
-    path = Path(path)
-    if path.exists() and not overwrite:
-        raise FileError(
-            f"output {path}", expected="a new file", got="one that exists", fix="pass overwrite"
-        )
     columns = {name: getattr(trajectories, name).cpu().numpy() for name in _STATES}
     t = trajectories.t.cpu().numpy()
     columns = {"t": np.broadcast_to(t, (len(trajectories), len(t))), **columns}
-    # In the same folder, since only there a file is renamed in one step.
-    part = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with uproot.recreate(part, compression=uproot.ZSTD(9)) as file:
-            types = {name: np.dtype((c.dtype, c.shape[1:])) for name, c in columns.items()}
-            file.mktree(_TREE, types).extend(columns)
-            file["about"] = json.dumps(dict(trajectories.about))
-        os.replace(part, path)
-    except OSError as error:
-        raise FileError(
-            f"output {path}",
-            expected="a file that can be written",
-            got=str(error),
-            fix="choose another folder",
-        ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
+    with (
+        whole_file(path, overwrite=overwrite) as part,
+        uproot.recreate(part, compression=uproot.ZSTD(9)) as file,
+    ):
+        types = {name: np.dtype((c.dtype, c.shape[1:])) for name, c in columns.items()}
+        file.mktree(_TREE, types).extend(columns)
+        file["about"] = json.dumps(dict(trajectories.about))
 
 
 def read_trajectories(path: str | Path) -> Trajectories:

@@ -1,7 +1,6 @@
 """What happens around each epoch: seeding, checkpoints, the table of figures."""
 
 import csv
-import os
 import sys
 import time
 from collections.abc import Sized
@@ -14,6 +13,7 @@ from lightning.fabric.plugins.io import CheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from hepml.outputs import whole_file
 from hepml.training._checkpoint import read_checkpoint, write_checkpoint
 
 FIGURES = ("train_loss", "val_loss", "val_accuracy", "val_auc")
@@ -177,9 +177,7 @@ class EpochTable(Callback):
 
     def _write(self) -> None:
         """Replace the file at once, so that a killed run leaves a whole table."""
-        part = self.path.with_name(f".{self.path.name}.part")
-        with open(part, "w", newline="") as file:
+        with whole_file(self.path) as part, open(part, "w", newline="") as file:
             table = csv.DictWriter(file, fieldnames=list(self._rows[-1]), extrasaction="ignore")
             table.writeheader()
             table.writerows(self._rows)
-        os.replace(part, self.path)

@@ -5,9 +5,7 @@ which arguments reads which columns; ``"state_dict"`` holds the weights. Checkpo
 hold Lightning's states of optimiser and loop as well.
 """
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,6 +18,7 @@ from hepml import __version__
 from hepml.errors import FileError, InputError
 from hepml.io import Columns
 from hepml.models import MODELS
+from hepml.outputs import whole_file
 
 # Raised when an older hepml could no longer read what a newer one writes.
 FORMAT = 1
@@ -208,27 +207,19 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
-    """Write a checkpoint under another name and rename it, so that no crash leaves half of one.
+    """Write a checkpoint, complete or not at all.
 
     Raises
     ------
     FileError
         If the file cannot be written.
     """
-    path = Path(path)
-    # In the same folder, since only within a file system is renaming atomic.
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
+        # A file rather than its name, which torch would write into it.
+        with whole_file(path) as part, open(part, "wb") as file:
             torch.save(dict(content), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    # torch.save reports a full disk as a RuntimeError.
-    except (OSError, RuntimeError) as error:
-        with suppress(OSError):
-            part.unlink()
+    # So torch reports a full disk.
+    except RuntimeError as error:
         raise FileError(
             f"checkpoint {path}",
             expected="a file that can be written",

@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from hepml.errors import FileError, InputError, writing
+from hepml.errors import FileError, InputError
 from hepml.models import MODELS
+from hepml.outputs import whole_file
 
 
 def first_rank() -> bool:
@@ -133,6 +134,5 @@ class RunFolder:
             If the folder cannot be written.
         """
         text = yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True)
-        with writing(f"output {self.path}", "a folder that can be written"):
-            self.path.mkdir(parents=True, exist_ok=True)
-            self.config.write_text(f"# {self.resume_with(options['network'])}\n{text}")
+        with whole_file(self.config) as part:
+            part.write_text(f"# {self.resume_with(options['network'])}\n{text}")

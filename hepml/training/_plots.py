@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 
 from hepml.errors import InputError
+from hepml.outputs import whole_file
 from hepml.training._evaluation import Discrimination
 from hepml.training._pairs import Pair
 
@@ -60,7 +61,7 @@ def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
     figure
         A figure made by this module.
     stem
-        The path without the ending; its folder must exist.
+        The path without the ending; its folder is made if need be.
     """
     stem = Path(stem)
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "pdf")]
@@ -68,7 +69,8 @@ def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
         for path in paths:
             # Without the date, the same numbers give the same file.
             metadata = {"CreationDate": None} if path.suffix == ".pdf" else None
-            figure.savefig(path, metadata=metadata, dpi=120)
+            with whole_file(path) as part:
+                figure.savefig(part, format=path.suffix[1:], metadata=metadata, dpi=120)
     return paths
 
 

@@ -51,7 +51,7 @@ def test_from_trajectories_to_figures(springs, tmp_path, capsys):
     }
     assert {path.name for path in folder.iterdir()} == {"metrics.json", *names}
     assert main(evaluate) == 1
-    assert "holds metrics.json" in capsys.readouterr().err
+    assert "metrics.json, which exists" in capsys.readouterr().err
 
     output = tmp_path / "rollout.root"
     assert main(["dynamics", "rollout", str(run), str(springs), "-o", str(output)]) == 0
@@ -108,11 +108,11 @@ def test_outputs_are_refused_before_the_work(checkpoint, springs, tmp_path, caps
     }
     for command, name, message in (
         ("evaluate", "file", "expected a folder, got a file"),
-        ("evaluate", "file/below", "expected a folder that can be written"),
-        ("rollout", "file", "expected a new file, got one that exists"),
+        ("evaluate", "file/below", "file/below: expected a folder, got"),
+        ("rollout", "file", "expected a new file, got a file that exists"),
         ("rollout", "", "expected a new file, got a folder"),
-        ("rollout", "no/such.root", "expected a file in a folder that exists"),
-        ("generate", "no/such.root", "expected a file in a folder that exists"),
+        ("rollout", "file/x.root", "file: expected a folder, got a file"),
+        ("generate", "file/x.root", "file: expected a folder, got a file"),
     ):
         assert main(["dynamics", *words[command], str(tmp_path / name)]) == 1
         assert message in capsys.readouterr().err

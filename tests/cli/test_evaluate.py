@@ -123,4 +123,4 @@ def test_an_output_folder_that_is_a_file_is_named(tmp_path, capsys, monkeypatch)
     write_jets("jets.root", 20)
     (tmp_path / "taken").write_text("")
     assert main(["evaluate", "flow.ckpt", "jets.root", "-o", "taken", "--replicas", "2"]) == 1
-    assert "folder taken: expected a folder that can be written" in capsys.readouterr().err
+    assert "output taken: expected a folder, got a file" in capsys.readouterr().err

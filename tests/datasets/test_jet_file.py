@@ -79,7 +79,7 @@ def test_what_cannot_be_written_is_refused_at_the_start(tmp_path):
     for path, overwrite, message in (
         (existing, False, r"expected a new file, got a file that exists.*--overwrite"),
         (tmp_path, True, "expected a new file, got a folder"),
-        (tmp_path / "absent" / "jets.root", False, r"expected an existing folder.*mkdir -p"),
+        (existing / "jets.root", False, r"jets\.root: expected a folder, got a file"),
     ):
         with pytest.raises(FileError, match=message), jet_files([path], overwrite=overwrite):
             pass

@@ -157,7 +157,7 @@ def test_ctrl_c_leaves_neither_file_nor_process(tmp_path):
         time.sleep(0.1)
     time.sleep(4)
     assert process.poll() is None
-    assert [path.suffix for path in tmp_path.iterdir()] == [".partial"]
+    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
     # As a terminal does it: to every process of the group.
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=120)

@@ -284,7 +284,7 @@ def test_existing_files_are_replaced_on_demand_and_input_never(tmp_path, tagger)
 def test_an_output_that_cannot_be_written_is_named(tmp_path, tagger):
     path = write_jets(tmp_path / "jets.root", 20)
     (tmp_path / "occupied").write_text("a file, no folder")
-    with pytest.raises(FileError, match=r"output .*out\.root: expected a file that can be written"):
+    with pytest.raises(FileError, match=r"output .*occupied: expected a folder, got a file"):
         predict(tagger, path, tmp_path / "occupied" / "out.root")
 
 

@@ -43,7 +43,7 @@ def test_what_others_read(tmp_path):
 
 def test_nothing_is_replaced_unasked(tmp_path):
     write_trajectories(make(), tmp_path / "x.root")
-    with pytest.raises(FileError, match="expected a new file, got one that exists"):
+    with pytest.raises(FileError, match="expected a new file, got a file that exists"):
         write_trajectories(make(), tmp_path / "x.root")
     write_trajectories(make(torch.float32), tmp_path / "x.root", overwrite=True)
     assert read_trajectories(tmp_path / "x.root").q.dtype == torch.float32
@@ -51,7 +51,7 @@ def test_nothing_is_replaced_unasked(tmp_path):
 
 def test_a_folder_that_is_a_file(tmp_path):
     (tmp_path / "none").touch()
-    with pytest.raises(FileError, match="expected a file that can be written"):
+    with pytest.raises(FileError, match="none: expected a folder, got a file"):
         write_trajectories(make(), tmp_path / "none" / "x.root")
 
 

@@ -167,7 +167,7 @@ def test_a_crash_while_writing_leaves_the_file_before(saved, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileError, match="expected a file that can be written"):
+    with pytest.raises(FileError, match="file: expected a folder, got a file"):
         write_checkpoint(tmp_path / "file" / "x.ckpt", {})
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from hepml.io._binding import Bound, BoundCollection
 from hepml.io._columns import UNITS
+from hepml.io._conditions import decided
 from hepml.io._expressions import Expression
 from hepml.io._faults import Faults
 from hepml.io._momenta import fill_p4
@@ -26,7 +27,7 @@ def particles_table(
     parts = []
     for part, level in zip(bound.parts, levels, strict=True):
         rows, offsets = particles_of(bound, part, columns, level, jets, faults)
-        parts.append(_momenta(part, columns, rows, offsets, unit))
+        parts.append(_momenta(part, columns, rows, offsets, unit, faults))
     channels = len(bound.columns.feature_names)
     if len(parts) == 1:
         p4, rows, offsets = parts[0]
@@ -50,7 +51,12 @@ def particles_table(
 
 
 def _momenta(
-    part: BoundCollection, columns: Mapping[str, Column], rows: Rows, offsets: Any, unit: float
+    part: BoundCollection,
+    columns: Mapping[str, Column],
+    rows: Rows,
+    offsets: Any,
+    unit: float,
+    faults: Faults,
 ) -> tuple[Any, Rows, Any]:
     """The momenta of one collection, without padding and without what its cut removes."""
     coordinates = {name: rows.evaluate(e) for name, e in part.momentum.items()}
@@ -59,7 +65,11 @@ def _momenta(
     if part.index is None and any(columns[name].padded for name in names):
         keep = _not_padding(part, coordinates, offsets)
     if part.cut is not None:
-        passed = rows.evaluate(part.cut).astype(bool)
+        values = rows.evaluate(part.cut)
+        passed, open_ = decided(values)
+        bad = np.flatnonzero(open_ if keep is None else open_ & keep)
+        column = f"{part.cut.text!r} (cut on particles)"
+        _add(faults, bad, offsets, "cut not decided", column, "true or false", values[bad])
         keep = passed if keep is None else keep & passed
     if keep is not None:
         before = np.concatenate([[0], np.cumsum(keep)])
@@ -167,12 +177,18 @@ def labels_of(bound: Bound, sets: Rows, faults: Faults) -> Any:
         return labels
     if not bound.classes:
         return None
-    true = np.stack([sets.evaluate(e).astype(bool) for e in bound.classes.values()], axis=1)
-    count = true.sum(axis=1)
-    bad = np.flatnonzero(count != 1)
+    found = [sets.evaluate(expression) for expression in bound.classes.values()]
+    both = [decided(each) for each in found]
+    true, open_ = (np.stack(each, axis=1) for each in zip(*both, strict=True))
+    bad = np.flatnonzero((true.sum(axis=1) != 1) | open_.any(axis=1))
     examples = [
-        ", ".join(name for name, one in zip(names, row, strict=True) if one) or "none is true"
-        for row in true[bad]
+        ", ".join(
+            name if true[i, c] else f"{name} {found[c][i]}"
+            for c, name in enumerate(names)
+            if true[i, c] or open_[i, c]
+        )
+        or "none is true"
+        for i in bad
     ]
     column = " or ".join(repr(expression.text) for expression in list(bound.classes.values())[:6])
     expected = f"one true expression among the classes {_listed(names)}"
@@ -190,6 +206,21 @@ def numbers_of(expressions: Mapping[str, Expression], sets: Rows, faults: Faults
         bad = np.flatnonzero(~np.isfinite(table[:, i]))
         column = f"{expression.text!r} ({name})"
         faults.add(bad, f"{name} not finite", column, "finite numbers", table[bad, i])
+    return table
+
+
+def context_of(bound: Bound, sets: Rows, faults: Faults) -> Any:
+    """The context as (sets, names), or None; an integer that single precision rounds is bad."""
+    table = numbers_of(bound.context, sets, faults)
+    for i, (name, expression) in enumerate(bound.context.items()):
+        values = sets.evaluate(expression)
+        if values.dtype.kind in "iu":
+            with np.errstate(invalid="ignore"):
+                bad = np.flatnonzero(table[:, i].astype(values.dtype) != values)
+            column = f"{expression.text!r} (context {name})"
+            expected = "integers that context, in single precision, can hold; an identifier is no "
+            expected += "number to learn from, and 1.0 * x is rounded"
+            faults.add(bad, "integer beyond single precision", column, expected, values[bad])
     return table
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from hepml.data import ParticleSet
-from hepml.io._assemble import labels_of, numbers_of, particles_table
+from hepml.io._assemble import context_of, labels_of, numbers_of, particles_table
 from hepml.io._binding import Bound
+from hepml.io._conditions import decided
 from hepml.io._faults import Faults
 from hepml.io._rows import levels_of, offsets_of, set_levels_of, sets_of
 from hepml.io._table import Column, take_entries
@@ -62,7 +63,8 @@ def count_passing(bound: Bound, start: int, stop: int) -> int:
         names.append(bound.jets)
     if not names:
         return stop - start
-    return int(_passing(bound, bound.table.read(names, start, stop), stop - start).sum())
+    columns = bound.table.read(names, start, stop)
+    return int(_passing(bound, columns, stop - start, Faults()).sum())
 
 
 def read_chunk(
@@ -75,11 +77,11 @@ def read_chunk(
     entries = stop - start
     columns: Mapping[str, Column] = bound.table.read(bound.names, start, stop)
     bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
-    passed = _passing(bound, columns, entries)
+    faults = Faults()
+    passed = _passing(bound, columns, entries, faults)
     place = np.cumsum(passed) - 1
     if limit is not None:
         passed &= place < limit
-    faults = Faults()
     levels = [levels_of(bound, part, columns) for part in bound.parts]
     set_levels = set_levels_of(bound, bound.per_set, columns)
     equal = np.ones(entries, bool)
@@ -97,7 +99,7 @@ def read_chunk(
     labels = labels_of(bound, sets, faults)
     weights = numbers_of({"weights": bound.weights} if bound.weights else {}, sets, faults)
     weights = None if weights is None else weights[:, 0]
-    context = numbers_of(bound.context, sets, faults)
+    context = context_of(bound, sets, faults)
     lost: Mapping[str, Any] = {}
     remaining = passed
     if faults:
@@ -141,8 +143,8 @@ def read_chunk(
     return chunk, row_of
 
 
-def _passing(bound: Bound, columns: Mapping[str, Column], entries: int) -> Any:
-    """Which sets pass the cut; those that cannot be computed pass, to be found bad later."""
+def _passing(bound: Bound, columns: Mapping[str, Column], entries: int, faults: Faults) -> Any:
+    """Which sets pass the cut; those of which it cannot be computed are bad and pass."""
     bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
     passed = np.ones(entries if bounds is None else int(bounds[-1]), bool)
     if bound.cut is None:
@@ -154,7 +156,13 @@ def _passing(bound: Bound, columns: Mapping[str, Column], entries: int) -> Any:
     if not equal.all():
         columns = {name: take_entries(column, equal) for name, column in columns.items()}
     sets = sets_of(bound, levels, columns, int(equal.sum()))
-    passed[_of_sets(equal, bounds)] = sets.evaluate(bound.cut).astype(bool)
+    values = sets.evaluate(bound.cut)
+    true, open_ = decided(values)
+    computed = np.flatnonzero(_of_sets(equal, bounds))
+    passed[computed] = true | open_
+    column = f"{bound.cut.text!r} (cut)"
+    bad = np.flatnonzero(open_)
+    faults.add(computed[bad], "cut not decided", column, "true or false", values[bad])
     return passed
 
 

@@ -53,7 +53,7 @@ class Rows:
         self._cache: dict[str, Any] = {}
 
     def operand(self, name: str) -> Any:
-        """One number for each thing."""
+        """One number for each thing, not to be written to: other expressions read the column."""
         values = self.columns[name].values.reshape(-1)
         level = self.levels[name]
         if level not in self._cache:
@@ -63,7 +63,9 @@ class Rows:
                 rows = self._kept if rows is None else rows[self._kept]
             self._cache[level] = rows
         rows = self._cache[level]
-        return values if rows is None else values[rows]
+        values = values.view() if rows is None else values[rows]
+        values.flags.writeable = False
+        return values
 
     def evaluate(self, expression: Expression) -> Any:
         """The value of an expression for each thing."""

@@ -9,7 +9,7 @@ import vector
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hepml.errors import ColumnError
+from hepml.errors import ColumnError, DataError
 from hepml.io import PRESETS, Collection, Columns, read
 
 CARTESIAN = {"E": "part_energy", "px": "part_px", "py": "part_py", "pz": "part_pz"}
@@ -235,3 +235,68 @@ def test_sums_of_constituents_are_the_jets(data):
     for place, component in enumerate(("E", "px", "py", "pz")):
         difference = total[:, place] - np.asarray(getattr(expected, component), np.float64)
         assert np.abs(difference / scale).max() < 1e-6
+
+
+def with_columns(tmp_path, write, small, **columns):
+    """The small file with more columns."""
+    return write(tmp_path / "more.root", small[1] | columns)
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.5, 2])
+def test_a_class_that_is_neither_true_nor_false_is_bad(tmp_path, write, small, value):
+    one = np.zeros(len(small[1]["label"]), np.float32)
+    one[3], other = value, 1 - one
+    path = with_columns(tmp_path, write, small, lab_b=one, lab_c=other)
+    columns = Columns(Collection(CARTESIAN), classes={"b": "lab_b", "c": "lab_c"})
+    with pytest.raises(DataError, match=rf"entry 3.*one true.*got b {value}.*label outside"):
+        read(path, columns)
+    with pytest.warns(UserWarning, match="dropped 1 bad sets: 1 label outside the classes"):
+        assert read(path, columns, bad="drop").labels.tolist() == [1] * (len(one) - 1)
+
+
+def test_comparisons_with_nan_are_in_no_class(tmp_path, write, small):
+    flavour = np.full(len(small[1]["label"]), 5, np.float32)
+    flavour[2] = np.nan
+    path = with_columns(tmp_path, write, small, flavour=flavour)
+    columns = Columns(Collection(CARTESIAN), classes={"light": "flavour != 5", "b": "flavour == 5"})
+    with pytest.raises(DataError, match=r"entry 2.*got light nan, b nan"):
+        read(path, columns)
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.5])
+def test_a_cut_on_particles_that_is_not_decided_is_bad(tmp_path, write, small, value):
+    good = ak.ones_like(small[1]["part_energy"])
+    counts = ak.num(good)
+    entry = int(np.flatnonzero(ak.to_numpy(counts) > 1)[0])
+    flat = ak.to_numpy(ak.flatten(good)).copy()
+    flat[int(ak.sum(counts[:entry])) + 1] = value
+    path = with_columns(tmp_path, write, small, good=ak.unflatten(flat, counts))
+    columns = Columns(Collection(CARTESIAN, cut="good"))
+    message = rf"entry {entry}, column 'good' \(cut on particles\).*got {value} in particle 1"
+    with pytest.raises(DataError, match=message):
+        read(path, columns)
+    with pytest.warns(UserWarning, match="dropped 1 bad sets: 1 cut not decided"):
+        assert len(read(path, columns, bad="drop")) == len(counts) - 1
+
+
+def test_identifiers_that_single_precision_rounds_are_no_context(tmp_path, write, small):
+    event = np.arange(len(small[1]["label"]), dtype=np.int64) + 2**24 - 2
+    path = with_columns(tmp_path, write, small, event=event)
+    with pytest.raises(DataError, match=r"entry 3, column 'event' \(context e\).*got 16777217"):
+        read(path, Columns(Collection(CARTESIAN), context={"e": "event"}))
+    particles = read(path, Columns(Collection(CARTESIAN), context={"e": "event % 1000"}))
+    np.testing.assert_array_equal(particles.context[:, 0], event % 1000)
+    rounded = read(path, Columns(Collection(CARTESIAN), context={"e": "1.0 * event"}))
+    np.testing.assert_array_equal(rounded.context[:, 0], event.astype(np.float32))
+
+
+def test_integers_and_bools_of_files_compute_as_on_paper(tmp_path, write, small):
+    n = len(small[1]["label"])
+    hits, flag = np.full(n, 3, np.uint8), np.arange(n) % 2 == 0
+    path = with_columns(tmp_path, write, small, hits=hits, loose=flag, tight=flag)
+    context = {"missing": "hits - 4", "hundred": "hits * 100", "both": "loose + tight"}
+    particles = read(path, Columns(Collection(CARTESIAN), context=context, weights="hits - 2"))
+    assert particles.context[:2].tolist() == [[-1, 300, 2], [-1, 300, 0]]
+    assert particles.weights.tolist() == [1] * n
+    ints = with_columns(tmp_path, write, small, flag=flag.astype(np.int32))
+    assert len(read(ints, Columns(Collection(CARTESIAN), cut="~flag"))) == n // 2

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hepml.errors import DataError
+from hepml.errors import DataError, InputError
 from hepml.io import PRESETS, Collection, Columns, ParticleStream, iterate, read
 
 CARTESIAN = {"E": "part_energy", "px": "part_px", "py": "part_py", "pz": "part_pz"}
@@ -258,3 +258,38 @@ def test_a_stream_reads_no_bad_jets_beyond_its_limit(tmp_path, write, good):
     stream = ParticleStream(path, COLUMNS, batch_size=5, step=10, max_sets=13, bad="drop")
     with pytest.warns(UserWarning, match="dropped 1 bad sets"):
         assert sum(map(len, stream)) == 12
+
+
+@pytest.mark.parametrize(
+    ("values", "cut", "bad"),
+    [
+        ([1, 0, np.nan, 1], "flag", {2: "nan"}),
+        ([1, 0.5, 0, 1], "flag", {1: "0.5"}),
+        ([3, -1, np.nan, 9], "flag > 2", {2: "nan"}),
+        ([3, -1, np.nan, 9], "~(flag > 2)", {2: "nan"}),
+        ([3, -1, np.nan, 9], "(flag > 2) & (jet_pt > 0)", {2: "nan"}),
+        ([3, -1, np.nan, 9], "isfinite(flag) & (flag > 2)", {}),
+    ],
+)
+def test_a_cut_that_is_not_decided_is_bad(tmp_path, write, jets, values, cut, bad):
+    path = write(tmp_path / "a.root", jets([2] * 4) | {"flag": np.array(values, np.float32)})
+    columns = COLUMNS.replace(cut=cut)
+    if bad:
+        ((entry, got),) = bad.items()
+        message = rf"entry {entry}, column .*\(cut\): expected true or false, got {got} \(cut not"
+        with pytest.raises(DataError, match=message):
+            read(path, columns)
+        with pytest.raises(DataError, match=message):
+            read(path, columns, max_sets=4)
+    (chunk,) = iterate(path, columns, bad="drop")
+    assert {int(row) for rows in chunk.bad.values() for row in rows} == set(bad)
+    assert not set(bad) & set(chunk.rows.tolist())
+
+
+def test_no_expression_changes_a_column_that_others_read(tmp_path, write, jets):
+    branches = jets([3] * 4)
+    path = write(tmp_path / "a.root", branches)
+    part = COLUMNS.collections[0]
+    features = {"wrong": "hypot(part_px, part_py, part_pz)", "pz": "part_pz"}
+    with pytest.raises(InputError, match=r"hypot\(a, b\), of 2 arguments, got 3"):
+        read(path, Columns(Collection(part.momentum, features)))

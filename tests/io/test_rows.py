@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from hepml.errors import ColumnError, DataError
 from hepml.io import Collection, Columns, JetIndex, iterate, read
+from hepml.io._rows import Rows
+from hepml.io._table import Column
 
 MOMENTUM = {"pt": "Cand_pt", "eta": "Cand_eta", "phi": "Cand_phi", "mass": "0"}
 LINKED = Columns(
@@ -195,3 +197,13 @@ def test_an_index_that_is_no_list_is_refused(tmp_path, write):
         columns = Columns(Collection(MOMENTUM, index=index))
         with pytest.raises(ColumnError, match=r"column 'rho' \(index\): expected a list in each"):
             read(path, columns)
+
+
+def test_columns_are_read_only_while_expressions_run():
+    columns = {"x": Column(np.array([1.0, 2.0])), "y": Column(np.array([3.0, 4.0]))}
+    things = Rows(columns, 2, {"x": "set", "y": "entry"}, {"set": None, "entry": lambda: [0, 0]})
+    for name in columns:
+        with pytest.raises(ValueError, match="read-only"):
+            things.operand(name)[0] = 9
+    columns["x"].values[0] = 5
+    assert things.operand("x").tolist() == [5, 2]

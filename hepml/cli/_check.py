@@ -12,6 +12,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from tqdm.auto import tqdm
 
 from hepml import __version__
+from hepml.cli._network import add_network_option, named_networks
 from hepml.data import ParticleSet
 from hepml.deploy import Tagger
 from hepml.errors import InputError
@@ -69,7 +70,8 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="of everything random")
     parser.add_argument("-o", "--output", type=str, default="symmetries", help="folder to write to")
     parser.add_argument("--overwrite", action="store_true", help="replace the certificate in it")
-    parser.add_argument("--device", type=str, default="cpu", help="cpu, cuda, cuda:1, ...")
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    add_network_option(parser)
     return parser
 
 
@@ -78,7 +80,8 @@ def run(config: Namespace) -> int:
     folder = Path(config.output)
     require_free_folder(folder, _CERTIFICATE, "a certificate", overwrite=config.overwrite)
     asked = [find_symmetry(name) for name in config.symmetry]
-    tagger = Tagger.load(config.checkpoint, device=config.device)
+    networks = named_networks(config.network)
+    tagger = Tagger.load(config.checkpoint, model=networks, device=config.device)
     claims: Sequence[str] = getattr(tagger.model, "claims", ())
     symmetries = asked or [find_symmetry(name) for name in claims]
     if not symmetries:
@@ -110,7 +113,12 @@ def run(config: Namespace) -> int:
 def _jets(config: Namespace, tagger: Tagger) -> tuple[ParticleSet, str]:
     """The jets to measure with, and where they come from."""
     if not config.files:
-        jets = random_jets(config.max_jets, features=len(tagger.feature_names), seed=config.seed)
+        jets = random_jets(
+            config.max_jets,
+            features=len(tagger.feature_names),
+            context=len(tagger.context_names),
+            seed=config.seed,
+        )
         return jets.to(tagger.device), "random jets (600 GeV, some 30 pions and photons each)"
     if tagger.columns is None:
         raise InputError(

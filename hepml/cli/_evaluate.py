@@ -7,6 +7,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
+from hepml.cli._network import add_network_option, named_networks
 from hepml.deploy import Result, Tagger, compare, comparison_table, write_report
 from hepml.deploy._report import check_report
 from hepml.errors import InputError
@@ -60,7 +61,8 @@ def make_parser() -> ArgumentParser:
     )
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="of the bootstrap")
     parser.add_argument("--batch-size", type=PositiveInt, default=128, help="jets at a time")
-    parser.add_argument("--device", type=str, default="cpu", help="cpu, cuda, cuda:1, ...")
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    add_network_option(parser)
     return parser
 
 
@@ -81,8 +83,9 @@ def run(config: Namespace) -> int:
             )
     check_report(config.output, config.overwrite)
     pairs = [Pair.parse(text) for text in config.pairs] or None
+    networks = named_networks(config.network)
     taggers = [
-        Tagger.load(path, device=config.device, batch_size=config.batch_size)
+        Tagger.load(path, model=networks, device=config.device, batch_size=config.batch_size)
         for path in checkpoints
     ]
     columns = None

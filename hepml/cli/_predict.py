@@ -3,6 +3,7 @@
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
+from hepml.cli._network import add_network_option, named_networks
 from hepml.deploy import Tagger, predict
 
 
@@ -28,13 +29,19 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--tree", type=str, default="scores", help="name of the tree")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--batch-size", type=PositiveInt, default=128, help="jets at a time")
-    parser.add_argument("--device", type=str, default="cpu", help="cpu, cuda, cuda:1, ...")
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    add_network_option(parser)
     return parser
 
 
 def run(config: Namespace) -> int:
     """Write the scores and say what was written."""
-    tagger = Tagger.load(config.checkpoint, device=config.device, batch_size=config.batch_size)
+    tagger = Tagger.load(
+        config.checkpoint,
+        model=named_networks(config.network),
+        device=config.device,
+        batch_size=config.batch_size,
+    )
     everything = predict(
         tagger,
         config.files,

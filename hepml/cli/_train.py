@@ -10,6 +10,7 @@ from typing import Any, Literal, NoReturn
 import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 
+from hepml.cli._network import named_networks
 from hepml.errors import InputError
 from hepml.models import MODELS
 from hepml.training import TrainedRun, train
@@ -20,6 +21,7 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
     "validation": (list[str], "files to validate with after each epoch"),
     "columns": (str | dict[str, Any] | None, "preset or YAML file; default: recognised"),
     "features": (str, "`all`, `none`, or names of features: a,b,c"),
+    "context": (str, "likewise, of the numbers of each jet that the columns name as context"),
     "max_jets": (int | None, "learn from the first jets of the files only"),
     "max_validation_jets": (int | None, "validate with the first jets of the files only"),
     "bad": (Literal["error", "drop"], "what to do with jets that cannot be, such as NaN momenta"),
@@ -47,10 +49,12 @@ class _Parser(ArgumentParser):
         first = words.pop(0) if words and words[0] in MODELS else None
         given = _given(words)
         network = first or _network(given)
-        if network in MODELS:
-            self.add_class_arguments(MODELS[network], "model", skip={"outputs", "features"})
+        if network in MODELS or ":" in (network or ""):
+            (kind,) = named_networks([str(network)])
+            sizes = {"outputs", "features", "context"} & {*signature(kind).parameters}
+            self.add_class_arguments(kind, "model", skip=sizes, fail_untyped=False)
             # Last, so that no configuration file overrides it.
-            words += ["--network", network]
+            words += ["--network", str(network)]
         folder = Path(given.get("--config", "")).parent
         if "--config" in given and "--output" not in given and (folder / "checkpoints").is_dir():
             # The folder of a run, which may have moved since it wrote its own name.
@@ -63,10 +67,13 @@ def make_parser() -> ArgumentParser:
     parser = _Parser(
         usage="%(prog)s [NETWORK] FILE [FILE ...] [options]",
         description="Train a network on files. `hepml train NETWORK --help` lists the options of "
-        f"the network: {', '.join(MODELS)}.",
+        f"the network: {', '.join(MODELS)}; or `--network package.module:Class` for one of your "
+        "own.",
     )
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of these")
-    parser.add_argument("--network", type=str, help="the network; may be given as the first word")
+    parser.add_argument(
+        "--network", type=str, help="the network; may be the first word if it is hepml's"
+    )
     parser.add_argument("files", nargs="+", type=str, help="files to learn from, or patterns")
     parser.add_argument("-o", "--output", type=str, help="folder of the run; default: runs/NETWORK")
     defaults = signature(train).parameters
@@ -89,12 +96,13 @@ def run(config: Namespace) -> int:
     options = config.as_dict()
     options.pop("config", None)
     network = options.pop("network")
-    if network not in MODELS:
+    if network not in MODELS and ":" not in (network or ""):
         _refuse_network(network, options["files"])
-    output = options.pop("output") or str(Path("runs") / network.lower())
+    name = network.rpartition(":")[2]
+    output = options.pop("output") or str(Path("runs") / name.lower())
     trained = train(network, options.pop("files"), output=output, **options)
     if first_rank():
-        print(_summary(network, trained, options["validation"]))
+        print(_summary(name, trained, options["validation"]))
     return 0
 
 
@@ -127,7 +135,7 @@ def _refuse_network(network: str | None, files: Sequence[str]) -> NoReturn:
     near = get_close_matches(given or "", MODELS, n=1, cutoff=0.4)
     raise InputError(
         "network",
-        expected=f"one of {', '.join(MODELS)}",
+        expected=f"one of {', '.join(MODELS)}, or package.module:Class",
         got=repr(given) if given else "none",
         fix=f"try {near[0]}" if near else "name it first, as in `hepml train LorentzNet FILES`",
     )

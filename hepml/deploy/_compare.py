@@ -75,7 +75,7 @@ def compare(
     bad: Literal["error", "drop"] = "error",
     replicas: int = 100,
     seed: int = 0,
-    device: torch.device | str = "cpu",
+    device: torch.device | str = "auto",
     batch_size: int = 128,
     progress: bool = False,
 ) -> list[Result]:
@@ -185,18 +185,28 @@ def _columns_for(tagger: Tagger, columns: Columns | None) -> Columns:
     columns = tagger.columns if columns is None else columns
     if columns is not None and set(tagger.feature_names) <= set(columns.feature_names):
         columns = columns.with_features(tagger.feature_names)
-    found = None if columns is None else (columns.feature_names, columns.class_names)
-    if columns is None or found != (tagger.feature_names, tagger.class_names):
+    if columns is not None and set(tagger.context_names) <= set(columns.context_names):
+        columns = columns.with_context(tagger.context_names)
+    expected = (tagger.feature_names, tagger.class_names, tagger.context_names)
+    found = (
+        None
+        if columns is None
+        else (columns.feature_names, columns.class_names, columns.context_names)
+    )
+    if columns is None or found != expected:
         raise InputError(
             f"columns for {tagger.name}",
-            expected=f"features ({', '.join(tagger.feature_names)}) and "
-            f"classes ({', '.join(tagger.class_names)})",
-            got="no columns"
-            if found is None
-            else f"features ({', '.join(found[0])}) and classes ({', '.join(found[1])})",
-            fix="give columns with the features and classes that the tagger was trained on",
+            expected=_described(*expected),
+            got="no columns" if found is None else _described(*found),
+            fix="give columns with those that the tagger was trained on",
         )
     return columns
+
+
+def _described(features: Sequence[str], classes: Sequence[str], context: Sequence[str]) -> str:
+    """The names of what columns hold, in a line."""
+    text = f"features ({', '.join(features)}) and classes ({', '.join(classes)})"
+    return text + (f" and context ({', '.join(context)})" if context else "")
 
 
 def _score(

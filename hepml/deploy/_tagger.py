@@ -14,6 +14,7 @@ from hepml.errors import InputError
 from hepml.io import Columns
 from hepml.training import load_checkpoint
 from hepml.training._folder import RunFolder
+from hepml.training._network import Network, outputs_of
 
 # The names under which vector knows the coordinates of a momentum.
 _COORDINATES = {
@@ -32,13 +33,13 @@ class Tagger:
         mode and moved to the device.
     columns
         What the model was trained on: names of features and classes, and how to read files.
-    feature_names, class_names
-        Instead of columns, where arrays are scored but no files: the order of the features, and the
-        names of the classes ("0", "1", ... by default).
+    feature_names, context_names, class_names
+        Instead of columns, where arrays are scored but no files: the order of the features and of
+        the numbers of each set, and the names of the classes ("0", "1", ... by default).
     name
         What tables and figures call it; the model's class by default.
     device
-        Where the model runs.
+        Where the model runs: "cpu", "cuda", ...; "auto" is a GPU if there is one.
     batch_size
         How many sets it takes at once. The scores do not depend on it; memory does, which models
         that look at pairs of particles need much of.
@@ -46,7 +47,8 @@ class Tagger:
     Raises
     ------
     InputError
-        If the model has not one output for each class, or the device is not there.
+        If the model does not take sets of particles, has not one output for each class, or the
+        device is not there.
 
     Examples
     --------
@@ -64,15 +66,19 @@ class Tagger:
         columns: Columns | None = None,
         *,
         feature_names: Sequence[str] = (),
+        context_names: Sequence[str] = (),
         class_names: Sequence[str] = (),
         name: str | None = None,
-        device: torch.device | str = "cpu",
+        device: torch.device | str = "auto",
         batch_size: int = 128,
     ) -> None:
         if batch_size < 1:
             raise InputError(
                 "batch_size", expected="at least 1", got=str(batch_size), fix="128 is the default"
             )
+        if columns is not None and getattr(model, "context", None) == 0:
+            # Context that the network was not built for would be read for nothing.
+            columns = columns.with_context([])
         self.columns = columns
         self.device = _available(device)
         self.batch_size = batch_size
@@ -80,7 +86,8 @@ class Tagger:
         self.model = model.eval().to(self.device)
         self.dtype = next((p.dtype for p in model.parameters()), torch.get_default_dtype())
         self.feature_names = tuple(feature_names if columns is None else columns.feature_names)
-        outputs = self._outputs()
+        self.context_names = tuple(context_names if columns is None else columns.context_names)
+        outputs = outputs_of(self.model, self._example())
         names = tuple(class_names) or (() if columns is None else columns.class_names)
         self.class_names = names or tuple(map(str, range(outputs)))
         if len(self.class_names) != outputs:
@@ -96,8 +103,8 @@ class Tagger:
         cls,
         checkpoint: str | Path,
         *,
-        model: type[nn.Module] | None = None,
-        device: torch.device | str = "cpu",
+        model: Network | Sequence[Network] | None = None,
+        device: torch.device | str = "auto",
         batch_size: int = 128,
     ) -> "Tagger":
         """Build the tagger that a checkpoint describes; nothing in the file is executed.
@@ -108,7 +115,8 @@ class Tagger:
             A file of ``hepml train`` or of :func:`hepml.training.save_checkpoint`; or the folder of
             a run, which stands for its best epoch.
         model
-            The class, where it is not one of hepml's.
+            The class, or its name ``"package.module:Class"``, where it is not one of hepml's. The
+            name that the checkpoint holds is shown if this is missing, and imported never.
         device, batch_size
             As for the constructor.
 
@@ -116,16 +124,20 @@ class Tagger:
         ------
         FileError
             If the file is missing, damaged, or not a checkpoint of hepml.
+        InputError
+            If the class cannot be imported.
         """
         best = RunFolder(Path(checkpoint)).best
         path = best if best.is_file() else checkpoint
         network, columns, info = load_checkpoint(path, model=model)
         # Those who wrote a checkpoint without columns find their features as to_awkward names them.
         channels = int(info.arguments.get("features", 0))
+        context = int(info.arguments.get("context", 0))
         return cls(
             network,
             columns,
             feature_names=[f"feature_{i}" for i in range(channels)],
+            context_names=[f"context_{i}" for i in range(context)],
             device=device,
             batch_size=batch_size,
         )
@@ -167,16 +179,14 @@ class Tagger:
         Raises
         ------
         InputError
-            If the particles have not as many features as the model was trained on.
+            If the particles have not as many features, or the sets not as much context, as the
+            model was trained on.
         """
-        channels = particles.features.shape[1]
-        if channels != len(self.feature_names):
-            names = f" ({', '.join(self.feature_names)})" if self.feature_names else ""
-            raise InputError(
-                "particles",
-                expected=f"{len(self.feature_names)} features{names}",
-                got=f"{channels} features",
-                fix="read them with the columns of the tagger",
+        _check_channels("features", self.feature_names, particles.features.shape[1])
+        if self.context_names:
+            context = particles.context
+            _check_channels(
+                "context", self.context_names, 0 if context is None else context.shape[1]
             )
         starts = range(0, max(len(particles), 1), self.batch_size)
         with torch.no_grad():
@@ -214,15 +224,34 @@ class Tagger:
             scores = ak.unflatten(scores, number)
         return scores
 
-    def _outputs(self) -> int:
-        """The number of outputs, asked of the model itself."""
-        nothing = ParticleSet(
-            torch.zeros((0, 4), dtype=self.dtype, device=self.device),
-            torch.zeros(2, dtype=torch.int64, device=self.device),
-            torch.zeros((0, len(self.feature_names)), dtype=self.dtype, device=self.device),
+    def _example(self) -> ParticleSet:
+        """Two sets that look like jets, to see what the model makes of them.
+
+        Of particles, and not a few: networks of others pad, or look for nearest neighbours.
+        """
+        number = torch.arange(56, dtype=torch.float64)
+        pt, eta, phi = 100 / (1 + number), 0.4 * number.sin(), 0.4 * (2.4 * number).cos()
+        momentum = torch.stack([pt * phi.cos(), pt * phi.sin(), pt * eta.sinh()], 1)
+        energy = (momentum.square().sum(1, keepdim=True) + 0.14**2).sqrt()
+        return ParticleSet(
+            torch.cat([energy, momentum], 1),
+            torch.tensor([0, 24, 56]),
+            torch.zeros(56, len(self.feature_names), dtype=torch.float64),
+            context=torch.zeros(2, len(self.context_names), dtype=torch.float64)
+            if self.context_names
+            else None,
+        ).to(self.device, self.dtype)
+
+
+def _check_channels(what: str, names: Sequence[str], found: int) -> None:
+    """Refuse other numbers of channels than the model was trained on."""
+    if found != len(names):
+        raise InputError(
+            "particles",
+            expected=f"{len(names)} {what}" + (f" ({', '.join(names)})" if names else ""),
+            got=f"{found} {what}",
+            fix="read them with the columns of the tagger",
         )
-        with torch.no_grad():
-            return int(self.model(nothing).shape[1])
 
 
 def _misses_lists(array: Any) -> bool:
@@ -232,6 +261,8 @@ def _misses_lists(array: Any) -> bool:
 
 def _available(device: torch.device | str) -> torch.device:
     """The device, or an error that lists those of this machine."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)

@@ -148,6 +148,24 @@ class Columns:
         ]
         return self.replace(collections=collections)
 
+    def with_context(self, names: Iterable[str]) -> "Columns":
+        """The same columns with some of the numbers of each set, or none; their order stays.
+
+        Raises
+        ------
+        InputError
+            If a name is not one of the context.
+        """
+        names = list(names)
+        if unknown := [name for name in names if name not in self.context]:
+            raise InputError(
+                "context",
+                expected=f"names among {', '.join(self.context) or '(no context)'}",
+                got=repr(unknown),
+                fix="choose among the context of the columns, or add them there",
+            )
+        return self.replace(context={k: v for k, v in self.context.items() if k in names})
+
     def without_labels(self) -> "Columns":
         """The same columns without label and weights, for files that have none."""
         return self.replace(label=None, classes=(), class_files={}, weights=None)

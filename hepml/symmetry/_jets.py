@@ -7,7 +7,12 @@ from hepml.errors import InputError
 
 
 def random_jets(
-    sets: int = 32, *, features: int = 0, particles: int = 30, seed: int = 0
+    sets: int = 32,
+    *,
+    features: int = 0,
+    context: int = 0,
+    particles: int = 30,
+    seed: int = 0,
 ) -> ParticleSet:
     """Sets that resemble jets: collimated particles of falling energy, charged pions and photons.
 
@@ -17,6 +22,8 @@ def random_jets(
         How many jets.
     features
         Normal random numbers for each particle.
+    context
+        Normal random numbers for each set.
     particles
         The mean number of particles; it is uniform from a half to three halves of this.
     seed
@@ -33,11 +40,11 @@ def random_jets(
     >>> random_jets(3, features=2)
     ParticleSet(3 sets, ... particles, 2 features, float32, cpu)
     """
-    if min(sets, features, particles - 1) < 0:
+    if min(sets, features, context, particles - 1) < 0:
         raise InputError(
-            "sets, features, particles",
-            expected="0, 0 and 1 or more",
-            got=f"{sets}, {features}, {particles}",
+            "sets, features, context, particles",
+            expected="0, 0, 0 and 1 or more",
+            got=f"{sets}, {features}, {context}, {particles}",
             fix="raise them",
         )
     generator = torch.Generator().manual_seed(seed)
@@ -61,4 +68,6 @@ def random_jets(
     momentum = torch.stack([pt * phi.cos(), pt * phi.sin(), pt * eta.sinh()], 1)
     energy = (momentum.square().sum(1) + mass.square()).sqrt()
     p4 = torch.cat([energy[:, None], momentum], 1)
-    return ParticleSet(p4.float(), offsets, normal(total, features).float())
+    numbers = normal(total, features).float()
+    of_sets = normal(sets, context).float() if context else None
+    return ParticleSet(p4.float(), offsets, numbers, context=of_sets)

@@ -5,7 +5,7 @@ which arguments reads which columns; ``"state_dict"`` holds the weights. Checkpo
 hold Lightning's states of optimiser and loop as well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,6 +19,7 @@ from hepml.errors import FileError, InputError
 from hepml.io import Columns
 from hepml.models import MODELS
 from hepml.outputs import whole_file
+from hepml.training._network import Network, class_for, name_of
 
 # Raised when an older hepml could no longer read what a newer one writes.
 FORMAT = 1
@@ -35,7 +36,8 @@ class CheckpointInfo:
     Parameters
     ----------
     model
-        The name in :data:`hepml.models.MODELS`, or the import path of a class of the user's own.
+        The name in :data:`hepml.models.MODELS`, or ``package.module:Class`` for a class of the
+        user's own.
     arguments
         The arguments of its constructor.
     columns
@@ -73,11 +75,8 @@ def describe_model(
     model: type[nn.Module], arguments: Mapping[str, Any], columns: Columns | None = None
 ) -> CheckpointInfo:
     """The entry of a checkpoint for a model of this class."""
-    named = MODELS.get(model.__name__) is model
     return CheckpointInfo(
-        model.__name__ if named else f"{model.__module__}.{model.__qualname__}",
-        dict(arguments),
-        {} if columns is None else columns.to_dict(),
+        name_of(model), dict(arguments), {} if columns is None else columns.to_dict()
     )
 
 
@@ -113,7 +112,9 @@ def save_checkpoint(
     write_checkpoint(path, {**header(info), "state_dict": state})
 
 
-def load_checkpoint(path: str | Path, *, model: type[nn.Module] | None = None) -> Checkpoint:
+def load_checkpoint(
+    path: str | Path, *, model: Network | Sequence[Network] | None = None
+) -> Checkpoint:
     """Build the model that a checkpoint describes, with its weights, on the CPU and for inference.
 
     Parameters
@@ -121,7 +122,8 @@ def load_checkpoint(path: str | Path, *, model: type[nn.Module] | None = None) -
     path
         A checkpoint of ``hepml train`` or of :func:`save_checkpoint`.
     model
-        The class, where it is not one of hepml's: a checkpoint itself imports nothing.
+        The class, or its name ``"package.module:Class"``, where it is not one of hepml's: a
+        checkpoint itself imports nothing. Of several, the one with the name in the checkpoint.
 
     Raises
     ------
@@ -137,7 +139,7 @@ def load_checkpoint(path: str | Path, *, model: type[nn.Module] | None = None) -
     """
     content = read_checkpoint(path)
     info = _info(path, content[_HEADER])
-    built = _build(path, info, model)
+    built = _build(path, info, model or ())
     state = {
         name.removeprefix(_PREFIX): tensor
         for name, tensor in content.get("state_dict", {}).items()
@@ -246,15 +248,21 @@ def _info(path: str | Path, found: Mapping[str, Any]) -> CheckpointInfo:
     return CheckpointInfo(**{name: found[name] for name in names})
 
 
-def _build(path: str | Path, info: CheckpointInfo, model: type[nn.Module] | None) -> nn.Module:
+def _build(
+    path: str | Path, info: CheckpointInfo, networks: Network | Sequence[Network]
+) -> nn.Module:
     """The model that the header describes, with fresh weights."""
-    chosen = model or MODELS.get(info.model)
+    chosen = class_for(
+        info.model, [networks] if isinstance(networks, str | type) else list(networks)
+    )
     if chosen is None:
         raise FileError(
             f"checkpoint {path}",
             expected=f"a model among {', '.join(MODELS)}",
             got=f"{info.model!r}, written by hepml {info.version} (this is {__version__})",
-            fix="pass the class, as in load_checkpoint(path, model=MyModel), or upgrade hepml",
+            fix="name the class if you trust its code: --network "
+            f"{info.model if ':' in info.model else 'package.module:Class'}, or "
+            "load_checkpoint(path, model=MyModel); or upgrade hepml",
         )
     try:
         return chosen(**info.arguments)

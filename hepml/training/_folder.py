@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from hepml.errors import FileError, InputError
-from hepml.models import MODELS
 from hepml.outputs import whole_file
+from hepml.training._network import is_importable
 
 
 def first_rank() -> bool:
@@ -73,9 +73,9 @@ class RunFolder:
 
     def resume_with(self, network: str) -> str:
         """What goes on with a run: a class of the user's own is not known on the command line."""
-        if network in MODELS:
+        if is_importable(network):
             return f"hepml train --config {self.config} --resume"
-        name = network.rpartition(".")[2]
+        name = network.rpartition(":")[2].rpartition(".")[2]
         return f"train({name}, ..., output={str(self.path)!r}, resume=True)"
 
     def check_free(self) -> None:

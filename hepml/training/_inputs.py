@@ -1,18 +1,19 @@
 """What a run is asked for, checked and completed before anything is written."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 import yaml
 from torch import nn
 
 from hepml.errors import FileError, InputError
 from hepml.io import PRESETS, Columns, iterate, recognise
 from hepml.models import MODELS
+from hepml.training._network import outputs_of, takes
 
 # Enough jets to see that files, columns and model fit together.
 _TRIAL = 8
@@ -56,6 +57,7 @@ def choose_columns(
     columns: Columns | Mapping[str, Any] | str | Path | None,
     features: str | Sequence[str],
     files: Sequence[str],
+    context: str | Sequence[str] = "all",
 ) -> Columns:
     """The columns that a name, a YAML file, plain values or the first file itself stand for.
 
@@ -68,11 +70,13 @@ def choose_columns(
         ``"all"``, ``"none"``, or the names of features.
     files
         The files to learn from.
+    context
+        Likewise, of the numbers of each set.
 
     Raises
     ------
     InputError
-        If there is no such preset, or no label, or no such feature.
+        If there is no such preset, or no label, or no such feature or context.
     FileError
         If the YAML file cannot be read, or if the layout of the first file is not known.
     """
@@ -101,11 +105,16 @@ def choose_columns(
             fix="`hepml inspect --columns FILE > columns.yaml`, add label and classes there, and "
             "pass it as --columns",
         )
-    if features == "all":
-        return chosen
-    if isinstance(features, str):
-        features = [] if features == "none" else [name.strip() for name in features.split(",")]
-    return chosen.with_features(features)
+    if features != "all":
+        chosen = chosen.with_features(_names(features))
+    return chosen if context == "all" else chosen.with_context(_names(context))
+
+
+def _names(text: str | Sequence[str]) -> Sequence[str]:
+    """Names that are given one after the other, or "none"."""
+    if not isinstance(text, str):
+        return text
+    return [] if text == "none" else [name.strip() for name in text.split(",")]
 
 
 def _columns_named(name: str) -> Columns:
@@ -139,42 +148,41 @@ def _no_columns(name: str, got: str) -> FileError:
     )
 
 
-def choose_model(name: str) -> type[nn.Module]:
-    """The model of this name.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    if name not in MODELS:
-        near = get_close_matches(name, MODELS, n=1, cutoff=0.4)
-        raise InputError(
-            "network",
-            expected=f"one of {', '.join(MODELS)}",
-            got=repr(name),
-            fix=f"try {near[0]}" if near else "choose one of them",
-        )
-    return MODELS[name]
-
-
 def complete_arguments(
     network: type[nn.Module], arguments: Mapping[str, Any], columns: Columns
 ) -> dict[str, Any]:
-    """The arguments of a model, with the numbers of classes and features from the columns.
+    """The arguments of a model, with the numbers of classes, features and context of the columns.
 
     Raises
     ------
     InputError
         If the arguments contradict the columns.
+
+    Warns
+    -----
+    UserWarning
+        If the columns have context and the model has no argument of this name.
     """
-    sizes = {"outputs": len(columns.class_names), "features": len(columns.feature_names)}
-    names = {"outputs": columns.class_names, "features": columns.feature_names}
+    names = {
+        "outputs": columns.class_names,
+        "features": columns.feature_names,
+        "context": columns.context_names,
+    }
+    if not takes(network, "context"):
+        if columns.context_names:
+            warnings.warn(
+                f"context {', '.join(columns.context_names)} is read, but {network.__name__} takes "
+                "no argument context: it is used only if the network looks at particles.context",
+                UserWarning,
+                stacklevel=3,
+            )
+        del names["context"]
+    sizes = {name: len(each) for name, each in names.items()}
     for name, size in sizes.items():
         if arguments.get(name, size) != size:
             raise InputError(
                 f"{name} of {network.__name__}",
-                expected=f"{size}, the number of {', '.join(names[name]) or 'no features'} "
+                expected=f"{size}, the number of {', '.join(names[name]) or f'no {name}'} "
                 "in the columns",
                 got=repr(arguments[name]),
                 fix=f"leave {name} out: the columns decide it",
@@ -209,11 +217,17 @@ def try_model(model: nn.Module, file: str, columns: Columns, bad: Literal["error
     Raises
     ------
     HepmlError
-        If the file cannot be read with the columns, or the model does not take what they give.
+        If the file cannot be read with the columns, the model does not take what they give, or
+        does not give a number for each class.
     """
     with closing(iterate(file, columns, step=_TRIAL, max_sets=_TRIAL, bad=bad)) as chunks:
         jets = next(chunks).particles
-    model.eval()
-    with torch.no_grad():
-        model(jets)
+    outputs = outputs_of(model.eval(), jets)
     model.train()
+    if outputs != len(columns.class_names):
+        raise InputError(
+            f"network {type(model).__name__}",
+            expected=f"an output for each of the {len(columns.class_names)} classes",
+            got=f"{outputs} outputs",
+            fix="let its argument outputs decide how many there are",
+        )

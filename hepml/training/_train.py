@@ -17,10 +17,10 @@ from hepml.training._inputs import (
     build_model,
     check_numbers,
     choose_columns,
-    choose_model,
     complete_arguments,
     try_model,
 )
+from hepml.training._network import find_network
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def train(
     validation: Files = (),
     columns: Columns | Mapping[str, Any] | str | Path | None = None,
     features: str | Sequence[str] = "all",
+    context: str | Sequence[str] = "all",
     max_jets: int | None = None,
     max_validation_jets: int | None = None,
     bad: Literal["error", "drop"] = "error",
@@ -76,14 +77,16 @@ def train(
     Parameters
     ----------
     network
-        A name in :data:`hepml.models.MODELS`, or a class of your own with the keyword arguments
-        `outputs` and `features` that maps a :class:`~hepml.data.ParticleSet` to logits.
+        A name in :data:`hepml.models.MODELS`, or a class of your own, or its name
+        ``"package.module:Class"``, with the keyword arguments `outputs` and `features`, and
+        `context` if it reads numbers of each set, that maps a :class:`~hepml.data.ParticleSet` to
+        logits.
     files
         The files to learn from: names, patterns, ``file.root:tree``.
     output
         The folder of the run.
     model
-        The arguments of the network; `outputs` and `features` come from the columns.
+        The arguments of the network; `outputs`, `features` and `context` come from the columns.
     validation
         The files to validate with after each epoch.
     columns
@@ -91,6 +94,8 @@ def train(
         layout that the first file is recognised to have.
     features
         ``"all"``, ``"none"`` or names of the columns' features.
+    context
+        Likewise, which of the columns' numbers of each set the network reads.
     max_jets, max_validation_jets
         Learn from, validate with the first jets of the files only.
     bad
@@ -140,8 +145,8 @@ def train(
     if validation_paths:
         locate(validation_paths)
     layout = choose_columns(columns, "all", paths)
-    chosen = choose_columns(layout, features, paths)
-    kind = choose_model(network) if isinstance(network, str) else network
+    chosen = choose_columns(layout, features, paths, context)
+    kind = find_network(network)
     info = describe_model(kind, complete_arguments(kind, model or {}, chosen), chosen)
     options = {
         "network": info.model,
@@ -150,7 +155,8 @@ def train(
         "validation": validation_paths,
         "output": str(output),
         "columns": layout.to_dict(),
-        "features": features if isinstance(features, str) else ",".join(features) or "none",
+        "features": _joined(features),
+        "context": _joined(context),
         "max_jets": max_jets,
         "max_validation_jets": max_validation_jets,
         "bad": bad,
@@ -189,6 +195,11 @@ def train(
 def _listed(files: Files) -> list[str]:
     """One name or several as a list of text."""
     return [os.fspath(f) for f in ([files] if isinstance(files, str | os.PathLike) else files)]
+
+
+def _joined(names: str | Sequence[str]) -> str:
+    """Names in a line, as the command line takes them."""
+    return names if isinstance(names, str) else ",".join(names) or "none"
 
 
 def _lists(value: Any) -> Any:

@@ -14,6 +14,8 @@ from torch import nn
 from hepml.data import ParticleSet
 from hepml.deploy import Tagger
 from hepml.errors import FileError, InputError
+from hepml.io import PRESETS
+from hepml.models import ParticleFlow
 from hepml.ops import segment_sum
 from hepml.training import save_checkpoint
 
@@ -191,6 +193,60 @@ def test_constructor_refuses_what_cannot_work():
         Tagger(Charges(features=0), batch_size=0)
     with pytest.raises(InputError, match=r"device 'nowhere': expected one of this machine: cpu"):
         Tagger(Charges(features=0), device="nowhere")
+
+
+class Padded(nn.Module):
+    """A network of another package: it pads, and takes no set without particles."""
+
+    def __init__(self, *, outputs=2, features=0, neighbours=16):
+        super().__init__()
+        self.layer = nn.Linear(4 + features, outputs)
+        self.neighbours = neighbours
+
+    def forward(self, particles):
+        rows = [set.p4.sum(0) for set in particles]
+        if min(len(set.p4) for set in particles) < 1:
+            raise RuntimeError("max(): Expected reduction dim to be specified")
+        torch.cat([set.p4 for set in particles]).topk(self.neighbours, dim=0)
+        return self.layer(torch.stack(rows))
+
+
+def test_networks_of_others_are_tried_with_particles():
+    assert Tagger(Padded()).class_names == ("0", "1")
+    with pytest.raises(InputError, match=r"network Padded: expected one that maps .* for Particle"):
+        Tagger(Padded(neighbours=1000))
+
+
+def test_a_class_is_imported_only_if_it_is_named(tmp_path, monkeypatch):
+    (tmp_path / "my_nets.py").write_text(
+        "from hepml.models import ParticleFlow\nclass Mine(ParticleFlow): pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "mine.ckpt"
+    code = (
+        "from my_nets import Mine; from hepml.training import save_checkpoint; "
+        f"save_checkpoint({str(path)!r}, Mine(), arguments={{}})"
+    )
+    exec(code)
+    sys.modules.pop("my_nets")
+    with pytest.raises(FileError, match=r"got 'my_nets:Mine', .*--network my_nets:Mine"):
+        Tagger.load(path)
+    assert "my_nets" not in sys.modules
+    assert Tagger.load(path, model="my_nets:Mine").name == "Mine"
+
+
+def test_context_is_asked_of_sets_and_dropped_where_no_network_reads_it():
+    columns = PRESETS["hepml"].replace(context={"pt": "jet_pt", "eta": "jet_eta"}).with_features([])
+    tagger = Tagger(ParticleFlow(context=2), columns)
+    assert tagger.context_names == ("pt", "eta")
+    sets = ParticleSet(torch.ones(2, 4), torch.tensor([0, 2]), context=torch.ones(1, 2))
+    assert tagger(sets).shape == (1, 2)
+    with pytest.raises(InputError, match=r"expected 2 context \(pt, eta\), got 0 context"):
+        tagger(ParticleSet(sets.p4, sets.offsets))
+    # As trained before networks read context.
+    old = Tagger(ParticleFlow(), columns)
+    assert (old.context_names, old.columns.context_names) == ((), ())
+    assert old(sets).shape == (1, 2)
 
 
 def test_load_without_columns_uses_the_names_of_to_awkward(tmp_path):

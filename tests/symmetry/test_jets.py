@@ -30,5 +30,5 @@ def test_the_seed_decides():
 
 
 def test_impossible_sizes_are_refused():
-    with pytest.raises(InputError, match="expected 0, 0 and 1 or more, got 3, -1, 30"):
+    with pytest.raises(InputError, match="expected 0, 0, 0 and 1 or more, got 3, -1, 0, 30"):
         random_jets(3, features=-1)

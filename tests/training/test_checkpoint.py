@@ -11,7 +11,7 @@ from training.small_jets import TinyFlow, random_sets
 
 from hepml.errors import FileError, InputError
 from hepml.io import PRESETS
-from hepml.models import MODELS, ParticleFlow
+from hepml.models import MODELS, LorentzNet, ParticleFlow
 from hepml.training import CheckpointInfo, _checkpoint, load_checkpoint, save_checkpoint
 from hepml.training._checkpoint import read_checkpoint, write_checkpoint
 
@@ -55,9 +55,12 @@ def test_every_model_fits_in_a_checkpoint(tmp_path, name):
 def test_a_class_of_the_users_own_must_be_given(tmp_path):
     path = tmp_path / "own.ckpt"
     save_checkpoint(path, TinyFlow(width=3), arguments={"width": 3})
-    with pytest.raises(FileError, match=r"small_jets\.TinyFlow.*load_checkpoint\(path, model="):
+    with pytest.raises(FileError, match=r"--network training\.small_jets:TinyFlow, or load_check"):
         load_checkpoint(path)
-    assert load_checkpoint(path, model=TinyFlow).model.of_set.in_features == 3
+    for model in (TinyFlow, "training.small_jets:TinyFlow", [ParticleFlow, TinyFlow]):
+        assert load_checkpoint(path, model=model).model.of_set.in_features == 3
+    with pytest.raises(FileError, match="name the class if you trust its code"):
+        load_checkpoint(path, model=[ParticleFlow, LorentzNet])
 
 
 def test_double_precision_is_read_as_single(tmp_path):

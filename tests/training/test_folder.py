@@ -43,7 +43,8 @@ def test_options_that_differ_are_listed_and_a_folder_may_move(folder):
 
 def test_a_network_that_only_python_knows_is_resumed_in_python(folder):
     assert folder.resume_with("LorentzNet") == f"hepml train --config {folder.config} --resume"
-    own = folder.resume_with("mine.networks.Net")
+    assert folder.resume_with("mine.networks:Net").startswith("hepml train --config ")
+    own = folder.resume_with("__main__:Net")
     assert own == f"train(Net, ..., output={str(folder.path)!r}, resume=True)"
     folder.write_config({"network": "mine.networks.Net"})
     assert folder.config.read_text().startswith("# train(Net, ...")

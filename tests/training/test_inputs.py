@@ -10,7 +10,6 @@ from hepml.models import LorentzNet
 from hepml.training._inputs import (
     build_model,
     choose_columns,
-    choose_model,
     complete_arguments,
     try_model,
 )
@@ -68,7 +67,7 @@ def test_a_file_of_no_known_layout_asks_for_columns(tmp_path):
 
 
 def test_sizes_come_from_the_columns_and_may_be_repeated_but_not_contradicted():
-    expected = {"width": 3, "outputs": 2, "features": 10}
+    expected = {"width": 3, "outputs": 2, "features": 10, "context": 0}
     assert complete_arguments(LorentzNet, {"width": 3}, HEPML) == expected
     assert complete_arguments(LorentzNet, expected, HEPML) == expected
     with pytest.raises(InputError, match="outputs of LorentzNet: expected 2, the number of qcd"):
@@ -77,10 +76,23 @@ def test_sizes_come_from_the_columns_and_may_be_repeated_but_not_contradicted():
         complete_arguments(LorentzNet, {"features": 1}, HEPML.with_features(()))
 
 
-def test_a_model_by_name():
-    assert choose_model("LorentzNet") is LorentzNet
-    with pytest.raises(InputError, match=r"one of EnergyFlow.* try LorentzNet"):
-        choose_model("Lorentznet")
+def test_context_is_chosen_by_name_and_said_where_no_argument_takes_it():
+    columns = HEPML.replace(context={"log_pt": "log(jet_pt)", "eta": "jet_eta"})
+    names = {"all": ("log_pt", "eta"), "none": (), "eta": ("eta",)}
+    for context, expected in names.items():
+        chosen = choose_columns(columns, "none", [], context)
+        assert chosen.context_names == expected
+        assert complete_arguments(LorentzNet, {}, chosen)["context"] == len(expected)
+    with pytest.raises(InputError, match=r"context: expected names among log_pt, eta, got .*'pt'"):
+        choose_columns(columns, "all", [], "pt")
+    with pytest.warns(UserWarning, match="context log_pt, eta is read, but TinyFlow takes no arg"):
+        assert complete_arguments(TinyFlow, {}, columns) == {"outputs": 2, "features": 10}
+
+
+def test_a_model_is_refused_before_it_learns_unless_it_gives_a_number_for_each_class(file):
+    model = TinyFlow(features=10, outputs=3)
+    with pytest.raises(InputError, match="an output for each of the 2 classes, got 3 outputs"):
+        try_model(model, file, HEPML, "error")
 
 
 def test_a_model_that_does_not_take_its_arguments():

@@ -17,7 +17,8 @@ from hepml.lorentz._coordinates import (
     pt,
     rapidity,
 )
-from hepml.lorentz._irreps import Irrep, Irreps, MulIrrep
+from hepml.lorentz._irrep import Irrep
+from hepml.lorentz._irreps import Irreps, MulIrrep, SortedIrreps
 from hepml.lorentz._metric import mass, mass_squared, minkowski_dot, pair_mass
 from hepml.lorentz._representations import generators, representation
 from hepml.lorentz._sl2c import lorentz_from_sl2c, sl2c_from_lorentz
@@ -28,6 +29,7 @@ __all__ = [
     "Irrep",
     "Irreps",
     "MulIrrep",
+    "SortedIrreps",
     "boost",
     "clebsch_gordan",
     "delta_eta",

@@ -7,7 +7,7 @@ from jaxtyping import Inexact
 from torch import Tensor
 
 from hepml.errors import InputError
-from hepml.lorentz._irreps import Irrep
+from hepml.lorentz._irrep import Irrep
 from hepml.lorentz._representations import basis
 from hepml.lorentz._su2 import coupling
 

@@ -3,17 +3,17 @@
 from functools import reduce
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Real
 from torch import Tensor
 
-from hepml.lorentz._metric import root
+from hepml.lorentz._metric import real, root, vectors
 
 
 def p4_from_pt_eta_phi_mass(
-    pt: Float[Tensor, "*#batch"],
-    eta: Float[Tensor, "*#batch"],
-    phi: Float[Tensor, "*#batch"],
-    mass: Float[Tensor, "*#batch"],
+    pt: Real[Tensor, "*#batch"],
+    eta: Real[Tensor, "*#batch"],
+    phi: Real[Tensor, "*#batch"],
+    mass: Real[Tensor, "*#batch"],
 ) -> Float[Tensor, "*batch 4"]:
     """(E, px, py, pz) of transverse momentum, pseudorapidity, azimuth and mass.
 
@@ -36,15 +36,15 @@ def p4_from_pt_eta_phi_mass(
     >>> p4_from_pt_eta_phi_mass(4 * one, 0 * one, 0 * one, 3 * one)
     tensor([5., 4., 0., 0.])
     """
-    dtype, (pt, eta, phi, mass) = _widen(pt, eta, phi, mass)
+    dtype, (pt, eta, phi, mass) = _widen(pt=pt, eta=eta, phi=phi, mass=mass)
     return _p4(_energy(pt * eta.cosh(), mass), pt, phi, pt * eta.sinh()).to(dtype)
 
 
 def p4_from_pt_eta_phi_energy(
-    pt: Float[Tensor, "*#batch"],
-    eta: Float[Tensor, "*#batch"],
-    phi: Float[Tensor, "*#batch"],
-    energy: Float[Tensor, "*#batch"],
+    pt: Real[Tensor, "*#batch"],
+    eta: Real[Tensor, "*#batch"],
+    phi: Real[Tensor, "*#batch"],
+    energy: Real[Tensor, "*#batch"],
 ) -> Float[Tensor, "*batch 4"]:
     """(E, px, py, pz) of transverse momentum, pseudorapidity, azimuth and energy.
 
@@ -55,15 +55,15 @@ def p4_from_pt_eta_phi_energy(
     eta, phi
         Pseudorapidity, finite, and azimuth in rad.
     """
-    dtype, (pt, eta, phi, energy) = _widen(pt, eta, phi, energy)
+    dtype, (pt, eta, phi, energy) = _widen(pt=pt, eta=eta, phi=phi, energy=energy)
     return _p4(energy, pt, phi, pt * eta.sinh()).to(dtype)
 
 
 def p4_from_pt_rapidity_phi_mass(
-    pt: Float[Tensor, "*#batch"],
-    rapidity: Float[Tensor, "*#batch"],
-    phi: Float[Tensor, "*#batch"],
-    mass: Float[Tensor, "*#batch"],
+    pt: Real[Tensor, "*#batch"],
+    rapidity: Real[Tensor, "*#batch"],
+    phi: Real[Tensor, "*#batch"],
+    mass: Real[Tensor, "*#batch"],
 ) -> Float[Tensor, "*batch 4"]:
     """(E, px, py, pz) of transverse momentum, rapidity, azimuth and mass.
 
@@ -80,13 +80,13 @@ def p4_from_pt_rapidity_phi_mass(
     >>> p4_from_pt_rapidity_phi_mass(4 * one, zero, zero, 3 * one)
     tensor([5., 4., 0., 0.])
     """
-    dtype, (pt, rapidity, phi, mass) = _widen(pt, rapidity, phi, mass)
+    dtype, (pt, rapidity, phi, mass) = _widen(pt=pt, rapidity=rapidity, phi=phi, mass=mass)
     transverse = _energy(pt, mass)
     return _p4(transverse * rapidity.cosh(), pt, phi, transverse * rapidity.sinh()).to(dtype)
 
 
 def p4_from_momentum_mass(
-    momentum: Float[Tensor, "*batch 3"], mass: Float[Tensor, "*#batch"]
+    momentum: Real[Tensor, "*batch 3"], mass: Real[Tensor, "*#batch"]
 ) -> Float[Tensor, "*batch 4"]:
     """(E, px, py, pz) of a momentum (px, py, pz) and a mass.
 
@@ -102,13 +102,15 @@ def p4_from_momentum_mass(
     >>> p4_from_momentum_mass(torch.tensor([0., 0., 4.]), torch.tensor(3.))
     tensor([5., 0., 0., 4.])
     """
+    momentum, mass = vectors("momentum", momentum, 3), real("mass", mass)
     wide = momentum.double()
     energy = _energy(root(wide.square().sum(-1)), mass.double())
     return torch.cat([energy[..., None], wide], -1).to(momentum.dtype)
 
 
-def _widen(*values: Tensor) -> tuple[torch.dtype, tuple[Tensor, ...]]:
-    """The common dtype of the values, and the values in float64 and of one shape."""
+def _widen(**coordinates: Tensor) -> tuple[torch.dtype, tuple[Tensor, ...]]:
+    """The common dtype of the coordinates, and these in float64 and of one shape."""
+    values = [real(name, value) for name, value in coordinates.items()]
     dtype = reduce(torch.promote_types, (value.dtype for value in values))
     shape = torch.broadcast_shapes(*(value.shape for value in values))  # type: ignore[no-untyped-call]
     return dtype, tuple(value.double().expand(shape) for value in values)

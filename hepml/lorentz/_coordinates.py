@@ -1,17 +1,17 @@
 """Collider coordinates of momenta, with derivatives that are finite everywhere.
 
 Where a coordinate is singular (the azimuth at pt = 0, the pseudorapidity along the beam), its
-derivative is set to 0.
+derivative is set to 0. What is computed from NaN is NaN.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor
 
-from hepml.lorentz._metric import root
+from hepml.lorentz._metric import root, vectors
 
 
-def pt(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
+def pt(p4: Real[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
     """Transverse momentum ``sqrt(px² + py²)`` in GeV.
 
     Examples
@@ -19,10 +19,11 @@ def pt(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
     >>> pt(torch.tensor([6., 3., 4., 0.]))
     tensor(5.)
     """
+    p4 = vectors("p4", p4)
     return root(p4[..., 1].square() + p4[..., 2].square())
 
 
-def eta(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
+def eta(p4: Real[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
     """Pseudorapidity ``arsinh(pz / pt)``; infinite along the beam, 0 of no momentum, as in vector.
 
     Notes
@@ -35,13 +36,14 @@ def eta(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
     >>> eta(torch.tensor([[5., 3., 4., 0.], [1., 0., 0., -1.], [0., 0., 0., 0.]]))
     tensor([0., -inf, 0.])
     """
+    p4 = vectors("p4", p4)
     pz, transverse = p4[..., 3], pt(p4)
-    regular = pz.abs() < transverse * torch.finfo(p4.dtype).max ** 0.25
-    value = torch.asinh(torch.where(regular, pz / torch.where(regular, transverse, 1.0), 0.0))
-    return torch.where(regular, value, _infinite(pz))
+    along = pz.abs() >= transverse * torch.finfo(p4.dtype).max ** 0.25
+    value = torch.asinh(torch.where(along, 0.0, pz / torch.where(along, 1.0, transverse)))
+    return torch.where(along, _infinite(pz), value)
 
 
-def phi(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
+def phi(p4: Real[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
     """Azimuth ``atan2(py, px)`` in (-pi, pi]; 0 at pt = 0.
 
     Examples
@@ -49,10 +51,11 @@ def phi(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
     >>> phi(torch.tensor([[1., 0., 1., 0.], [1., -1., -0., 0.]]))
     tensor([1.5708, 3.1416])
     """
+    p4 = vectors("p4", p4)
     return _angle(p4[..., 2], p4[..., 1])
 
 
-def rapidity(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
+def rapidity(p4: Real[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
     """Rapidity ``ln((E + pz) / (E - pz)) / 2``; infinite along the beam for a light-like momentum.
 
     Notes
@@ -65,29 +68,30 @@ def rapidity(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
     >>> rapidity(torch.tensor([[5., 3., 0., 0.], [1., 0., 0., 1.], [5., 0., 0., 4.]]))
     tensor([0.0000, inf, 1.0986])
     """
+    p4 = vectors("p4", p4)
     energy, pz = p4[..., 0], p4[..., 3]
-    regular = energy.abs() > pz.abs()
-    energy = torch.where(regular, energy, 1.0)
-    inside = torch.where(regular, pz, 0.0)
-    return torch.where(regular, 0.5 * ((energy + inside) / (energy - inside)).log(), _infinite(pz))
+    along = energy.abs() <= pz.abs()
+    energy = torch.where(along, 1.0, energy)
+    inside = torch.where(along, 0.0, pz)
+    return torch.where(along, _infinite(pz), 0.5 * ((energy + inside) / (energy - inside)).log())
 
 
 def delta_eta(
-    p: Float[Tensor, "*#batch 4"], q: Float[Tensor, "*#batch 4"]
+    p: Real[Tensor, "*#batch 4"], q: Real[Tensor, "*#batch 4"]
 ) -> Float[Tensor, "*#batch"]:
     """Difference of pseudorapidities ``eta(p) - eta(q)``; 0 between momenta along the same beam."""
     return difference(eta(p), eta(q))
 
 
 def delta_rapidity(
-    p: Float[Tensor, "*#batch 4"], q: Float[Tensor, "*#batch 4"]
+    p: Real[Tensor, "*#batch 4"], q: Real[Tensor, "*#batch 4"]
 ) -> Float[Tensor, "*#batch"]:
     """Difference of rapidities; unlike that of pseudorapidities, invariant under boosts along z."""
     return difference(rapidity(p), rapidity(q))
 
 
 def delta_phi(
-    p: Float[Tensor, "*#batch 4"], q: Float[Tensor, "*#batch 4"]
+    p: Real[Tensor, "*#batch 4"], q: Real[Tensor, "*#batch 4"]
 ) -> Float[Tensor, "*#batch"]:
     """Difference of azimuths ``phi(p) - phi(q)`` in (-pi, pi]; 0 where either pt vanishes.
 
@@ -102,14 +106,13 @@ def delta_phi(
     >>> delta_phi(p, q)
     tensor(0.1993)
     """
+    p, q = vectors("p", p), vectors("q", q)
     cross = p[..., 2] * q[..., 1] - p[..., 1] * q[..., 2]
     dot = p[..., 1] * q[..., 1] + p[..., 2] * q[..., 2]
     return _angle(cross, dot)
 
 
-def delta_r(
-    p: Float[Tensor, "*#batch 4"], q: Float[Tensor, "*#batch 4"]
-) -> Float[Tensor, "*#batch"]:
+def delta_r(p: Real[Tensor, "*#batch 4"], q: Real[Tensor, "*#batch 4"]) -> Float[Tensor, "*#batch"]:
     """Angular distance ``sqrt(delta_eta² + delta_phi²)``, with the derivative 0 at distance 0.
 
     Examples
@@ -118,9 +121,9 @@ def delta_r(
     tensor(1.5708)
     """
     longitudinal = delta_eta(p, q)
-    finite = longitudinal.isfinite()
-    square = torch.where(finite, longitudinal, 0.0).square() + delta_phi(p, q).square()
-    return torch.where(finite, root(square), torch.inf)
+    infinite = longitudinal.isinf()
+    square = torch.where(infinite, 0.0, longitudinal).square() + delta_phi(p, q).square()
+    return torch.where(infinite & ~square.isnan(), torch.inf, root(square))
 
 
 def difference(

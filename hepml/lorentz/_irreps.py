@@ -1,122 +1,16 @@
-"""Irreducible representations of the Lorentz group and their direct sums, as values."""
+"""Direct sums of irreducible representations of the Lorentz group, as values."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import total_ordering
 from itertools import accumulate, pairwise
-from operator import attrgetter
+from numbers import Integral
 from typing import NamedTuple, SupportsIndex, overload
 
 from hepml.errors import InputError
+from hepml.lorentz._irrep import SPIN, Irrep, not_an_irrep
 
-Spin = int | float | str | Fraction
-"""A spin: an integer or half of one, as 1, 0.5, "1/2" or Fraction(1, 2)."""
-
-_SPIN = r"\s*(\d+(?:\s*/\s*\d+)?|\d*\.\d+)\s*"
-_IRREP = re.compile(rf"\s*\({_SPIN},{_SPIN}\)\s*")
-_TERM = re.compile(rf"\s*(?:(\d+)\s*x)?\s*(\({_SPIN},{_SPIN}\))\s*")
-
-
-@total_ordering
-@dataclass(frozen=True, init=False, repr=False)
-class Irrep:
-    """The irreducible representation (j1, j2) of SL(2,C), the double cover of SO(1,3)+.
-
-    Parameters
-    ----------
-    j1, j2
-        Spins, in steps of one half; or j1 alone, a string such as "(1/2,1/2)". (1/2,0) is the
-        spinor that transforms with the matrix of SL(2,C) itself, (0,1/2) with its complex
-        conjugate.
-
-    Raises
-    ------
-    InputError
-        If a spin is negative or not a multiple of one half, or if the string is no irrep.
-
-    Notes
-    -----
-    (j2, j1) is the complex conjugate of (j1, j2). Only (n, n) is real by itself; the sum of two
-    conjugates is real as well, see :class:`Irreps`.
-
-    Order: by j1 + j2, then by \\|j1 - j2\\|, and (j1, j2) with the larger j1 first.
-
-    Examples
-    --------
-    >>> vector = Irrep("1/2", 0.5)
-    >>> print(vector, vector.dim, vector * vector)
-    (1/2,1/2) 4 1x(0,0) + 1x(1,0) + 1x(0,1) + 1x(1,1)
-    """
-
-    twice_j1: int
-    twice_j2: int
-
-    def __init__(self, j1: Spin, j2: Spin | None = None) -> None:
-        if j2 is None:
-            match = _IRREP.fullmatch(j1) if isinstance(j1, str) else None
-            if match is None:
-                raise _not_an_irrep(j1)
-            j1, j2 = match.groups()
-        object.__setattr__(self, "twice_j1", _twice("j1", j1))
-        object.__setattr__(self, "twice_j2", _twice("j2", j2))
-
-    @property
-    def j1(self) -> Fraction:
-        """The first spin."""
-        return Fraction(self.twice_j1, 2)
-
-    @property
-    def j2(self) -> Fraction:
-        """The second spin."""
-        return Fraction(self.twice_j2, 2)
-
-    @property
-    def dim(self) -> int:
-        """Complex dimension ``(2 j1 + 1) (2 j2 + 1)``."""
-        return (self.twice_j1 + 1) * (self.twice_j2 + 1)
-
-    @property
-    def is_real(self) -> bool:
-        """Whether the representation is real by itself: j1 = j2."""
-        return self.twice_j1 == self.twice_j2
-
-    @property
-    def is_spinor(self) -> bool:
-        """Whether j1 + j2 is half-integer: a rotation by 2 pi is -1, not 1."""
-        return (self.twice_j1 + self.twice_j2) % 2 == 1
-
-    @property
-    def conjugate(self) -> "Irrep":
-        """The complex conjugate (j2, j1)."""
-        return Irrep(self.j2, self.j1)
-
-    @property
-    def spins(self) -> tuple[Fraction, ...]:
-        """The spins \\|j1 - j2\\|, ..., j1 + j2 into which it falls apart under rotations."""
-        return _couple(self.twice_j1, self.twice_j2)
-
-    def __mul__(self, other: "Irrep") -> "Irreps":
-        return Irreps(
-            (1, Irrep(j1, j2))
-            for j1 in _couple(self.twice_j1, other.twice_j1)
-            for j2 in _couple(self.twice_j2, other.twice_j2)
-        ).sorted()
-
-    def __lt__(self, other: "Irrep") -> bool:
-        return self._rank() < other._rank()
-
-    def _rank(self) -> tuple[int, int, int]:
-        """What the order of irreps goes by."""
-        a, b = self.twice_j1, self.twice_j2
-        return (a + b, abs(a - b), b)
-
-    def __str__(self) -> str:
-        return f"({self.j1},{self.j2})"
-
-    def __repr__(self) -> str:
-        return f"Irrep({self.j1}, {self.j2})"
+_TERM = re.compile(rf"\s*(?:(\d+)\s*x)?\s*(\({SPIN},{SPIN}\))\s*")
 
 
 class MulIrrep(NamedTuple):
@@ -142,12 +36,13 @@ class Irreps:
     ----------
     terms
         A string such as ``"16x(0,0) + 4x(1/2,1/2)"``, where a missing multiplicity means 1; an
-        irrep; or pairs of a multiplicity and an irrep.
+        irrep; or a sequence of such strings, of irreps, and of pairs of a multiplicity and an
+        irrep.
 
     Raises
     ------
     InputError
-        If a string cannot be read, or a multiplicity is negative.
+        If a string cannot be read, or a multiplicity is negative or no whole number.
 
     Notes
     -----
@@ -172,32 +67,26 @@ class Irreps:
 
     terms: tuple[MulIrrep, ...]
 
-    def __init__(self, terms: "str | Irrep | Irreps | Iterable[tuple[int, Irrep | str]]") -> None:
-        if isinstance(terms, str):
-            checked = _parse(terms)
-        elif isinstance(terms, Irrep):
-            checked = (MulIrrep(1, terms),)
-        elif isinstance(terms, Irreps):
+    def __init__(self, terms: "IrrepsLike") -> None:
+        if isinstance(terms, Irreps):
             checked = terms.terms
+        elif isinstance(terms, str | Irrep):
+            checked = tuple(_terms(terms))
+        elif isinstance(terms, Iterable):
+            checked = tuple(term for each in terms for term in _terms(each))
         else:
-            checked = tuple(
-                MulIrrep(mul, irrep if isinstance(irrep, Irrep) else Irrep(irrep))
-                for mul, irrep in terms
-            )
-            for mul, irrep in checked:
-                if mul < 0:
-                    raise InputError(
-                        f"multiplicity of {irrep}",
-                        expected="0 or more",
-                        got=str(mul),
-                        fix="leave the term out",
-                    )
+            raise not_an_irrep(terms)
         object.__setattr__(self, "terms", checked)
 
     @property
     def dim(self) -> int:
         """Number of columns."""
         return sum(term.dim for term in self.terms)
+
+    @property
+    def num_irreps(self) -> int:
+        """Number of irreps, each copy counted."""
+        return sum(term.mul for term in self.terms)
 
     @property
     def is_real(self) -> bool:
@@ -225,19 +114,70 @@ class Irreps:
         return Irreps(joined)
 
     def sorted(self) -> "Irreps":
-        """One term for each irrep, in the order of irreps; the columns move."""
-        return Irreps(sorted(self.terms, key=attrgetter("irrep"))).simplify()
+        """One term for each irrep, in the order of irreps; the columns move, see :meth:`sort`."""
+        return self.sort().irreps.simplify()
 
-    def __add__(self, other: "Irreps") -> "Irreps":
-        return Irreps(self.terms + other.terms)
+    def sort(self) -> "SortedIrreps":
+        """The terms in the order of irreps, those of one irrep in their own, and how they moved.
 
-    def __mul__(self, other: "Irreps | int") -> "Irreps":
+        Examples
+        --------
+        >>> irreps = Irreps("2x(1/2,1/2) + (0,0)")
+        >>> irreps.sort().irreps, irreps.sort().columns
+        (Irreps("1x(0,0) + 2x(1/2,1/2)"), (8, 0, 1, 2, 3, 4, 5, 6, 7))
+        """
+        order = sorted(range(len(self.terms)), key=lambda i: self.terms[i].irrep)
+        place = {old: new for new, old in enumerate(order)}
+        slices = self.slices()
+        return SortedIrreps(
+            irreps=Irreps(self.terms[i] for i in order),
+            p=tuple(place[i] for i in range(len(order))),
+            inv=tuple(order),
+            columns=tuple(c for i in order for c in range(slices[i].start, slices[i].stop)),
+        )
+
+    def filter(
+        self,
+        keep: "IrrepsLike | Callable[[MulIrrep], bool] | None" = None,
+        *,
+        drop: "IrrepsLike | Callable[[MulIrrep], bool] | None" = None,
+    ) -> "Irreps":
+        """The terms whose irreps are kept, or not dropped.
+
+        Parameters
+        ----------
+        keep, drop
+            Irreps, whatever their multiplicities; or a function of a term that tells whether it
+            is meant.
+
+        Examples
+        --------
+        >>> irreps = Irreps("2x(0,0) + 4x(1/2,1/2) + (1,1)")
+        >>> irreps.filter("(0,0) + (1,1)"), irreps.filter(drop=lambda term: term.mul > 1)
+        (Irreps("2x(0,0) + 1x(1,1)"), Irreps("1x(1,1)"))
+        """
+        kept, dropped = (each if callable(each) else _among(each) for each in (keep, drop))
+        return Irreps(
+            term
+            for term in self.terms
+            if (keep is None or kept(term)) and (drop is None or not dropped(term))
+        )
+
+    def __add__(self, other: "IrrepsLike") -> "Irreps":
+        return Irreps(self.terms + Irreps(other).terms)
+
+    def __radd__(self, other: "IrrepsLike") -> "Irreps":
+        return Irreps(other) + self
+
+    def __mul__(self, other: "IrrepsLike | int") -> "Irreps":
         if isinstance(other, int):
-            return Irreps((mul * other, irrep) for mul, irrep in self.terms)
+            return Irreps(
+                (_multiplicity(other, "factor") * mul, irrep) for mul, irrep in self.terms
+            )
         return Irreps(
             (mul * left.mul * right.mul, irrep)
             for left in self.terms
-            for right in other.terms
+            for right in Irreps(other).terms
             for mul, irrep in left.irrep * right.irrep
         ).sorted()
 
@@ -268,23 +208,62 @@ class Irreps:
         return f'Irreps("{self}")'
 
 
-def _couple(twice_j1: int, twice_j2: int) -> tuple[Fraction, ...]:
-    """The spins that two spins couple to, ascending."""
-    low, high = abs(twice_j1 - twice_j2), twice_j1 + twice_j2
-    return tuple(Fraction(twice, 2) for twice in range(low, high + 1, 2))
+IrrepsLike = str | Irrep | Irreps | Iterable[str | Irrep | tuple[int, Irrep | str]]
+"""What :class:`Irreps` reads."""
 
 
-def _twice(name: str, spin: Spin) -> int:
-    """Twice a spin, which is an integer."""
-    try:
-        twice = 2 * Fraction(spin.replace(" ", "") if isinstance(spin, str) else spin)
-    except (ValueError, OverflowError, ZeroDivisionError):
-        twice = Fraction(-1)
-    if twice < 0 or twice.denominator != 1:
+class SortedIrreps(NamedTuple):
+    """Irreps in order, and the way there.
+
+    Parameters
+    ----------
+    irreps
+        The sorted terms.
+    p
+        For each term of before, its place now.
+    inv
+        For each term of now, its place before.
+    columns
+        For each column of now, its place before: ``x[..., columns]`` sorts a tensor.
+    """
+
+    irreps: Irreps
+    p: tuple[int, ...]
+    inv: tuple[int, ...]
+    columns: tuple[int, ...]
+
+
+def _terms(value: object) -> Iterator[MulIrrep]:
+    """The terms that a string, an irrep, or a pair of a multiplicity and an irrep stands for."""
+    if isinstance(value, str):
+        yield from _parse(value)
+    elif isinstance(value, Irrep):
+        yield MulIrrep(1, value)
+    elif isinstance(value, tuple | list) and len(value) == 2:
+        mul, irrep = value
+        irrep = irrep if isinstance(irrep, Irrep) else Irrep(irrep)
+        yield MulIrrep(_multiplicity(mul, f"multiplicity of {irrep}"), irrep)
+    else:
+        raise not_an_irrep(value)
+
+
+def _multiplicity(value: object, what: str) -> int:
+    """A number of copies, which numpy's integers may be, too."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or int(value) < 0:  # type: ignore[call-overload]
         raise InputError(
-            name, expected="a spin 0, 1/2, 1, ...", got=repr(spin), fix='write "1/2" or 0.5'
+            what,
+            expected="0 or more" if whole else "a whole number",
+            got=repr(value),
+            fix="leave the term out" if whole else "write the number of copies, such as 2",
         )
-    return int(twice)
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def _among(irreps: "IrrepsLike | None") -> Callable[[MulIrrep], bool]:
+    """Whether a term's irrep is one of these."""
+    wanted = {irrep for _, irrep in Irreps(irreps or "")}
+    return lambda term: term.irrep in wanted
 
 
 def _parse(text: str) -> tuple[MulIrrep, ...]:
@@ -295,22 +274,12 @@ def _parse(text: str) -> tuple[MulIrrep, ...]:
     while True:
         match = _TERM.match(text, position)
         if match is None:
-            raise _not_an_irrep(text, text[position:].strip())
+            raise not_an_irrep(text, text[position:].strip())
         mul, irrep = match.group(1, 2)
         terms.append(MulIrrep(int(mul) if mul else 1, Irrep(irrep)))
         position = match.end()
         if position == len(text):
             return tuple(terms)
         if text[position] != "+":
-            raise _not_an_irrep(text, text[position:].strip())
+            raise not_an_irrep(text, text[position:].strip())
         position += 1
-
-
-def _not_an_irrep(value: object, rest: str | None = None) -> InputError:
-    """The error for what cannot be read, with the place where reading stopped."""
-    return InputError(
-        f"irreps {value!r}",
-        expected="a sum of terms such as 4x(1/2,1/2)",
-        got=repr(value if rest is None else rest),
-        fix='write for example "16x(0,0) + 4x(1/2,1/2) + 2x(1,0) + 2x(0,1)"',
-    )

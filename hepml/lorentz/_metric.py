@@ -8,12 +8,14 @@ the result. What rounding the momenta themselves to float32 has cost is lost: se
 """
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Real
 from torch import Tensor
+
+from hepml.errors import InputError
 
 
 def minkowski_dot(
-    p: Float[Tensor, "*#batch 4"], q: Float[Tensor, "*#batch 4"]
+    p: Real[Tensor, "*#batch 4"], q: Real[Tensor, "*#batch 4"]
 ) -> Float[Tensor, "*#batch"]:
     """Inner product ``E E' - px px' - py py' - pz pz'``, in GeV².
 
@@ -35,10 +37,11 @@ def minkowski_dot(
     >>> minkowski_dot(p, q)
     tensor(7.)
     """
+    p, q = vectors("p", p), vectors("q", q)
     return _dot(p.double(), q.double()).to(torch.promote_types(p.dtype, q.dtype))
 
 
-def mass_squared(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
+def mass_squared(p4: Real[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
     """Invariant mass squared ``E² - px² - py² - pz²``, in GeV²; negative for space-like momenta.
 
     Notes
@@ -46,11 +49,12 @@ def mass_squared(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
     Of a momentum that was rounded to float32, it is of the order of 1e-7 E² at least: of a
     light-like one of 300 GeV, some 0.01 GeV².
     """
+    p4 = vectors("p4", p4)
     wide = p4.double()
     return _dot(wide, wide).to(p4.dtype)
 
 
-def mass(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
+def mass(p4: Real[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
     """Invariant mass ``sign(m²) sqrt(|m²|)`` in GeV; negative for space-like momenta, as in vector.
 
     Notes
@@ -62,12 +66,13 @@ def mass(p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
     >>> mass(torch.tensor([[5., 0., 0., 3.], [3., 0., 0., 5.], [1., 0., 1., 0.]]))
     tensor([ 4., -4.,  0.])
     """
+    p4 = vectors("p4", p4)
     wide = p4.double()
     return _signed_root(_dot(wide, wide)).to(p4.dtype)
 
 
 def pair_mass(
-    p: Float[Tensor, "*#batch 4"], q: Float[Tensor, "*#batch 4"]
+    p: Real[Tensor, "*#batch 4"], q: Real[Tensor, "*#batch 4"]
 ) -> Float[Tensor, "*#batch"]:
     """Invariant mass of the sum of two momenta, ``mass(p + q)`` without rounding the sum, in GeV.
 
@@ -86,15 +91,60 @@ def pair_mass(
     >>> pair_mass(p, q)
     tensor(6.)
     """
+    p, q = vectors("p", p), vectors("q", q)
     total = p.double() + q.double()
     return _signed_root(_dot(total, total)).to(torch.promote_types(p.dtype, q.dtype))
 
 
 def root(square: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-    """Square root with the derivative 0 at 0, where that of ``sqrt`` is infinite."""
-    positive = square > 0
+    """Square root with the derivative 0 at 0, where that of ``sqrt`` is infinite; NaN of NaN."""
+    # Not `square > 0`, which NaN fails, too: what is unknown must not become 0.
+    singular = square <= 0
     # The inner where keeps infinity out of the backward pass: 0 * inf would be NaN.
-    return torch.where(positive, torch.where(positive, square, 1.0).sqrt(), 0.0)
+    return torch.where(singular, 0.0, torch.where(singular, 1.0, square).sqrt())
+
+
+def vectors(name: str, values: Tensor, components: int = 4) -> Float[Tensor, "*batch components"]:
+    """Four-momenta, or other vectors, in floating point; whole numbers in torch's default dtype.
+
+    Parameters
+    ----------
+    name
+        What an error calls them.
+    values
+        One vector along the last axis.
+    components
+        The length of that axis.
+
+    Raises
+    ------
+    InputError
+        If the last axis has another length, or the numbers are complex or truth values.
+    """
+    if values.shape[-1:] != (components,):
+        kind = "four-momenta (E, px, py, pz)" if components == 4 else "three-vectors"
+        raise InputError(
+            name,
+            expected=f"{kind} along the last axis",
+            got=f"shape {tuple(values.shape)}",
+            fix="p4_from_momentum_mass(momentum, mass) makes four-momenta, p4[..., 1:] takes the "
+            "momentum out of them",
+        )
+    return real(name, values)
+
+
+def real(name: str, values: Tensor) -> Float[Tensor, "*batch"]:
+    """Numbers in floating point; whole ones in torch's default dtype."""
+    if values.is_floating_point():
+        return values
+    if values.is_complex() or values.dtype == torch.bool:
+        raise InputError(
+            name,
+            expected="real numbers",
+            got=str(values.dtype),
+            fix="complex fields transform by hepml.lorentz.representation",
+        )
+    return values.to(torch.get_default_dtype())
 
 
 def _dot(

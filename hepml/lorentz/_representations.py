@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Complex, Complex128, Float, Inexact
 from torch import Tensor
 
-from hepml.lorentz._irreps import Irrep, Irreps
-from hepml.lorentz._sl2c import inverse_adjoint, sl2c_from_lorentz
+from hepml.lorentz._irrep import Irrep
+from hepml.lorentz._irreps import Irreps
+from hepml.lorentz._sl2c import check_sl2c, inverse_adjoint, sl2c_from_lorentz
 from hepml.lorentz._su2 import coupling, real_harmonics, spin_matrices, spin_representation
 
 
@@ -34,7 +35,8 @@ def representation(
     Raises
     ------
     InputError
-        If a real matrix does not keep the metric, or reverses time or space.
+        If a real matrix does not keep the metric, or reverses time or space; or if the determinant
+        of a complex one is not 1.
 
     Notes
     -----
@@ -63,7 +65,9 @@ def representation(
     """
     irreps = Irreps(irreps)
     element = transformation
-    if not transformation.is_complex():
+    if transformation.is_complex():
+        check_sl2c(transformation)
+    else:
         element = sl2c_from_lorentz(transformation)
     element = element.to(torch.complex128)
     blocks = {}

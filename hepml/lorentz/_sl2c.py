@@ -7,11 +7,19 @@ from torch import Tensor
 from hepml.errors import InputError
 from hepml.lorentz._su2 import spin_matrices
 
+# What products of a few matrices lose, in units of rounding.
+_ROUNDING = 256
+
 
 def lorentz_from_sl2c(
     element: Complex[Tensor, "*batch 2 2"],
 ) -> Float[Tensor, "*batch 4 4"]:
     """The Lorentz matrix of g in SL(2,C): the action ``g (E + p·sigma) g†`` on (E, px, py, pz).
+
+    Raises
+    ------
+    InputError
+        If a determinant is not 1.
 
     Examples
     --------
@@ -21,6 +29,7 @@ def lorentz_from_sl2c(
             [0.0000, 0.0000, 1.0000, 0.0000],
             [1.8750, 0.0000, 0.0000, 2.1250]])
     """
+    check_sl2c(element)
     sigma = _pauli().to(element)
     image = element[..., None, :, :] @ sigma @ element.mH[..., None, :, :]
     return torch.einsum("mab,...nba->...mn", sigma, image).real / 2
@@ -75,6 +84,21 @@ def inverse_adjoint(
     return torch.stack([torch.stack([d, -c], -1), torch.stack([-b, a], -1)], -2)
 
 
+def check_sl2c(element: Complex[Tensor, "*batch 2 2"]) -> None:
+    """Refuse matrices whose determinant is not 1, up to rounding."""
+    error = (_determinant(element) - 1).abs()
+    allowed = _ROUNDING * torch.finfo(element.dtype).eps
+    one = error <= allowed * element.abs().square().amax((-2, -1)).clamp(min=1.0)
+    if not bool(one.all()):
+        wrong = element[~one][0]
+        raise InputError(
+            "transformation",
+            expected="matrices of SL(2,C), of determinant 1",
+            got=f"{wrong.tolist()}, of determinant {complex(_determinant(wrong)):.6g}",
+            fix="divide a matrix by the root of its determinant",
+        )
+
+
 def _determinant(matrix: Complex[Tensor, "*batch 2 2"]) -> Complex[Tensor, "*batch"]:
     """Determinant of matrices of two rows."""
     return matrix[..., 0, 0] * matrix[..., 1, 1] - matrix[..., 0, 1] * matrix[..., 1, 0]
@@ -90,9 +114,9 @@ def _check_lorentz(transformation: Float[Tensor, "*batch 4 4"]) -> None:
     """Refuse what is not in SO(1,3)+, up to rounding."""
     metric = torch.diag(transformation.new_tensor([1.0, -1.0, -1.0, -1.0]))
     violation = transformation.mT @ metric @ transformation - metric
-    # Of the products that cancel in it; half of the digits may be gone.
+    # Of the products that cancel in it.
     scale = transformation.square().amax((-2, -1))
-    tolerance = torch.finfo(transformation.dtype).eps ** 0.5
+    tolerance = _ROUNDING * torch.finfo(transformation.dtype).eps
     keeps = violation.abs().amax((-2, -1)) <= tolerance * scale
     forward = (transformation[..., 0, 0] > 0) & (torch.linalg.det(transformation) > 0)
     if not bool((keeps & forward).all()):

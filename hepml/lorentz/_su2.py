@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Complex, Float64
 from torch import Tensor
 
-from hepml.lorentz._irreps import Irrep, Spin
+from hepml.lorentz._irrep import Irrep, Spin
 
 
 def su2_clebsch_gordan(j1: Spin, j2: Spin, j: Spin) -> Float64[Tensor, "spin1 spin2 spin"]:

@@ -3,15 +3,15 @@
 import math
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Real
 from torch import Tensor
 
 from hepml.errors import InputError
-from hepml.lorentz._metric import root
+from hepml.lorentz._metric import root, vectors
 
 
 def boost(
-    p4: Float[Tensor, "*batch 4"], velocity: Float[Tensor, "*#batch 3"]
+    p4: Real[Tensor, "*batch 4"], velocity: Real[Tensor, "*#batch 3"]
 ) -> Float[Tensor, "*batch 4"]:
     """Momenta as seen after a boost: a particle at rest gets the given velocity.
 
@@ -34,6 +34,7 @@ def boost(
     >>> boost(torch.tensor([1., 0., 0., 0.]), torch.tensor([0., 0., 0.6]))
     tensor([1.2500, 0.0000, 0.0000, 0.7500])
     """
+    p4, velocity = vectors("p4", p4), vectors("velocity", velocity, 3)
     speed = root(velocity.square().sum(-1, keepdim=True))
     if not bool((speed < 1).all()):
         raise InputError(
@@ -48,7 +49,7 @@ def boost(
 
 
 def rotation(
-    p4: Float[Tensor, "*batch 4"], angles: Float[Tensor, "*#batch 3"]
+    p4: Real[Tensor, "*batch 4"], angles: Real[Tensor, "*#batch 3"]
 ) -> Float[Tensor, "*batch 4"]:
     """Momenta turned about a direction, by the length of its vector in rad, right-handed.
 
@@ -65,6 +66,7 @@ def rotation(
     >>> rotation(torch.tensor([1., 1., 0., 0.]), quarter).round(decimals=6) + 0
     tensor([1., 0., 1., 0.])
     """
+    p4, angles = vectors("p4", p4), vectors("angles", angles, 3)
     energy, momentum = p4[..., :1], p4[..., 1:]
     angles = angles.expand_as(momentum)
     square = angles.square().sum(-1, keepdim=True)
@@ -80,7 +82,7 @@ def rotation(
 
 
 def rest_frame(
-    p4: Float[Tensor, "*batch 4"], reference: Float[Tensor, "*#batch 4"]
+    p4: Real[Tensor, "*batch 4"], reference: Real[Tensor, "*#batch 4"]
 ) -> Float[Tensor, "*batch 4"]:
     """Momenta as seen in the rest frame of a reference momentum, reached without a rotation.
 
@@ -113,13 +115,13 @@ def rest_frame(
     tensor([[ 3.,  0.,  3.,  0.],
             [ 3.,  0., -3.,  0.]])
     """
-    wide = reference.double()
+    p4, wide = vectors("p4", p4), vectors("reference", reference).double()
     energy, momentum = wide[..., :1], wide[..., 1:]
     momentum = torch.where(energy < 0, -momentum, momentum)
     size = momentum.square().sum(-1, keepdim=True)
     floor = torch.finfo(p4.dtype).eps * size
     square = torch.maximum(energy.square() - size, floor)
-    square = torch.where(square > 0, square, 1.0)
+    square = torch.where(square == 0, 1.0, square)
     inverse = square.rsqrt()
     return _push(p4.double(), (size + square).sqrt() * inverse, -momentum * inverse).to(p4.dtype)
 

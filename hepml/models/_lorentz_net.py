@@ -141,8 +141,9 @@ class LorentzNet(nn.Module):
         """``psi(sqrt(|p·p|))``; 0, with no derivative, where rounding alone can give that mass."""
         square = mass_squared(p4).abs()
         smallest = self.mass_resolution * torch.finfo(p4.dtype).eps * p4[:, 0].square()
-        resolved = square > smallest
-        return torch.where(resolved, psi(torch.where(resolved, square, 1.0).sqrt()), 0.0)[:, None]
+        # Not its opposite, which NaN fails, too.
+        light = square <= smallest
+        return torch.where(light, 0.0, psi(torch.where(light, 1.0, square).sqrt()))[:, None]
 
     @classmethod
     def from_published(

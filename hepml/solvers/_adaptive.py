@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hepml.errors import MissingDependencyError
+from hepml.solvers._held import held
 from hepml.solvers._solver import Flow, Solver
+
+# Smaller rows are judged by this fraction of the largest.
+_LEAST = 1e-3
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class Adaptive(Solver):
         Of ``torchdiffeq.odeint``: "dopri5", "dopri8", "bosh3", ...
     rtol, atol
         The error that a step may make, relative to the state and absolute.
+    most_steps
+        Steps of the method at most, within one of the solver.
 
     Raises
     ------
@@ -29,20 +35,27 @@ class Adaptive(Solver):
 
     Notes
     -----
-    Neither symplectic nor reversible. The rows of a batch share their steps. The state that comes
-    out is always that after `dt`: the steps in between are the method's own.
+    Neither symplectic nor reversible. The rows of a batch share their steps. A row for which no
+    step is small enough, or which needs too many, becomes NaN, which :func:`rollout` reports as a
+    stop, and the others are followed without it. The state that comes out is always that after
+    `dt`: the steps in between are the method's own.
     """
 
     method: str = "dopri5"
     rtol: float = 1e-9
     atol: float = 1e-9
+    most_steps: int = 10_000
     order = None
     symplectic = False
     reversible = False
 
     def step(
-        self, flow: Flow, q: Float[Tensor, "*state"], p: Float[Tensor, "*state"], dt: float
-    ) -> tuple[Float[Tensor, "*state"], Float[Tensor, "*state"]]:
+        self,
+        flow: Flow,
+        q: Float[Tensor, "rows dimension"],
+        p: Float[Tensor, "rows dimension"],
+        dt: float,
+    ) -> tuple[Float[Tensor, "rows dimension"], Float[Tensor, "rows dimension"]]:
         """The state after `dt`."""
         try:
             from torchdiffeq import odeint
@@ -54,10 +67,46 @@ class Adaptive(Solver):
                 fix="pip install torchdiffeq, or use RK4 with small steps",
             ) from error
         times = torch.tensor([0.0, dt], dtype=q.dtype, device=q.device)
-        options: Any = {"rtol": self.rtol, "atol": self.atol, "method": self.method}
-        try:
-            after_q, after_p = odeint(lambda _, state: flow(*state), (q, p), times, **options)
-        except AssertionError:
-            # So torchdiffeq says that no step is small enough: the motion runs away.
-            return torch.full_like(q, torch.nan), torch.full_like(p, torch.nan)
-        return after_q[-1], after_p[-1]
+        arguments: Any = {
+            "rtol": self.rtol,
+            "atol": self.atol,
+            "method": self.method,
+            "options": {"max_num_steps": self.most_steps},
+        }
+        lost = torch.zeros(len(q), dtype=torch.bool, device=q.device)
+        while not bool(lost.all()):
+            watched = _Watched(held(flow, lost) if bool(lost.any()) else flow)
+            try:
+                after = odeint(watched.rates, (q, p), times, **arguments)
+                after_q, after_p = (
+                    each[-1].masked_fill(lost[:, None], torch.nan) for each in after
+                )
+                return after_q, after_p
+            except AssertionError:
+                # So torchdiffeq says that no step is small enough, or that too many are needed.
+                lost = lost | watched.steepest()
+        return torch.full_like(q, torch.nan), torch.full_like(p, torch.nan)
+
+
+class _Watched:
+    """A flow that knows where it was asked for last."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+
+    def rates(self, _time: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """The rates of coordinates and momenta."""
+        rates = self._flow(*state)
+        self._last = [each.detach() for each in (*state, *rates)]
+        return rates
+
+    def steepest(self) -> Bool[Tensor, " rows"]:
+        """The rows that are not finite, else that which moves fastest for its size."""
+        finite = torch.stack([each.isfinite().all(-1) for each in self._last]).all(0)
+        if not bool(finite.all()):
+            return ~finite
+        q, p, rate_q, rate_p = (each.abs().amax(-1) for each in self._last)
+        size = torch.maximum(q, p)
+        speed = torch.maximum(rate_q, rate_p) / size.clamp(min=_LEAST * float(size.max()))
+        rows = torch.arange(len(speed), device=speed.device)
+        return rows == speed.nan_to_num(nan=0.0).argmax()

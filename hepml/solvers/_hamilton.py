@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hepml.solvers._transforms import transformed
+
 
 def hamilton_equations(
     hamiltonian: Callable[..., Tensor],
@@ -24,8 +26,9 @@ def hamilton_equations(
     Notes
     -----
     Exact, and differentiable as often as H is, where gradients are recorded; under
-    ``torch.no_grad`` the rates come without a graph. The derivatives are those of the sum of the
-    energies, which are the derivatives of each as long as no system enters the energy of another.
+    ``torch.no_grad`` and in inference mode the rates come without a graph. The derivatives are
+    those of the sum of the energies, which are the derivatives of each as long as no system enters
+    the energy of another.
 
     Examples
     --------
@@ -36,11 +39,14 @@ def hamilton_equations(
     ...     hamilton_equations(lambda q, p: p**2 / 4 + 3 * q**2 / 2, q, p)
     (tensor([[2.]]), tensor([[-3.]]))
     """
-    if torch.compiler.is_compiling():
-        # What the compiler can trace; without it, autograd is faster.
+    if torch.compiler.is_compiling() or transformed():
+        # What the compiler can trace and transformations see; without them, autograd is faster.
         total = lambda q, p: hamiltonian(q, p).sum()  # noqa: E731
         rate_p, rate_q = torch.func.grad(total, (0, 1))(q, p)
         return rate_q, -rate_p
+    if torch.is_inference_mode_enabled():
+        with torch.inference_mode(False), torch.no_grad():
+            return hamilton_equations(hamiltonian, q, p)
     recording = torch.is_grad_enabled()
     with torch.enable_grad():
         q, p = _variable(q), _variable(p)
@@ -53,4 +59,6 @@ def hamilton_equations(
 
 def _variable(x: Tensor) -> Tensor:
     """The tensor itself if it is part of a graph, else one that a graph can begin with."""
+    # A tensor that was made in inference mode can be part of no graph; its copy can.
+    x = x.clone() if x.is_inference() else x
     return x if x.requires_grad else x.detach().requires_grad_()

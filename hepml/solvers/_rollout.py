@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from hepml.errors import DataError, InputError
+from hepml.solvers._held import held
 from hepml.solvers._solver import Flow, Solver
 
 
@@ -123,9 +124,12 @@ def rollout(
     bound = runaway * (max(_largest(q), _largest(p)) or 1.0)
     taken = torch.full((q.shape[0],), steps, dtype=torch.int64, device=q.device)
     alive = torch.ones(q.shape[0], dtype=torch.bool, device=q.device)
-    kept_q, kept_p, stopped = [q], [p], False
+    kept_q, kept_p = [q], [p]
+    moving: Flow | None = flow
     for step in range(1, steps + 1):
-        next_q, next_p = solver.step(flow, q, p, dt)
+        if moving is None:
+            break
+        next_q, next_p = solver.step(moving, q, p, dt)
         # A comparison with NaN is false.
         if not (_largest(next_q) <= bound and _largest(next_p) <= bound):
             inside = torch.maximum(next_q.detach().abs(), next_p.detach().abs()).le(bound)
@@ -134,14 +138,17 @@ def rollout(
                 stops = alive & torch.isin(system, system[stops])
             taken[stops] = step - 1
             alive = alive & ~stops
-            stopped = True
-        if stopped:
             next_q = torch.where(alive[:, None], next_q, q)
             next_p = torch.where(alive[:, None], next_p, p)
+            # What has stopped costs nothing more, and cannot hold up an adaptive solver.
+            moving = held(flow, ~alive) if bool(alive.any()) else None
         q, p = next_q, next_p
         if step % every == 0:
             kept_q.append(q)
             kept_p.append(p)
+    states = steps // every + 1
+    kept_q += [q] * (states - len(kept_q))
+    kept_p += [p] * (states - len(kept_p))
     t = dt * every * torch.arange(len(kept_q), dtype=q.dtype, device=q.device)
     return Rollout(t, torch.stack(kept_q), torch.stack(kept_p), taken, steps)
 
@@ -150,14 +157,16 @@ def _systems(rows: int, offsets: Tensor | None) -> Tensor | None:
     """The number of the system that each row belongs to."""
     if offsets is None:
         return None
-    counts = offsets.diff()
-    if len(offsets) < 1 or bool((counts < 0).any()) or int(offsets[0]) or int(offsets[-1]) != rows:
+    # Neighbours are compared: a difference may overflow.
+    rising = bool((offsets[1:] >= offsets[:-1]).all())
+    if len(offsets) < 1 or not rising or int(offsets[0]) or int(offsets[-1]) != rows:
         raise InputError(
             "offsets",
             expected=f"bounds that rise from 0 to {rows}, the number of rows",
             got=str(offsets.tolist()),
             fix="give where each system begins, and where the last ends",
         )
+    counts = offsets.diff()
     return torch.arange(len(counts), device=offsets.device).repeat_interleave(counts)
 
 

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,3 +129,57 @@ def test_a_multiplicity_is_not_negative() -> None:
         Irreps([(-2, "(1,1)")])
     with pytest.raises(InputError, match="irreps 'vector'"):
         Irrep("vector")
+
+
+@pytest.mark.parametrize("mul", [1.5, 2.0, True, "2", None])
+def test_a_multiplicity_is_a_whole_number(mul: object) -> None:
+    with pytest.raises(InputError, match=r"multiplicity of \(0,0\): expected a whole number"):
+        Irreps([(mul, "(0,0)")])  # type: ignore[list-item]
+    if not isinstance(mul, str):
+        with pytest.raises(InputError):
+            Irreps("(0,0)") * mul  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("terms", [None, 3, [3], [("2", "(0,0)", 1)], [None]])
+def test_what_is_no_irreps_is_refused(terms: object) -> None:
+    with pytest.raises(InputError, match="expected a sum of terms such as"):
+        Irreps(terms)  # type: ignore[arg-type]
+
+
+def test_lists_hold_strings_irreps_and_pairs() -> None:
+    expected = Irreps("2x(0,0) + (1,0) + (0,1) + 3x(1,1)")
+    assert Irreps(["2x(0,0)", "(1,0) + (0,1)", (3, "(1,1)")]) == expected
+    assert Irreps([Irreps("2x(0,0)")[0], Irrep(1, 0), Irrep(0, 1), (np.int64(3), Irrep(1, 1))]) == (
+        expected
+    )
+
+
+def test_sums_and_products_read_what_irreps_reads() -> None:
+    assert Irreps("(0,0)") + "2x(1,0)" == Irreps("(0,0) + 2x(1,0)")
+    assert "2x(1,0)" + Irreps("(0,0)") == Irreps("2x(1,0) + (0,0)")
+    assert sum([Irreps("(0,0)"), Irreps("(1,1)")], Irreps("")) == Irreps("(0,0) + (1,1)")
+    vector = Irrep("1/2", "1/2")
+    assert Irreps(vector) * vector == Irreps([vector]) * "(1/2,1/2)" == vector * vector
+
+
+def test_irreps_are_counted_and_filtered() -> None:
+    irreps = Irreps(PAPER)
+    assert irreps.num_irreps == 25
+    assert irreps.filter("(1,0) + 7x(0,1)") == Irreps("2x(1,0) + 2x(0,1)")
+    assert irreps.filter(["(0,0)"]) == irreps.filter(keep=lambda term: term.mul > 4)
+    assert irreps.filter(drop="(0,0) + (1/2,1/2)") == Irreps("2x(1,0) + 2x(0,1) + (1,1)")
+    assert irreps.filter(lambda term: term.irrep.is_real, drop="(1,1)") == irreps[:2]
+    assert irreps.filter() == irreps
+
+
+@given(irreps_values)
+def test_sorting_says_where_terms_and_columns_went(irreps: Irreps) -> None:
+    ordered, p, inv, columns = irreps.sort()
+    assert list(ordered) == [irreps[i] for i in inv]
+    assert [ordered[i] for i in p] == list(irreps)
+    assert [term.irrep for term in ordered] == sorted(term.irrep for term in irreps)
+    assert ordered.simplify() == irreps.sorted()
+    # Columns that know the term they belong to.
+    names = [(i, c) for i, term in enumerate(irreps) for c in range(term.dim)]
+    moved = [(i, c) for i in inv for c in range(irreps[i].dim)]
+    assert [names[c] for c in columns] == moved

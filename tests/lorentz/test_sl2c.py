@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hepml.errors import InputError
-from hepml.lorentz import boost, lorentz_from_sl2c, sl2c_from_lorentz
+from hepml.lorentz import boost, lorentz_from_sl2c, representation, sl2c_from_lorentz
 from hepml.lorentz._su2 import spin_matrices
 
 
@@ -92,3 +92,23 @@ def test_gradients_reach_the_matrix() -> None:
 def test_other_matrices_are_refused(matrix: Tensor) -> None:
     with pytest.raises(InputError, match=r"transformation: expected matrices of SO\(1,3\)\+"):
         sl2c_from_lorentz(torch.stack([torch.eye(4), matrix]))
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
+def test_a_determinant_other_than_one_is_refused(dtype: torch.dtype) -> None:
+    double = torch.diag(torch.tensor([2.0, 1.0])).to(dtype)
+    for function in (lorentz_from_sl2c, lambda g: representation("(1/2,1/2)", g)):
+        with pytest.raises(InputError, match=r"of determinant 1, got .* of determinant 2"):
+            function(double)
+        with pytest.raises(InputError, match="of determinant nan"):
+            function(torch.full((2, 2), torch.nan, dtype=dtype))
+        function(torch.diag(torch.tensor([2000.0, 0.0005])).to(dtype))
+
+
+def test_a_boosted_matrix_that_scales_is_refused() -> None:
+    boosted = boost(
+        torch.eye(4, dtype=torch.float64), torch.tensor([0.0, 0.0, 0.99995]).double()
+    ).mT
+    sl2c_from_lorentz(boosted)
+    with pytest.raises(InputError, match=r"matrices of SO\(1,3\)\+"):
+        sl2c_from_lorentz(2 ** (1 / 4) * boosted)

@@ -40,3 +40,34 @@ def test_without_torchdiffeq(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchdiffeq", None)
     with pytest.raises(MissingDependencyError, match="Adaptive: expected the package torchdiffeq"):
         Adaptive().step(Magnetic(), Q, P, 0.3)
+
+
+class Counted:
+    """Rates q², counted: from q the motion ends at the time 1/q."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, q, p):
+        self.calls += 1
+        return q.square(), p * 0
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("healthy", [0.1, 0.0])
+def test_a_row_that_runs_away_stops_alone(healthy):
+    pytest.importorskip("torchdiffeq", reason="needs torchdiffeq")
+    flow = Counted()
+    q, p = double([1.0], [healthy]), double([0.0], [0.0])
+    run = rollout(flow, q, p, solver=Adaptive(), dt=0.5, steps=4)
+    assert run.steps.tolist() == [1, 4]
+    assert float(run.q[-1, 1]) == pytest.approx(healthy / (1 - 2 * healthy), rel=1e-8)
+    assert flow.calls < 6_000
+
+
+@torch.no_grad()
+def test_a_row_that_needs_too_many_steps_stops_alone():
+    pytest.importorskip("torchdiffeq", reason="needs torchdiffeq")
+    q, p = double([0.4], [0.01]), double([0.0], [0.0])
+    run = rollout(Counted(), q, p, solver=Adaptive(most_steps=20), dt=2.4, steps=1)
+    assert run.steps.tolist() == [0, 1]

@@ -5,6 +5,9 @@ from solvers.flows import Magnetic, Pendulum, double
 from hepml.errors import InputError
 from hepml.solvers import ImplicitMidpoint, rollout
 
+# torch compiles some of its own rules for derivatives when they are first asked for.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+
 
 def test_the_equation_is_solved():
     q, p = double([0.7, 0.2]), double([0.3, 0.9])
@@ -84,3 +87,41 @@ def test_memory_does_not_grow_with_the_iterations():
 def test_senseless_arguments(arguments):
     with pytest.raises(InputError, match="tolerance and most_iterations: expected positive"):
         ImplicitMidpoint(**arguments)
+
+
+class Turning:
+    """An oscillator with q' = k p, p' = -k q: a step is a rotation by 2 atan(k dt / 2)."""
+
+    def __init__(self, k):
+        self.k = k
+
+    def __call__(self, q, p):
+        return self.k * p, -self.k * q
+
+
+def _turned(k):
+    return ImplicitMidpoint(1e-15).step(Turning(k), double([1.0]), double([0.0]), 0.5)[0].sum()
+
+
+def _exactly(k):
+    return (2 * torch.atan(k * 0.5 / 2)).cos()
+
+
+def test_the_first_derivative_is_right_and_a_second_one_is_refused():
+    q, p = double([0.7, 0.2]).requires_grad_(), double([0.3, 0.9]).requires_grad_()
+    step = lambda q, p: ImplicitMidpoint(1e-15).step(Magnetic(), q, p, 0.4)  # noqa: E731
+    assert torch.autograd.gradcheck(step, (q, p))
+    k = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(_turned(k), k, create_graph=True)
+    torch.testing.assert_close(slope, torch.func.grad(_exactly)(k.detach()), rtol=1e-12, atol=0)
+    with pytest.raises(InputError, match="second derivative through ImplicitMidpoint"):
+        torch.autograd.grad(slope, k)
+    (slope,) = torch.autograd.grad(step(q, p)[0].sum(), q, create_graph=True)
+    with pytest.raises(InputError, match="second derivative through ImplicitMidpoint"):
+        slope.sum().backward()
+
+
+def test_second_derivatives_by_torch_func():
+    k = torch.tensor(0.7, dtype=torch.float64)
+    for order in (torch.func.hessian, lambda f: torch.func.grad(torch.func.grad(f))):
+        torch.testing.assert_close(order(_turned)(k), order(_exactly)(k), rtol=1e-11, atol=0)

@@ -98,3 +98,26 @@ def test_no_rows_and_no_steps():
     assert rollout(Pendulum(), empty, empty, solver=RK4(), dt=0.1, steps=2).q.shape == (3, 0, 1)
     run = rollout(Pendulum(), ONE, ONE, solver=RK4(), dt=0.1, steps=0)
     assert run.q.tolist() == [[[1.0]]]
+
+
+def test_nothing_is_computed_after_the_last_row_stopped():
+    class Counted(Oscillator):
+        calls = 0
+
+        def force(self, q):
+            Counted.calls += 1
+            return super().force(q)
+
+    q, p = double([1.0], [2.0]), double([0.0], [0.0])
+    run = rollout(Counted(), q, p, solver=Leapfrog(), dt=2.5, steps=40_000, every=10_000)
+    assert run.stopped.all()
+    assert run.q.shape == (5, 2, 1)
+    assert Counted.calls <= int(run.steps.max()) + 1
+    assert torch.equal(run.q[-1], run.q[1])
+
+
+def test_offsets_whose_differences_overflow_are_refused():
+    q = double([1.0], [2.0])
+    offsets = torch.tensor([0, 10**9, 2**63 - 1, -2, 2])
+    with pytest.raises(InputError, match="offsets: expected bounds that rise from 0 to 2"):
+        rollout(Oscillator(), q, q, solver=Leapfrog(), dt=0.1, steps=1, offsets=offsets)

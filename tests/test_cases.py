@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -162,6 +163,41 @@ def test_derivatives_agree_with_finite_differences(case: Case) -> None:
     assert torch.autograd.gradcheck(function, p4)
     if case.second_derivative:
         assert torch.autograd.gradgradcheck(function, p4, fast_mode=True)
+
+
+@every_case
+# Torch's own: it loads what jvp needs, and has no batched GRU cell.
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")
+def test_derivatives_of_every_mode_agree(case: Case) -> None:
+    particles = jets([2, 1], _generator(3), features=case.features, scale=2.0, mass=1.0)
+    model, p4 = _model(case), particles.p4
+
+    def function(p4: Tensor) -> Tensor:
+        return case.apply(model, particles.with_p4(p4))
+
+    expected = torch.autograd.functional.jacobian(function, p4)
+    assert float(expected.abs().max()) > 0
+    close = partial(torch.testing.assert_close, rtol=1e-9, atol=1e-9 * float(expected.abs().max()))
+    tangent = torch.arange(p4.numel()).cos().reshape(p4.shape).to(p4)
+    along = (expected * tangent).sum((-1, -2))
+    with torch.no_grad(), torch.autograd.forward_ad.dual_level():
+        dual = function(torch.autograd.forward_ad.make_dual(p4, tangent))
+        close(torch.autograd.forward_ad.unpack_dual(dual).tangent, along)
+    close(torch.func.jvp(function, (p4,), (tangent,))[1], along)
+    close(torch.func.jacrev(function)(p4), expected)
+    # Gradients in a batch, and a batch of inputs.
+    inputs = p4.clone().requires_grad_()
+    outputs = function(inputs)
+    every = torch.eye(outputs.numel()).to(p4).reshape(-1, *outputs.shape)
+    (found,) = torch.autograd.grad(outputs, inputs, every, is_grads_batched=True)
+    close(found.reshape(expected.shape), expected)
+    batch = torch.stack([p4, 1.1 * p4])
+    slopes = torch.func.vmap(torch.func.grad(lambda p4: function(p4).sin().sum()))(batch)
+    for found, p4 in zip(slopes, batch, strict=True):
+        inputs = p4.clone().requires_grad_()
+        (wanted,) = torch.autograd.grad(function(inputs).sin().sum(), inputs)
+        close(found, wanted)
 
 
 @every_case

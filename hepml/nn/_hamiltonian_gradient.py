@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hepml.errors import InputError
+from hepml.ops import is_transformed
 
 Activation = Literal["tanh", "softplus", "silu"]
 
@@ -60,7 +61,7 @@ class SmoothNetwork(nn.Sequential):
         weights = [part for layer in hidden[::2] for part in (layer.weight, layer.bias)]
         weights.append(last.weight)
         activation = type(hidden[1]) if hidden else nn.Identity
-        traced = torch.compiler.is_compiling() or _transformed()
+        traced = torch.compiler.is_compiling() or is_transformed(x)
         mixed = torch.is_autocast_enabled(x.device.type)
         if activation in _BENDS and torch.is_grad_enabled() and not (traced or mixed):
             found: Tensor = _Gradient.apply(activation, x, *weights)  # type: ignore[no-untyped-call]
@@ -87,7 +88,8 @@ def _gradient(activation: Any, x: Tensor, *weights: Tensor) -> Tensor:
         slopes.append(slope)
     found = last.expand(x.shape[0], -1)
     # Where nothing is recorded, no more memory is touched than has to be: it is what limits.
-    times = torch.mul if torch.is_grad_enabled() else Tensor.mul_
+    kept = torch.is_grad_enabled() or is_transformed(x)
+    times = torch.mul if kept else Tensor.mul_
     for weight, slope in zip(hidden[-2::-2], reversed(slopes), strict=True):
         found = _product(times(slope, found), weight)
     return found
@@ -178,7 +180,7 @@ def _onednn_for(x: Tensor, *shape: int) -> Callable[..., Tensor] | None:
         or min(shape) < _LARGE
         or torch.compiler.is_compiling()
         or torch.is_autocast_enabled("cpu")
-        or _transformed()
+        or is_transformed(x)
     ):
         return None
     return _onednn()
@@ -209,11 +211,6 @@ def _outer(x: tuple[Tensor, ...], y: tuple[Tensor, ...]) -> Tensor:
     # Turned as they are put together: oneDNN would turn them on one thread.
     turned = torch.cat([each.t() for each in x], dim=1)
     return _linear(turned, torch.cat(y).t())
-
-
-def _transformed() -> bool:
-    """Whether torch.func is at work, which cannot see through a function of our own."""
-    return bool(torch._C._are_functorch_transforms_active())
 
 
 def _tanh(z: Tensor) -> tuple[Tensor, Tensor]:

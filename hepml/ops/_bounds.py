@@ -5,14 +5,17 @@ from torch import Tensor
 
 from hepml.errors import InputError
 from hepml.ops import _native
+from hepml.ops._transforms import check_unbatched
 
 
 def check_bounds(offsets: Tensor, items: int) -> None:
     """Refuse what does not go from 0 to the number of items, or falls."""
     if _native.bounds_hold(offsets, items):
         return
+    check_unbatched(offsets)
     first, *_, last = offsets[:: max(1, offsets.shape[0] - 1)].tolist() * 2
-    falling = offsets.shape[0] > 1 and int(offsets.diff().min()) < 0
+    # Neighbours, and not their difference, which may overflow.
+    falling = bool((offsets[1:] < offsets[:-1]).any())
     if first != 0 or last != items or falling:
         raise InputError(
             "offsets",

@@ -22,6 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hepml.ops._transforms import is_transformed, is_wrapped
+
 _SOURCES = ("_native_pairs.c", "_native_moments.c", "_native_segments.c")
 # A source for each object of the library, and what it is compiled with beside the options.
 _OBJECTS = (*((source,) for source in _SOURCES), ("_native_segments.c", "-DHEPML_DOUBLE"))
@@ -57,8 +59,8 @@ def why_not_here(values: Tensor, *_: Any) -> list[str]:
     """Why the library cannot run where these values are, whatever they are."""
     if values.device.type != "cpu":
         return [f"it is for the CPU, not {values.device.type}"]
-    if torch.autograd.forward_ad._current_level >= 0:
-        return ["it has no forward-mode derivatives"]
+    if is_transformed(values):
+        return ["it has neither forward-mode derivatives nor those of torch.func"]
     failure = _built()[1]
     return [failure] if failure else []
 
@@ -75,6 +77,8 @@ def bounds_hold(offsets: Tensor, items: int) -> bool:
     # Not made for this alone.
     library = _built()[0] if _built.cache_info().currsize else None
     if library is None or offsets.device.type != "cpu" or offsets.dtype != torch.int64:
+        return False
+    if is_wrapped(offsets):
         return False
     bounds = offsets.contiguous()
     return bool(library.hepml_bounds_hold(bounds.data_ptr(), bounds.shape[0], items))

@@ -15,6 +15,7 @@ from hepml.ops._bounds import check_bounds
 from hepml.ops._kernel import choose_kernel
 from hepml.ops._reference import per_row, widened
 from hepml.ops._table import KERNELS
+from hepml.ops._transforms import is_transformed
 
 
 def _operator(
@@ -33,10 +34,13 @@ def _operator(
     name = f"hepml::{operation}"
     reference = getattr(_reference, operation)
 
-    def run(values: Tensor, place: Tensor, *size: int) -> Tensor:
+    def check(values: Tensor, place: Tensor, *size: int) -> None:
         # Not on a GPU: to look at the bounds would be to wait for it.
         if place.device.type == "cpu" and operation.startswith("segment"):
             check_bounds(place, size[0] if size else values.shape[0])
+
+    def run(values: Tensor, place: Tensor, *size: int) -> Tensor:
+        check(values, place, *size)
         if values.numel() == 0:
             # What an operation gives for nothing, the reference alone has to know.
             return cast(Tensor, reference(values, place, *size))
@@ -63,23 +67,27 @@ def _operator(
             return backward(ctx, *grads)
 
     def call(*inputs: Any) -> Tensor:
+        values = inputs[0]
+        if is_transformed(values):
+            if not torch.compiler.is_compiling():
+                check(*inputs)
+            return cast(Tensor, reference(*inputs))
+        if not _traced(values):
+            return cast(Tensor, (Recorded.apply if values.requires_grad else run)(*inputs))
         if torch.compiler.is_exporting():
             # An exported program must run where hepml is not installed, and convert to ONNX.
             return cast(Tensor, reference(*inputs))
-        if _traced(inputs[0]):
-            return cast(Tensor, operator(*inputs))
-        return cast(Tensor, (Recorded.apply if inputs[0].requires_grad else run)(*inputs))
+        return cast(Tensor, operator(*inputs))
 
     return call
 
 
 def _traced(values: Tensor) -> bool:
-    """Whether somebody else than autograd looks on: a compiler, a mode, torch.func, a subclass."""
+    """Whether somebody else than autograd looks on: a compiler, a mode, a subclass."""
     return (
         torch.compiler.is_compiling()
         or type(values) not in (Tensor, torch.nn.Parameter)
         or torch._C._len_torch_dispatch_stack() > 0
-        or torch._C._functorch.peek_interpreter_stack() is not None
     )
 
 
@@ -113,7 +121,7 @@ def _keep_values(ctx: Any, inputs: Any, output: Tensor) -> None:
 
 def _once(grad: Tensor) -> bool:
     """Whether nobody differentiates this derivative again, or looks on."""
-    return not torch.is_grad_enabled() and not _traced(grad)
+    return not (torch.is_grad_enabled() or is_transformed(grad) or _traced(grad))
 
 
 def _natively(grad: Tensor) -> bool:

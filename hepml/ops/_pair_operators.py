@@ -3,15 +3,17 @@
 A gradient that is to be differentiated again is that of the reference, which keeps all pairs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from hepml.ops import _pair_reference
+from hepml.ops._bounds import check_bounds
 from hepml.ops._kernel import choose_kernel
 from hepml.ops._pair_table import PAIR_KERNELS
+from hepml.ops._transforms import is_transformed
 
 
 def _define(operation: str, schema: str, shape: Callable[..., Any]) -> Any:
@@ -76,12 +78,15 @@ def _keep_arguments(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001
     ctx.save_for_backward(*tensors, *layers, *gate, *step)
 
 
+def _backward(reference: Callable[..., Any], operator: Callable[..., Any], grad: Tensor) -> Any:
+    """The derivative to take: that of the reference, where somebody differentiates it again."""
+    return reference if torch.is_grad_enabled() or is_transformed(grad) else operator
+
+
 def _messages_derivative(ctx: Any, d_received: Tensor, d_moved: Tensor) -> Any:
     saved = iter(ctx.saved_tensors)
     tensors, *lists = ([next(saved) for _ in range(length)] for length in ctx.lengths)
-    backward = (
-        _pair_reference.pair_messages_backward if torch.is_grad_enabled() else _messages_backward
-    )
+    backward = _backward(_pair_reference.pair_messages_backward, _messages_backward, d_received)
     gradients = iter(backward(d_received, d_moved, *tensors, *lists))
     d_a, d_b, d_p4, d_invariants = (next(gradients) for _ in range(4))
     return d_a, d_b, None, d_p4, d_invariants, *([next(gradients) for _ in each] for each in lists)
@@ -93,9 +98,7 @@ def _keep_place(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001
 
 
 def _moments_derivative(ctx: Any, d_sums: Tensor, d_squares: Tensor) -> Any:
-    backward = (
-        _pair_reference.pair_moments_backward if torch.is_grad_enabled() else _moments_backward
-    )
+    backward = _backward(_pair_reference.pair_moments_backward, _moments_backward, d_sums)
     return backward(d_sums, d_squares, *ctx.saved_tensors), None
 
 
@@ -107,19 +110,28 @@ torch.library.register_autograd(
 )
 
 
-def pair_messages(*arguments: Any) -> tuple[Tensor, Tensor]:
-    """The operator; its reference in an exported program, which must run without hepml."""
-    exporting = torch.compiler.is_exporting()
-    result: tuple[Tensor, Tensor] = (_pair_reference.pair_messages if exporting else _messages)(
-        *arguments
-    )
+def _apply(
+    operator: Callable[..., Any],
+    reference: Callable[..., Any],
+    arguments: Sequence[Any],
+    offsets: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """The operator; its reference where plain operations of torch are needed."""
+    values = arguments[0]
+    # Not on a GPU: to look at the bounds would be to wait for it.
+    if offsets.device.type == "cpu" and not torch.compiler.is_compiling():
+        check_bounds(offsets, values.shape[0])
+    # An exported program must run without hepml.
+    plain = torch.compiler.is_exporting() or is_transformed(values)
+    result: tuple[Tensor, Tensor] = (reference if plain else operator)(*arguments)
     return result
+
+
+def pair_messages(*arguments: Any) -> tuple[Tensor, Tensor]:
+    """The operator, or its reference."""
+    return _apply(_messages, _pair_reference.pair_messages, arguments, arguments[2])
 
 
 def pair_moments(*arguments: Any) -> tuple[Tensor, Tensor]:
-    """The operator; its reference in an exported program, which must run without hepml."""
-    exporting = torch.compiler.is_exporting()
-    result: tuple[Tensor, Tensor] = (_pair_reference.pair_moments if exporting else _moments)(
-        *arguments
-    )
-    return result
+    """The operator, or its reference."""
+    return _apply(_moments, _pair_reference.pair_moments, arguments, arguments[1])

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.autograd import forward_ad
 
 from hepml.errors import InputError
 from hepml.nn import (
@@ -13,7 +14,14 @@ from hepml.nn import (
     MLPHamiltonian,
     SeparableHamiltonian,
 )
-from hepml.solvers import ImplicitMidpoint, Leapfrog, SeparableFlow, hamilton_equations, rollout
+from hepml.solvers import (
+    RK4,
+    ImplicitMidpoint,
+    Leapfrog,
+    SeparableFlow,
+    hamilton_equations,
+    rollout,
+)
 
 
 class Known(nn.Module):
@@ -112,6 +120,26 @@ def test_mixed_precision_is_as_good_as_its_products():
     recorded.float().square().sum().backward()
     for found in (recorded.detach(), unrecorded):
         assert (found.float() - exact).abs().max() < 0.03 * exact.abs().max()
+
+
+# Torch itself uses it where it loads what jvp needs.
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+@pytest.mark.parametrize("recorded", [False, True])
+def test_forward_mode_through_large_networks_in_single_precision(recorded):
+    # Large enough for oneDNN, which has no forward mode.
+    torch.manual_seed(1)
+    flow = HamiltonianFlow(SeparableHamiltonian(64, [96, 96]))
+    q, p, tangent = torch.randn(3, 80, 64)
+
+    def end(q):
+        run = rollout(flow.bind(), q, p, solver=RK4(), dt=0.1, steps=3)
+        return run.p[-1].square().sum()
+
+    variable = q.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(end(variable), variable)
+    with torch.set_grad_enabled(recorded), forward_ad.dual_level():
+        found = forward_ad.unpack_dual(end(forward_ad.make_dual(q, tangent))).tangent
+    torch.testing.assert_close(found, (gradient * tangent).sum(), rtol=1e-4, atol=0)
 
 
 def test_torch_func_sees_through_closed_forms():

@@ -161,9 +161,13 @@ def test_gather_and_index_refuse():
         ops.segment_index(OFFSETS.int(), 3)
 
 
+# Their differences are positive in int64.
+OVERFLOWING = [0, 10**9, 2**63 - 1, -2, 7]
+
+
 @pytest.mark.parametrize("name", SEGMENT_REDUCTIONS)
 @pytest.mark.parametrize("channels", [1, 4])
-@pytest.mark.parametrize("bounds", [[0, 5, 3, 7], [0, 1000000, 7]])
+@pytest.mark.parametrize("bounds", [[0, 5, 3, 7], [0, 1000000, 7], OVERFLOWING])
 def test_falling_bounds_are_refused(name, channels, bounds):
     with pytest.raises(InputError, match="falling in between"):
         reduction(name)(torch.ones(7, channels), torch.tensor(bounds))

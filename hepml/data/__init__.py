@@ -2,6 +2,14 @@
 
 from hepml.data._concatenate import concatenate
 from hepml.data._particle_set import ParticleSet
+from hepml.data._places import hardest_places, other_padding, particle_places
 from hepml.data._trajectories import Trajectories
 
-__all__ = ["ParticleSet", "Trajectories", "concatenate"]
+__all__ = [
+    "ParticleSet",
+    "Trajectories",
+    "concatenate",
+    "hardest_places",
+    "other_padding",
+    "particle_places",
+]

@@ -11,13 +11,17 @@ import vector
 from torch import Tensor
 
 from hepml.data._particle_set import ParticleSet
+from hepml.data._places import other_padding, particle_places
 from hepml.errors import InputError
 
 _COMPONENTS = ("E", "px", "py", "pz")
 # Names of coordinates, in the order in which they are looked for: the first of each that is there.
 _AZIMUTHAL = (("px", "py"), ("pt", "phi"))
 _LONGITUDINAL = (("pz",), ("eta",), ("theta",))
-_TEMPORAL = (("E",), ("energy",), ("e",), ("mass",), ("M",), ("m",))
+_MASSES = ("mass", "M", "m")
+_TEMPORAL = (("E",), ("energy",), ("e",), *((name,) for name in _MASSES))
+# What vector takes for coordinates without these names.
+_OTHERS = ("x", "y", "z", "t", "rho")
 
 
 def particle_set_from_awkward(
@@ -32,7 +36,11 @@ def particle_set_from_awkward(
     """See :meth:`ParticleSet.from_awkward`."""
     momenta = ak.Array(momenta, behavior=vector.backends.awkward.behavior)
     _check_jagged(momenta)
+    if momenta.layout.is_indexed:
+        momenta = ak.Array(momenta.layout.project(), behavior=momenta.behavior)
     offsets, records = _offsets_and_content(momenta)
+    if momenta.layout.is_regular:
+        offsets, records = _without_padding(offsets, records)
     p4 = _tensor(_interleave(_components(records)))
     if dtype is not None:
         p4 = p4.to(dtype)
@@ -85,7 +93,9 @@ def awkward_from_particle_set(particles: ParticleSet, features: Sequence[str] | 
 
 def _check_jagged(momenta: Any) -> None:
     """Refuse anything but ``sets * var * record``, with no list or record missing."""
-    if momenta.ndim != 2 or not momenta.fields or _is_optional(momenta.layout):
+    layout = momenta.layout
+    lists = layout.is_list or (layout.is_indexed and layout.content.is_list)
+    if momenta.ndim != 2 or not momenta.fields or not lists or _is_optional(layout):
         raise InputError(
             "momenta",
             expected="an awkward array of type sets * var * {px, py, pz, E, ...} "
@@ -106,9 +116,15 @@ def _is_optional(layout: Any) -> bool:
 def _offsets_and_content(array: Any) -> tuple[Any, Any]:
     """Offsets from 0 as int64, and the flat records between the first and the last of them."""
     layout = array.layout
-    if layout.is_indexed:
-        layout = layout.project()
     if not isinstance(layout, ak.contents.ListOffsetArray):
+        # Bounds that lie outside the content would take memory without limit.
+        if error := ak.validity_error(array):
+            raise InputError(
+                "momenta",
+                expected="an awkward array whose lists lie in their content",
+                got=error.splitlines()[0],
+                fix="make it with awkward's functions instead of from its layout",
+            )
         layout = layout.to_ListOffsetArray64(True)
     offsets = np.asarray(layout.offsets).astype(np.int64, copy=False)
     content = layout.content[offsets[0] : offsets[-1]]
@@ -117,11 +133,39 @@ def _offsets_and_content(array: Any) -> tuple[Any, Any]:
     return shifted, ak.Array(content, behavior=array.behavior)
 
 
-def _components(records: Any) -> list[Any]:
-    """E, px, py, pz, as they are stored or as vector computes them."""
+def _without_padding(offsets: Any, records: Any) -> tuple[Any, Any]:
+    """Offsets and records of fixed arrays without the padding at the end of each."""
+    names = [name for name in _stored_names(records) if name not in _MASSES]
+    names = names or [name for name in _OTHERS if name in records.fields]
+    if not names:
+        return offsets, records
+    values = [_numbers(name, records[name]) for name in names]
+    pt = values[names.index("pt")] if "pt" in names else None
+    found = other_padding(values, offsets, pt)
+    if found is not None:
+        raise InputError(
+            "momenta",
+            expected="zeros in the places of a fixed array that hold no particle",
+            got=f"{found.value:g} in the last place of set {found.set}, which looks like padding",
+            fix="keep the particles alone: momenta = ak.from_regular(momenta), then, for example, "
+            "momenta[momenta.pt > 0]",
+        )
+    kept = particle_places(values, offsets)
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return before[offsets], records[kept]
+
+
+def _stored_names(records: Any) -> list[str]:
+    """The names of one coordinate of each kind, as far as they are there."""
     names: list[str] = []
     for choices in (_AZIMUTHAL, _LONGITUDINAL, _TEMPORAL):
         names += next((names for names in choices if {*names} <= {*records.fields}), ())
+    return names
+
+
+def _components(records: Any) -> list[Any]:
+    """E, px, py, pz, as they are stored or as vector computes them."""
+    names = _stored_names(records)
     # Vector refuses more than one set of coordinates, and takes x and y for the momentum even if
     # they say where a particle was made. Without the names above, it may know x, y, z, t.
     coordinates = records[names] if len(names) == 4 else records

@@ -289,6 +289,10 @@ class ParticleSet:
         must not be written to is copied.
 
         Of several sets of coordinates the cartesian is taken.
+
+        Fixed arrays (``sets * 128 * {...}``) lose the padding at their ends, as those of files do:
+        the places in which all coordinates but the mass are zero, and zero from there on. What
+        looks like other padding, -999 or NaN, is refused. Jagged arrays keep every particle.
         """
         from hepml.data._awkward import particle_set_from_awkward
 

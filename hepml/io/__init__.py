@@ -1,7 +1,7 @@
 """Files to particles: the only place that converts units, order of components and dtype."""
 
 from hepml.io._chunks import Chunk
-from hepml.io._collection import Collection, JetIndex
+from hepml.io._collection import Collection, JetIndex, Padding
 from hepml.io._columns import Columns
 from hepml.io._files import Files, Location, locate
 from hepml.io._open import open_table
@@ -20,6 +20,7 @@ __all__ = [
     "JetIndex",
     "Layout",
     "Location",
+    "Padding",
     "ParticleStream",
     "count_entries",
     "iterate",

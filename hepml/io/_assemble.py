@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from hepml.data import hardest_places
 from hepml.io._binding import Bound, BoundCollection
 from hepml.io._columns import UNITS
 from hepml.io._conditions import decided
 from hepml.io._expressions import Expression
 from hepml.io._faults import Faults
 from hepml.io._momenta import fill_p4
+from hepml.io._places import passing, places_of
 from hepml.io._rows import Rows, offsets_of, particles_of
 from hepml.io._table import Column
 
@@ -19,15 +21,16 @@ def particles_table(
     bound: Bound,
     columns: Mapping[str, Column],
     levels: Sequence[Mapping[str, str]],
+    entries: Any,
     faults: Faults,
 ) -> tuple[Any, Any, Any]:
     """Momenta, features and offsets of all collections together, in their order in each set."""
-    unit = UNITS[bound.columns.unit]
     jets = None if bound.jets is None else offsets_of(columns[bound.jets])
     parts = []
     for part, level in zip(bound.parts, levels, strict=True):
         rows, offsets = particles_of(bound, part, columns, level, jets, faults)
-        parts.append(_momenta(part, columns, rows, offsets, unit, faults))
+        kept = places_of(bound, part, columns, rows, offsets, entries, faults)
+        parts.append(_momenta(bound, part, rows, offsets, kept, faults))
     channels = len(bound.columns.feature_names)
     if len(parts) == 1:
         p4, rows, offsets = parts[0]
@@ -51,46 +54,39 @@ def particles_table(
 
 
 def _momenta(
-    part: BoundCollection,
-    columns: Mapping[str, Column],
-    rows: Rows,
-    offsets: Any,
-    unit: float,
-    faults: Faults,
+    bound: Bound, part: BoundCollection, rows: Rows, offsets: Any, kept: Any, faults: Faults
 ) -> tuple[Any, Rows, Any]:
-    """The momenta of one collection, without padding and without what its cut removes."""
+    """The momenta of one collection, without padding and what its cut and its number remove."""
     coordinates = {name: rows.evaluate(e) for name, e in part.momentum.items()}
-    keep = None
-    names = [name for e in part.momentum.values() for name in e.names]
-    if part.index is None and any(columns[name].padded for name in names):
-        keep = _not_padding(part, coordinates, offsets)
     if part.cut is not None:
-        values = rows.evaluate(part.cut)
-        passed, open_ = decided(values)
-        bad = np.flatnonzero(open_ if keep is None else open_ & keep)
-        column = f"{part.cut.text!r} (cut on particles)"
-        _add(faults, bad, offsets, "cut not decided", column, "true or false", values[bad])
-        keep = passed if keep is None else keep & passed
-    if keep is not None:
-        before = np.concatenate([[0], np.cumsum(keep)])
-        offsets = before[offsets]
-        coordinates = {name: values[keep] for name, values in coordinates.items()}
-        rows.keep(keep)
+        passed = passing(
+            part.cut, "cut on particles", "cut not decided", rows, offsets, faults, kept
+        )
+        kept = passed if kept is None else kept & passed
+    if kept is not None:
+        coordinates, offsets = _only(kept, coordinates, rows, offsets)
+    if part.hardest is not None:
+        cartesian = "px" in coordinates
+        pt = np.hypot(coordinates["px"], coordinates["py"]) if cartesian else coordinates["pt"]
+        kept = hardest_places(pt, offsets, part.hardest)
+        coordinates, offsets = _only(kept, coordinates, rows, offsets)
+    if "pt" in coordinates:
+        pt = coordinates["pt"]
+        bad = np.flatnonzero(pt < 0)
+        column = repr(part.momentum["pt"].text)
+        faults.add_particles(bad, offsets, "negative pt", column, "zero or more", pt[bad])
     p4 = np.empty((rows.size, 4), np.float32)
-    fill_p4(p4, coordinates, unit)
+    fill_p4(p4, coordinates, UNITS[bound.columns.unit])
     return p4, rows, offsets
 
 
-def _not_padding(part: BoundCollection, coordinates: Mapping[str, Any], offsets: Any) -> Any:
-    """Which places of fixed arrays hold particles: all but the zeros at the end."""
-    # A constant such as the mass of the pion says nothing about padding.
-    stored = [coordinates[name] for name, e in part.momentum.items() if e.names]
-    filled = np.any([values != 0 for values in stored], axis=0)
-    length = filled.size // max(len(offsets) - 1, 1)
-    filled = filled.reshape(-1, max(length, 1))
-    # The last filled place, counted from the end; no filled place means a length of zero.
-    used = np.where(filled.any(axis=1), length - np.argmax(filled[:, ::-1], axis=1), 0)
-    return (np.arange(length) < used[:, None]).reshape(-1)
+def _only(
+    kept: Any, coordinates: Mapping[str, Any], rows: Rows, offsets: Any
+) -> tuple[dict[str, Any], Any]:
+    """Coordinates and offsets of the particles that a mask keeps; the rows forget the others."""
+    rows.keep(kept)
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return {name: values[kept] for name, values in coordinates.items()}, before[offsets]
 
 
 def _fill_features(features: Any, part: BoundCollection, rows: Rows, channels: int) -> None:
@@ -120,20 +116,24 @@ def _check_particles(
         column, values = _culprit(part, rows, bad)
         nan = np.isnan(p4[bad]).any(axis=1)
         for reason, chosen in (("NaN momentum", nan), ("infinite momentum", ~nan)):
-            _add(faults, bad[chosen], offsets, reason, column, "finite numbers", values[chosen])
+            faults.add_particles(
+                bad[chosen], offsets, reason, column, "finite numbers", values[chosen]
+            )
     if len(p4) and p4[:, 0].min() < 0:
         bad = np.flatnonzero(p4[:, 0] < 0)
         name = "E" if "E" in part.momentum else "energy"
         column = repr(part.momentum[name].text) if name in part.momentum else "momentum"
         expected = "energies of zero or more"
-        _add(faults, bad, offsets, "negative energy", column, expected, p4[bad, 0])
+        faults.add_particles(bad, offsets, "negative energy", column, expected, p4[bad, 0])
     if features.shape[1] and not _all_finite(features):
         for place, expression in part.features.items():
             bad = np.flatnonzero(~np.isfinite(features[:, place]))
             name = bound.columns.feature_names[place]
             column = f"{expression.text!r} (feature {name})"
             values = features[bad, place]
-            _add(faults, bad, offsets, "feature not finite", column, "finite numbers", values)
+            faults.add_particles(
+                bad, offsets, "feature not finite", column, "finite numbers", values
+            )
 
 
 def _culprit(part: BoundCollection, rows: Rows, bad: Any) -> tuple[str, Any]:
@@ -144,22 +144,6 @@ def _culprit(part: BoundCollection, rows: Rows, bad: Any) -> tuple[str, Any]:
             return repr(expression.text), values
     text = ", ".join(expression.text for expression in part.momentum.values())
     return f"({text})", np.full(len(bad), "a momentum beyond single precision")
-
-
-def _add(
-    faults: Faults,
-    particles: Any,
-    offsets: Any,
-    reason: str,
-    column: str,
-    expected: str,
-    values: Any,
-) -> None:
-    """Note the sets that hold these particles."""
-    sets, first = np.unique(np.searchsorted(offsets, particles, "right") - 1, return_index=True)
-    place = particles[first] - offsets[sets]
-    examples = [f"{v} in particle {p}" for v, p in zip(values[first], place, strict=True)]
-    faults.add(sets, reason, column, expected, examples)
 
 
 def labels_of(bound: Bound, sets: Rows, faults: Faults) -> Any:

@@ -13,6 +13,15 @@ from hepml.io._table import Table, missing_column
 
 
 @dataclass(frozen=True)
+class BoundPadding:
+    """What tells padding from particles: one of a fill value, a mask and a count."""
+
+    fill: float | None
+    mask: Expression | None
+    count: Expression | None
+
+
+@dataclass(frozen=True)
 class BoundCollection:
     """A collection whose expressions are parsed; features go with their place in the table."""
 
@@ -21,11 +30,15 @@ class BoundCollection:
     kind: int | None
     index: JetIndex | None
     cut: Expression | None
+    padding: BoundPadding | None
+    hardest: int | None
 
     @property
     def expressions(self) -> list[Expression]:
         """Everything that is computed for each particle; the momentum comes first."""
-        optional = [self.cut] if self.cut is not None else []
+        padding = self.padding
+        extra = (self.cut, *((padding.mask, padding.count) if padding is not None else ()))
+        optional = [expression for expression in extra if expression is not None]
         return [*self.momentum.values(), *self.features.values(), *optional]
 
 
@@ -114,7 +127,7 @@ def _bind_collection(
     optional: Callable[[str | None, str], Expression | None],
 ) -> BoundCollection:
     """Parse the expressions of one collection."""
-    index = part.index
+    index, padding = part.index, part.padding
     if index is not None:
         for name in ("jets", "jet", "particle"):
             optional(getattr(index, name), f"index.{name}")
@@ -126,6 +139,14 @@ def _bind_collection(
         kind=None if part.kind is None else places[part.kind],
         index=index,
         cut=optional(part.cut, "cut on particles"),
+        padding=None
+        if padding is None
+        else BoundPadding(
+            padding.fill,
+            optional(padding.mask, "padding.mask"),
+            optional(padding.count, "padding.count"),
+        ),
+        hardest=part.hardest,
     )
 
 

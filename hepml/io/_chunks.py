@@ -95,7 +95,9 @@ def read_chunk(
         columns = {name: take_entries(column, equal) for name, column in columns.items()}
         faults.numbers = rows
     sets = sets_of(bound, set_levels[0], columns, int(equal.sum()))
-    p4, features, offsets = particles_table(bound, columns, [level for level, _ in levels], faults)
+    particle_levels = [level for level, _ in levels]
+    numbers = np.arange(start, stop)[equal]
+    p4, features, offsets = particles_table(bound, columns, particle_levels, numbers, faults)
     labels = labels_of(bound, sets, faults)
     weights = numbers_of({"weights": bound.weights} if bound.weights else {}, sets, faults)
     weights = None if weights is None else weights[:, 0]

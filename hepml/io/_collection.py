@@ -40,6 +40,58 @@ class JetIndex:
                 check_text(getattr(self, name), f"JetIndex.{name}")
 
 
+@dataclass(frozen=True, eq=False)
+class Padding:
+    """What stands in the places of fixed arrays that hold no particle, where it is not zero.
+
+    Parameters
+    ----------
+    fill
+        The number with which the momenta are padded, such as -999 or nan: a place is padding if
+        each stored column of the momentum holds it, or zero beside it, from there to the end.
+    mask
+        Instead, an expression that is true for the places that hold particles, such as ``valid``.
+    count
+        Instead, an expression for the number of particles of the set, which come first.
+
+    Raises
+    ------
+    InputError
+        If not exactly one of the three is given.
+    """
+
+    fill: float | int | None = None
+    mask: str | None = None
+    count: str | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("fill", "mask", "count") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise InputError(
+                "Padding",
+                expected="one of fill, mask and count",
+                got=" and ".join(given) or "none",
+                fix="write {'fill': -999}, {'mask': 'valid'} or {'count': 'n_particles'}",
+            )
+        if self.fill is None:
+            check_text(getattr(self, given[0]), f"Padding.{given[0]}")
+            return
+        try:
+            fill = float(self.fill)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                "Padding.fill", expected="a number", got=repr(self.fill), fix="write -999 or nan"
+            ) from error
+        object.__setattr__(self, "fill", fill)
+
+    # NaN is not equal to itself, but this padding is.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Padding) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+
 @dataclass(frozen=True)
 class Collection:
     """One kind of particle: the columns of its momenta and features.
@@ -61,6 +113,14 @@ class Collection:
         set, or a fixed array padded with zeros.
     cut
         An expression that is true for the particles to keep.
+    padding
+        What stands in the places of fixed arrays that hold no particle. Without it, a place is
+        padding if all columns that the momentum is computed from (but for a mass of its own) are
+        zero there and from there to the end of the array; other numbers that look like padding
+        are an error.
+    hardest
+        Keep so many particles of this collection in each set, those with the largest transverse
+        momenta, in the order of the file; of equal ones the first.
     """
 
     momentum: Mapping[str, str]
@@ -68,6 +128,8 @@ class Collection:
     kind: str | None = None
     index: JetIndex | None = None
     cut: str | None = None
+    padding: Padding | None = None
+    hardest: int | None = None
 
     def __post_init__(self) -> None:
         momentum = check_texts(self.momentum, "Collection.momentum")
@@ -91,3 +153,25 @@ class Collection:
             )
         if self.cut is not None:
             check_text(self.cut, "Collection.cut")
+        if self.padding is not None and not isinstance(self.padding, Padding):
+            raise InputError(
+                "Collection.padding",
+                expected="a Padding",
+                got=repr(self.padding),
+                fix="pass Padding(fill=-999), Padding(mask='valid') or Padding(count='n')",
+            )
+        if self.padding is not None and self.padding.count is not None and self.index is not None:
+            raise InputError(
+                "Collection.padding",
+                expected="a fill value or a mask, where an index divides the particles into jets",
+                got=f"the count {self.padding.count!r}",
+                fix="name a mask",
+            )
+        number = isinstance(self.hardest, int) and not isinstance(self.hardest, bool)
+        if self.hardest is not None and not (number and self.hardest > 0):
+            raise InputError(
+                "Collection.hardest",
+                expected="a number of particles, one or more",
+                got=repr(self.hardest),
+                fix="leave it out to keep all particles",
+            )

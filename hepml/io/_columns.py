@@ -1,11 +1,12 @@
 """Columns: which branches of a file hold momenta, features, labels and weights."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from hepml.errors import InputError
-from hepml.io._collection import Collection, JetIndex
+from hepml.io._collection import Collection, JetIndex, Padding
 from hepml.io._expressions import check_text, check_texts
 from hepml.io._plain import known_keys, numbers_as_text, plain_of
 
@@ -215,6 +216,16 @@ def _collection(plain: Mapping[str, Any]) -> Collection:
         )
     if values.get("index") is not None:
         values["index"] = JetIndex(**known_keys(JetIndex, values["index"]))
+    # These are numbers, not expressions; what is none is left for the classes to refuse.
+    if values.get("padding") is not None:
+        padding = dict(known_keys(Padding, values["padding"]))
+        if isinstance(padding.get("fill"), str):
+            with suppress(ValueError):
+                padding["fill"] = float(padding["fill"])
+        values["padding"] = Padding(**padding)
+    if isinstance(values.get("hardest"), str):
+        with suppress(ValueError):
+            values["hardest"] = int(values["hardest"])
     return Collection(**values)
 
 

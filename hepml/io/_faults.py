@@ -32,6 +32,15 @@ class Faults:
             rows = np.asarray(rows) if self.numbers is None else self.numbers[rows]
             self._found.append(_Fault(rows, reason, column, expected, examples))
 
+    def add_particles(
+        self, particles: Any, offsets: Any, reason: str, column: str, expected: str, values: Any
+    ) -> None:
+        """Note the sets that hold some particles, with the first of these in each."""
+        sets, first = np.unique(np.searchsorted(offsets, particles, "right") - 1, return_index=True)
+        place = particles[first] - offsets[sets]
+        examples = [f"{v} in particle {p}" for v, p in zip(values[first], place, strict=True)]
+        self.add(sets, reason, column, expected, examples)
+
     def __bool__(self) -> bool:
         return bool(self._found)
 

@@ -54,8 +54,10 @@ class Rows:
 
     def operand(self, name: str) -> Any:
         """One number for each thing, not to be written to: other expressions read the column."""
-        values = self.columns[name].values.reshape(-1)
-        level = self.levels[name]
+        return self.at(self.columns[name].values.reshape(-1), self.levels[name])
+
+    def at(self, values: Any, level: str) -> Any:
+        """The value for each thing, of values that are listed at a level."""
         if level not in self._cache:
             function = self._rows[level]
             rows = None if function is None else function()
@@ -100,7 +102,7 @@ def particles_of(
     """The particles of one collection, set by set, and the offsets of the sets."""
     if part.index is not None:
         return _indexed(bound, part, columns, levels, set_bounds, faults)
-    offsets = offsets_of(columns[_reference(bound, part, columns)])
+    offsets = offsets_of(columns[reference_of(bound, part, columns)])
     size = int(offsets[-1])
 
     def entry() -> Any:
@@ -137,7 +139,7 @@ def _indexed(
     )
     particle = None
     if part.index.particle is not None:
-        bounds = offsets_of(columns[_reference(bound, part, columns)])
+        bounds = offsets_of(columns[reference_of(bound, part, columns)])
         number = columns[part.index.particle].values.reshape(-1).astype(np.int64)
         valid = (number >= 0) & (number < np.diff(bounds)[entry])
         wrong = np.flatnonzero(inside & ~valid)
@@ -177,7 +179,7 @@ def levels_of(
     """
     names = [name for e in part.expressions for name in e.names]
     if part.index is None:
-        return _levels(columns, names, {PARTICLE: _reference(bound, part, columns)})
+        return _levels(columns, names, {PARTICLE: reference_of(bound, part, columns)})
     for name in (part.index.jet, part.index.particle):
         if name is not None and columns[name].per_entry:
             raise ColumnError(
@@ -188,7 +190,7 @@ def levels_of(
             )
     references = {SET: part.index.jets, LINK: part.index.jet}
     if part.index.particle is not None:
-        references[PARTICLE] = _reference(bound, part, columns)
+        references[PARTICLE] = reference_of(bound, part, columns)
     levels, unequal = _levels(columns, names, references)
     if part.index.particle is not None:
         pair = {LINK: part.index.jet}
@@ -258,8 +260,14 @@ def offsets_of(column: Column) -> Any:
     return np.arange(entries + 1, dtype=np.int64) * length
 
 
-def _reference(bound: Bound, part: BoundCollection, columns: Columns) -> str:
-    """The column of the momentum whose lists are the particles."""
+def reference_of(bound: Bound, part: BoundCollection, columns: Columns) -> str:
+    """The column of the momentum whose lists are the particles.
+
+    Raises
+    ------
+    ColumnError
+        If no column of the momentum holds lists.
+    """
     for expression in part.momentum.values():
         for name in expression.names:
             if not columns[name].per_entry:

@@ -326,3 +326,89 @@ class TestFromAwkward:
             ParticleSet.from_awkward(jets(**columns))
         with pytest.raises(InputError, match=r"labels: .* shape \(3,\) on cpu, got torch.int64"):
             ParticleSet.from_awkward(jets(**PTETAPHIM), labels=[0, 1])
+
+
+FILLED = np.arange(4) < np.array([[2], [4], [0], [1]])
+
+
+class TestFixedArrays:
+    """What fixed arrays lose at their ends is what files lose; jagged arrays keep everything."""
+
+    def fixed(self, fill=0.0, mass=0.0, **more):
+        columns = {name: np.where(FILLED, 2.0, fill) for name in ("pt", "eta", "phi")}
+        columns |= {"mass": np.where(FILLED, 0.1, mass)} | more
+        return ak.zip({k: ak.from_numpy(v) for k, v in columns.items()}, depth_limit=2)
+
+    @pytest.mark.parametrize("mass", [0.0, 0.14])
+    def test_padding_is_left_out(self, mass):
+        array = self.fixed(mass=mass, charge=np.where(FILLED, 1, -7))
+        for each in (array, array[[0, 1, 2, 3]], ak.to_packed(array)):
+            particles = ParticleSet.from_awkward(each, ["charge"])
+            assert particles.counts.tolist() == [2, 4, 0, 1]
+            assert particles.features.flatten().tolist() == [1] * 7
+        assert ParticleSet.from_awkward(array[:0]).counts.tolist() == []
+        assert ParticleSet.from_awkward(array[:, :0]).counts.tolist() == [0, 0, 0, 0]
+
+    def test_cartesian_momenta(self):
+        columns = {name: np.where(FILLED, 2.0, 0.0) for name in ("E", "px", "py", "pz")}
+        array = ak.zip({k: ak.from_numpy(v) for k, v in columns.items()}, depth_limit=2)
+        assert ParticleSet.from_awkward(array).counts.tolist() == [2, 4, 0, 1]
+
+    def test_names_of_points(self):
+        columns = {name: np.where(FILLED, 2.0, 0.0) for name in "xyzt"}
+        array = ak.zip({k: ak.from_numpy(v) for k, v in columns.items()}, depth_limit=2)
+        assert ParticleSet.from_awkward(array).counts.tolist() == [2, 4, 0, 1]
+
+    def test_zeros_in_jagged_arrays_are_particles(self):
+        array = ak.from_regular(self.fixed())
+        assert ParticleSet.from_awkward(array).counts.tolist() == [4, 4, 4, 4]
+
+    @pytest.mark.parametrize("fill", [-1.0, -999.0, np.nan])
+    def test_other_padding_is_refused(self, fill):
+        message = rf"momenta: expected zeros .*, got {fill:g} in the last place of set 0, which"
+        with pytest.raises(InputError, match=message):
+            ParticleSet.from_awkward(self.fixed(fill))
+        kept = ak.from_regular(self.fixed(fill))
+        assert ParticleSet.from_awkward(kept[kept.pt > 0]).counts.tolist() == [2, 4, 0, 1]
+
+
+RECORDS = ak.contents.RecordArray(
+    [ak.contents.NumpyArray(np.ones(10)) for _ in range(4)], ["pt", "eta", "phi", "mass"]
+)
+
+
+def by_bounds(bounds):
+    return ak.contents.ListOffsetArray(ak.index.Index64(np.array(bounds)), RECORDS)
+
+
+def by_starts(starts, stops):
+    bounds = (ak.index.Index64(np.array(each)) for each in (starts, stops))
+    return ak.contents.ListArray(*bounds, RECORDS)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        # Every difference of neighbours is positive in int64, where they overflow.
+        by_bounds([0, 10**9, 2**63 - 1, -2, 10]),
+        by_bounds([0, 5, 3, 10]),
+        by_bounds([-3, 5, 10]),
+        by_bounds([0, 5, 100]),
+        by_bounds([0, 2**62]),
+        by_bounds([-(2**63), 0, 10]),
+        by_starts([0, 5], [5, 100]),
+        by_starts([-1, 5], [5, 10]),
+        by_starts([0, 0], [2**62, 1]),
+        by_starts([0, 0], [2**35, 1]),
+        by_starts([5, 5], [3, 10]),
+    ],
+)
+def test_damaged_bounds_are_refused(layout):
+    with pytest.raises(InputError, match=r"offsets: expected bounds|momenta: expected an awkward"):
+        ParticleSet.from_awkward(ak.Array(layout))
+
+
+def test_records_of_lists_are_refused():
+    array = ak.Array({name: np.ones((3, 4)) for name in ("pt", "eta", "phi", "mass")})
+    with pytest.raises(InputError, match=r"momenta: expected an awkward array .* got 3 \* {"):
+        ParticleSet.from_awkward(array)

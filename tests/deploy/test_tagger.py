@@ -131,6 +131,18 @@ def test_regular_arrays_are_jagged_ones_of_equal_lengths(tagger):
     assert_same(tagger(ak.to_regular(jets)).top, expected_top(jets))
 
 
+def test_fixed_arrays_are_scored_without_their_padding(tagger):
+    """As files are: the same jets have the same scores whichever way they come."""
+    filled = np.arange(4) < np.array([[2], [4], [0], [1]])
+    random = np.random.default_rng(0)
+    names = ("pt", "eta", "phi", "mass", *tagger.feature_names)
+    table = {name: np.where(filled, random.uniform(1, 2, filled.shape), 0) for name in names}
+    padded = ak.zip({name: ak.from_numpy(column) for name, column in table.items()})
+    jagged = ak.from_regular(padded)
+    assert ak.num(jagged[jagged.pt > 0]).tolist() == [2, 4, 0, 1]
+    assert ak.array_equal(tagger(padded), tagger(jagged[jagged.pt > 0]))
+
+
 def test_a_jet_without_particles_has_the_score_of_the_empty_set(tagger):
     assert tagger(particles([0])).to_list() == [{"qcd": 0.5, "top": 0.5}]
 

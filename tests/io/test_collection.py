@@ -3,7 +3,7 @@
 import pytest
 
 from hepml.errors import InputError
-from hepml.io import Collection, JetIndex
+from hepml.io import Collection, JetIndex, Padding
 
 CARTESIAN = {"E": "e", "px": "x", "py": "y", "pz": "z"}
 
@@ -36,6 +36,18 @@ def test_collections_are_values():
         (lambda: Collection(CARTESIAN, {"q": "c"}, kind="q"), "a name that no feature"),
         (lambda: Collection(CARTESIAN, cut="a and b"), "expression 'a and b'"),
         (lambda: JetIndex("", "b"), r"JetIndex\.jets"),
+        (lambda: Padding(), "Padding: expected one of fill, mask and count, got none"),
+        (lambda: Padding(fill=0, count="n"), "got fill and count"),
+        (lambda: Padding(fill="-"), "Padding.fill: expected a number, got '-'"),
+        (lambda: Padding(mask=""), "Padding.mask"),
+        (lambda: Collection(CARTESIAN, padding=-999), "Collection.padding: expected a Padding"),
+        (
+            lambda: Collection(CARTESIAN, index=JetIndex("a", "b"), padding=Padding(count="n")),
+            "Collection.padding: expected a fill value or a mask",
+        ),
+        (lambda: Collection(CARTESIAN, hardest=0), "Collection.hardest: expected a number of par"),
+        (lambda: Collection(CARTESIAN, hardest=True), "Collection.hardest: .* got True"),
+        (lambda: Collection(CARTESIAN, hardest=12.5), "Collection.hardest: .* got 12.5"),
     ],
 )
 @pytest.mark.usefixtures("unchecked_types")

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from hepml.errors import InputError
-from hepml.io import PRESETS, Collection, Columns, JetIndex
+from hepml.io import PRESETS, Collection, Columns, JetIndex, Padding
 
 CARTESIAN = {"E": "e", "px": "x", "py": "y", "pz": "z"}
 POLAR = {"pt": "a", "eta": "b", "phi": "c", "mass": "0.14"}
@@ -27,11 +27,18 @@ INDEXED = Columns(
     label="flavour",
     classes=("a", "b", "c"),
 )
+PADDED = Columns(
+    [Collection(CARTESIAN, padding=Padding(fill=fill), hardest=12) for fill in (-999, 0)]
+    + [
+        Collection(POLAR, padding=Padding(mask="valid")),
+        Collection(POLAR, padding=Padding(count="n")),
+    ]
+)
 BY_FILE = Columns(Collection(CARTESIAN), class_files={"qcd": "*qcd*", "top": "*top*"})
 
 
 @pytest.mark.parametrize(
-    "columns", [FULL, INDEXED, BY_FILE, *PRESETS.values()], ids=lambda c: str(c.tree)
+    "columns", [FULL, INDEXED, PADDED, BY_FILE, *PRESETS.values()], ids=lambda c: str(c.tree)
 )
 def test_plain_values_bring_the_columns_back(columns):
     plain = columns.to_dict()
@@ -41,6 +48,13 @@ def test_plain_values_bring_the_columns_back(columns):
     assert Columns.from_dict(yaml.safe_load(yaml.safe_dump(plain, sort_keys=False))).to_dict() == (
         plain
     )
+
+
+def test_nan_is_a_fill_value_like_others():
+    columns = Columns(Collection(CARTESIAN, padding=Padding(fill=float("nan"))))
+    plain = yaml.safe_load(yaml.safe_dump(columns.to_dict()))
+    assert Columns.from_dict(plain) == columns != Columns(Collection(CARTESIAN))
+    assert hash(Padding(fill=float("nan"))) == hash(columns.collections[0].padding)
 
 
 def test_names_of_features_are_a_union_and_kinds_come_last():

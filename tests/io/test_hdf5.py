@@ -77,7 +77,7 @@ def test_reads_what_pandas_wrote(frame, tmp_path, library):
 
 @pytest.mark.parametrize("alone", [True, False], ids=["data column", "block"])
 def test_a_column_of_text_is_refused(frame, tmp_path, alone):
-    frame["kind"] = np.where(frame["is_signal_new"], "top", "qcd")
+    frame = frame.assign(kind=np.where(frame["is_signal_new"], "top", "qcd"))
     path = str(write(frame, tmp_path / "a.h5", data_columns=["kind"] if alone else None))
     columns = COLUMNS.replace(label=None, classes={"qcd": "kind", "top": "is_signal_new"})
     message = r"a.h5:table, column 'kind': expected numbers, got values of type bytes24"

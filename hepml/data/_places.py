@@ -1,0 +1,127 @@
+"""Which places of fixed arrays hold particles, and which particles of each set are the hardest."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int64, Shaped
+
+
+class OtherPadding(NamedTuple):
+    """A set at whose end stands what looks like padding other than zeros, and its value."""
+
+    set: int
+    value: float
+
+
+def particle_places(
+    stored: Sequence[Shaped[np.ndarray, " places"]],
+    offsets: Int64[np.ndarray, " bounds"],
+    fill: float = 0.0,
+) -> Bool[np.ndarray, " places"]:
+    """Which places of fixed arrays hold particles: all but the padding at the end of each set.
+
+    A place is padding if every stored column holds the fill value there and at every later place of
+    its set; where the fill value is not zero, some of the columns may hold zero beside it.
+
+    Parameters
+    ----------
+    stored
+        The columns that the momenta are computed from, as they are stored, set after set. What is
+        computed of them may differ from zero where nothing is stored: ``eta`` as the sum of the
+        jet's and a difference, or an energy with a constant mass.
+    offsets
+        Bounds of the sets.
+    fill
+        The number that stands in padded places; NaN is one.
+
+    Examples
+    --------
+    >>> pt = np.array([5., 0., 3., 0., 0., 0., 0., 0.])
+    >>> particle_places([pt], np.array([0, 4, 8])).tolist()
+    [True, True, True, False, False, False, False, False]
+    """
+    zero = fill == 0
+    present: Any = stored[0] != 0 if zero else _differs(stored[0], fill)
+    for column in stored[1:]:
+        present |= column != 0 if zero else _differs(column, fill)
+    if not zero:
+        # Zeros alone are momenta of zero: this file pads with something else.
+        present |= ~np.any([_equals(column, fill) for column in stored], axis=0)
+    # The last place that is present in each set, or the one before the set.
+    places = np.flatnonzero(present)
+    before = np.searchsorted(places, offsets[1:])
+    last = np.concatenate([[-1], places])[before]
+    ends = np.maximum(last + 1, offsets[:-1])
+    runs = np.stack([ends - offsets[:-1], offsets[1:] - ends], axis=1).reshape(-1)
+    return np.repeat(np.arange(len(runs)) % 2 == 0, runs)
+
+
+def other_padding(
+    stored: Sequence[Shaped[np.ndarray, " places"]],
+    offsets: Int64[np.ndarray, " bounds"],
+    pt: Shaped[np.ndarray, " places"] | None = None,
+) -> OtherPadding | None:
+    """The first set whose last place looks like padding that is not zero, if there is one.
+
+    That is a place where every stored column is NaN or zero, or one negative number or zero; or
+    where the transverse momentum is negative.
+
+    Parameters
+    ----------
+    stored, offsets
+        As in :func:`particle_places`.
+    pt
+        The transverse momenta, where they are a coordinate.
+    """
+    sets = np.flatnonzero(offsets[1:] > offsets[:-1])
+    places = offsets[1:][sets] - 1
+    at_end = np.array([column[places] for column in stored], np.float64)
+    lowest = np.fmin.reduce(at_end, axis=0)
+    empty = np.isnan(at_end) | (at_end == 0)
+    suspect = empty.all(axis=0) & (at_end != 0).any(axis=0)
+    suspect |= (lowest < 0) & ((at_end == lowest) | (at_end == 0)).all(axis=0)
+    value = np.where(np.isnan(at_end).any(axis=0), np.nan, lowest)
+    if pt is not None:
+        value = np.where(suspect, value, pt[places])
+        suspect |= pt[places] < 0
+    found = np.flatnonzero(suspect)
+    return OtherPadding(int(sets[found[0]]), float(value[found[0]])) if len(found) else None
+
+
+def hardest_places(
+    pt: Shaped[np.ndarray, " particles"], offsets: Int64[np.ndarray, " bounds"], number: int
+) -> Bool[np.ndarray, " particles"]:
+    """Which particles are among so many of their set with the largest transverse momenta.
+
+    Of equal ones the first are taken. NaN counts as the largest, so that it is found later.
+
+    Examples
+    --------
+    >>> hardest_places(np.array([1., 3., 2., 3., 5.]), np.array([0, 4, 5]), 2).tolist()
+    [False, True, False, True, True]
+    """
+    counts = np.diff(offsets)
+    mask = np.ones(len(pt), bool)
+    # Most sets are short: only the others are sorted.
+    counts_of_long = counts[counts > number]
+    rows = np.flatnonzero(np.repeat(counts > number, counts))
+    if len(rows):
+        falling = -np.where(np.isnan(pt[rows]), np.inf, pt[rows])
+        order = np.lexsort((falling, np.repeat(np.arange(len(counts_of_long)), counts_of_long)))
+        starts = np.cumsum(counts_of_long) - counts_of_long
+        rank = np.arange(len(rows)) - np.repeat(starts, counts_of_long)
+        mask[rows[order[rank >= number]]] = False
+    return mask
+
+
+def _equals(values: Any, fill: float) -> Any:
+    """Where values are the fill value in the precision in which they are stored."""
+    if np.isnan(fill):
+        return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+    return values == (values.dtype.type(fill) if values.dtype.kind == "f" else fill)
+
+
+def _differs(values: Any, fill: float) -> Any:
+    """Where values are neither the fill value nor zero."""
+    return ~_equals(values, fill) & (values != 0)

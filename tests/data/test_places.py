@@ -1,0 +1,112 @@
+"""Padding at the end of fixed arrays, and the hardest particles: loops over sets are the oracle."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hepml.data import hardest_places, other_padding, particle_places
+
+NAN = math.nan
+
+
+def offsets_of(counts):
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+
+
+def by_hand(rows, fill):
+    """Cut from the end while every number is the fill value (or zero beside it)."""
+    masks = []
+    for row in rows:
+        kept = len(row)
+        while kept and all(v == 0 or v == fill or v != v for v in row[kept - 1]):
+            if fill != 0 and not any(v == fill or v != v for v in row[kept - 1]):
+                break
+            kept -= 1
+        masks += [place < kept for place in range(len(row))]
+    return masks
+
+
+@pytest.mark.parametrize("fill", [0.0, -1.0, NAN])
+@given(counts=st.lists(st.integers(0, 4), max_size=5), seed=st.integers(0, 99))
+def test_places_agree_with_a_loop(fill, counts, seed):
+    random = np.random.default_rng(seed)
+    values = random.choice([0.0, 3.0, fill, fill], (sum(counts), 2)).astype(np.float32)
+    if fill == 0:
+        assert not np.isnan(values).any()
+    offsets = offsets_of(counts)
+    rows = [values[a:b] for a, b in pairwise(offsets)]
+    mask = particle_places(list(values.T), offsets, fill)
+    assert mask.tolist() == by_hand(rows, fill)
+
+
+def test_what_is_zero_in_one_column_is_no_padding():
+    pt, eta = np.array([5.0, 0.0, 0.0]), np.array([0.0, 0.3, 0.0])
+    assert particle_places([pt, eta], offsets_of([3])).tolist() == [True, True, False]
+
+
+def test_the_fill_value_is_compared_in_the_precision_of_the_column():
+    pt = np.array([5.0, -0.1, -0.1], np.float32)
+    assert particle_places([pt], offsets_of([3]), -0.1).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("fill", [-1.0, -999.0])
+def test_integers_take_a_fill_value(fill):
+    pt = np.array([5, fill, 3, fill, fill], np.int32)
+    assert particle_places([pt], offsets_of([5]), fill).tolist() == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("pt", "eta", "expected"),
+    [
+        ([5, 4, -1], [1, 2, -1], (0, -1)),
+        ([5, 4, -1], [1, 2, 0], (0, -1)),
+        ([5, 4, -1], [1, 2, -999], (0, -1)),
+        ([5, 4, -999], [1, 2, -999], (0, -999)),
+        ([5, 4, NAN], [1, 2, NAN], (0, NAN)),
+        ([5, 4, NAN], [1, 2, 0], (0, NAN)),
+        # A bad particle, not padding: it is found where momenta are checked.
+        ([5, 4, NAN], [1, 2, 0.5], None),
+        ([5, -1, 4], [1, -1, 2], None),
+        ([5, 4, 3], [-1, -2, -3], None),
+        ([5, 4, 0], [1, 2, 0], None),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 2], ids=["first", "after others"])
+def test_what_looks_like_other_padding(pt, eta, expected, before):
+    offsets = offsets_of([1] * before + [0] * before + [3])
+    pt, eta = ([1.0] * before + column for column in (pt, eta))
+    found = other_padding([np.array(pt), np.array(eta)], offsets, np.array(pt))
+    if expected is None:
+        assert found is None
+    else:
+        assert found.set == 2 * before
+        np.testing.assert_equal(found.value, expected[1])
+
+
+def test_nothing_looks_like_padding_in_nothing():
+    assert other_padding([np.zeros(0)], np.array([0, 0]), np.zeros(0)) is None
+
+
+@given(
+    counts=st.lists(st.integers(0, 6), max_size=5),
+    number=st.integers(1, 4),
+    seed=st.integers(0, 99),
+)
+def test_the_hardest_of_each_set_agree_with_sorted(counts, number, seed):
+    pt = np.random.default_rng(seed).integers(0, 4, sum(counts)).astype(np.float32)
+    offsets = offsets_of(counts)
+    expected = []
+    for start, stop in pairwise(offsets):
+        # sorted is stable: of equal ones the first come first.
+        chosen = sorted(range(start, stop), key=lambda i: -pt[i])[:number]
+        expected += [i in chosen for i in range(start, stop)]
+    assert hardest_places(pt, offsets, number).tolist() == expected
+
+
+def test_nan_is_among_the_hardest():
+    mask = hardest_places(np.array([5.0, NAN, 9.0]), offsets_of([3]), 2)
+    assert mask.tolist() == [False, True, True]

@@ -183,7 +183,7 @@ def require_free(path: str | os.PathLike[str], *, overwrite: bool) -> None:
             got="a file that exists",
             fix="choose another name, or pass overwrite=True (--overwrite)",
         )
-    _require_folder(path.parent)
+    require_folder(path.parent)
 
 
 def require_free_folder(
@@ -216,11 +216,17 @@ def require_free_folder(
             got=f"{found}, which exists",
             fix="choose another folder, or pass overwrite=True (--overwrite)",
         )
-    _require_folder(Path(folder))
+    require_folder(Path(folder))
 
 
-def _require_folder(folder: Path) -> None:
-    """Refuse a folder in which no file can be made."""
+def require_folder(folder: Path) -> None:
+    """Refuse, before any work, a folder in which no file can be made.
+
+    Raises
+    ------
+    FileError
+        If it is a file, or can be neither made nor written.
+    """
     there = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
     if not there.is_dir():
         raise FileError(
@@ -317,7 +323,7 @@ def whole_folder(path: str | os.PathLike[str], last: str) -> Iterator[Path]:
         If something cannot be written, also in the block.
     """
     path = Path(path)
-    _require_folder(path)
+    require_folder(path)
     with writing(f"output {path}", "a folder that can be written"), cleaned_up():
         # A folder that exists may be a link, or a file system of its own.
         part = (path if path.is_dir() else path.parent) / _unique(path.name)

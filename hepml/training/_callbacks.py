@@ -3,7 +3,9 @@
 import csv
 import sys
 import time
-from collections.abc import Sized
+import warnings
+from collections.abc import Iterator, Sized
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from lightning.fabric.plugins.io import CheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from hepml.outputs import whole_file
+from hepml.outputs import raise_again, whole_file
 from hepml.training._checkpoint import read_checkpoint, write_checkpoint
 
 FIGURES = ("train_loss", "val_loss", "val_accuracy", "val_auc")
@@ -62,6 +64,21 @@ class SeedEachEpoch(Callback):
         """Seed torch from the seed, the epoch and the rank."""
         words = [self.seed, trainer.current_epoch, trainer.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0]))
+
+
+class RaiseAgain(Callback):
+    """Stop at the next batch, if a signal came whose exception was dropped.
+
+    So does Python where workers that read are forked.
+    """
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Ask before a batch is learned."""
+        raise_again()
+
+    def on_validation_batch_start(self, *_: Any) -> None:
+        """Ask before a batch is validated."""
+        raise_again()
 
 
 class EpochCheckpoints(Checkpoint):
@@ -130,10 +147,17 @@ class EpochTable(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Keep the rows of the epochs that are in the checkpoint."""
-        if trainer.current_epoch and self.path.exists():
-            with open(self.path, newline="") as file:
-                rows = csv.DictReader(file)
-                self._rows = [r for r in rows if int(r["epoch"]) <= trainer.current_epoch]
+        finished = trainer.current_epoch
+        if finished and trainer.is_global_zero:
+            rows = {int(row["epoch"]): row for row in _rows(self.path)}
+            self._rows = [rows[epoch] for epoch in range(1, finished + 1) if epoch in rows]
+            if len(self._rows) < finished:
+                warnings.warn(
+                    f"{self.path} is damaged: it goes on without {finished - len(self._rows)} of "
+                    f"the {finished} epochs that are finished",
+                    UserWarning,
+                    stacklevel=2,
+                )
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Start the clock."""
@@ -181,3 +205,15 @@ class EpochTable(Callback):
             table = csv.DictWriter(file, fieldnames=list(self._rows[-1]), extrasaction="ignore")
             table.writeheader()
             table.writerows(self._rows)
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a table that have a number in every place, whatever else a damaged one holds."""
+    # A file that is gone, a NUL in a line.
+    with suppress(OSError, csv.Error), open(path, newline="", errors="replace") as file:
+        for row in csv.DictReader(file):
+            with suppress(KeyError, TypeError, ValueError):
+                int(row["epoch"])
+                for number in row.values():
+                    float(number)
+                yield row

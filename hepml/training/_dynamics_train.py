@@ -260,29 +260,31 @@ def _fit(
     ]
     with quiet_lightning():
         trainer = make_trainer({**options, "devices": 1, "validation": True}, callbacks)
-        last = folder.last if resume and folder.last.exists() else None
-        if last is not None:
-            _finished_epochs(folder, {**options, "learned_from": task.info.run["learned_from"]})
-        if overwrite:
-            folder.remove()
-        if last is None:
-            folder.write_config({k: v for k, v in options.items() if v is not None})
-        if progress:
-            parameters = sum(p.numel() for p in task.model.parameters())
-            print(
-                f"{options['network']} with {parameters:,} parameters; {task.starts:,} states to "
-                f"learn from, {len(task.test_q):,} to test with",
-                file=sys.stderr,
-                flush=True,
+        with folder.alone(), interruptible(folder, options["network"]):
+            last = folder.last if resume and folder.last.exists() else None
+            if last is not None:
+                _finished_epochs(folder, {**options, "learned_from": task.info.run["learned_from"]})
+            if overwrite:
+                folder.remove()
+            elif not resume:
+                folder.check_free()
+            if last is None:
+                folder.write_config({k: v for k, v in options.items() if v is not None})
+            if progress:
+                parameters = sum(p.numel() for p in task.model.parameters())
+                print(
+                    f"{options['network']} with {parameters:,} parameters; {task.starts:,} states "
+                    f"to learn from, {len(task.test_q):,} to test with",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            batches = StateBatches(
+                task.starts,
+                options["batch_size"],
+                options["steps"],
+                options["seed"],
+                lambda: trainer.current_epoch,
             )
-        batches = StateBatches(
-            task.starts,
-            options["batch_size"],
-            options["steps"],
-            options["seed"],
-            lambda: trainer.current_epoch,
-        )
-        with interruptible(folder, options["network"]):
             tests: Any = torch.arange(len(task.test_q)).split(  # type: ignore[no-untyped-call]
                 _TESTED_TOGETHER
             )

@@ -50,19 +50,22 @@ def fit(
     ]
     with quiet_lightning():
         trainer = make_trainer(options, callbacks)
-        last = folder.last if resume and folder.last.exists() else None
-        finished = 0 if last is None else _finished_epochs(folder, options)
-        if first_rank():
-            if overwrite:
-                folder.remove()
-            if resume and last is None and progress:
-                text = f"nothing to resume in {folder.path}: begins anew"
-                print(text, file=sys.stderr, flush=True)
-            if last is None:
-                folder.write_config(options)
-            if progress:
-                print(_opening(task, columns, data, finished), file=sys.stderr, flush=True)
-        with interruptible(folder, options["network"]):
+        with folder.alone(), interruptible(folder, options["network"]):
+            last = folder.last if resume and folder.last.exists() else None
+            finished = 0 if last is None else _finished_epochs(folder, options)
+            if first_rank():
+                if overwrite:
+                    folder.remove()
+                elif not resume:
+                    # Another run may have begun since this one was asked for.
+                    folder.check_free()
+                if resume and last is None and progress:
+                    text = f"nothing to resume in {folder.path}: begins anew"
+                    print(text, file=sys.stderr, flush=True)
+                if last is None:
+                    folder.write_config(options)
+                if progress:
+                    print(_opening(task, columns, data, finished), file=sys.stderr, flush=True)
             trainer.fit(task, data, ckpt_path=last)
     return checkpoints.best
 

@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import yaml
 
 from hepml.errors import FileError, InputError
-from hepml.outputs import whole_file
+from hepml.outputs import locked, remove_parts, require_folder, whole_file, writing
 from hepml.training._network import is_importable
 
 
@@ -84,12 +85,9 @@ class RunFolder:
         Raises
         ------
         FileError
-            If the folder holds a run, or is a file.
+            If the folder holds a run, or cannot be written.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise FileError(
-                f"output {self.path}", expected="a folder", got="a file", fix="choose another name"
-            )
+        require_folder(self.path)
         if self.contents:
             raise FileError(
                 f"output {self.path}",
@@ -98,6 +96,30 @@ class RunFolder:
                 fix="resume goes on with that run, overwrite removes it (--resume, --overwrite); "
                 "or choose another folder",
             )
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other runs out of the folder while this one writes.
+
+        Raises
+        ------
+        FileError
+            If another run writes to it, with its host and process; or if it cannot be written.
+        """
+        if not first_rank():
+            yield
+            return
+        with writing(f"output {self.path}", "a folder that can be written"):
+            self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked(self.path / ".lock", what=f"output {self.path}"):
+                for folder in (self.path, self.checkpoints):
+                    remove_parts(folder)
+                yield
+        finally:
+            with suppress(OSError):
+                # Nothing was written.
+                self.path.rmdir()
 
     def check_same(self, options: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> None:
         """Refuse to resume a run with other options than it began with.
@@ -123,7 +145,10 @@ class RunFolder:
     def remove(self) -> None:
         """Remove a run, and nothing else that may be in the folder."""
         for part in self.contents:
-            shutil.rmtree(part) if part.is_dir() else part.unlink()
+            if part.is_dir() and not part.is_symlink():
+                shutil.rmtree(part)
+            else:
+                part.unlink()
 
     def write_config(self, options: Mapping[str, Any]) -> None:
         """Write the options.

@@ -2,8 +2,9 @@
 
 import logging
 import signal
+import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,9 +14,11 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from hepml.errors import InputError
-from hepml.training._callbacks import SafeCheckpointIO
+from hepml.outputs import Terminated, cleaned_up, raise_again
+from hepml.training._callbacks import RaiseAgain, SafeCheckpointIO
 from hepml.training._folder import RunFolder
 
 # Double precision is a matter of the weights alone: TaggingTask converts its batches to theirs.
@@ -44,7 +47,7 @@ def make_trainer(options: Mapping[str, Any], callbacks: Sequence[Callback]) -> T
             precision=_PRECISIONS[options["precision"]],
             max_epochs=options["epochs"],
             logger=_tensorboard(RunFolder(Path(options["output"]))),
-            callbacks=list(callbacks),
+            callbacks=[*callbacks, RaiseAgain()],
             plugins=[SafeCheckpointIO()],
             limit_val_batches=1.0 if options["validation"] else 0,
             enable_progress_bar=False,
@@ -65,9 +68,37 @@ def _tensorboard(folder: RunFolder) -> TensorBoardLogger | bool:
     """TensorBoard's log, if it is installed."""
     if find_spec("tensorboard") is None:
         return False
-    return TensorBoardLogger(
-        folder.path, name="", version=folder.tensorboard.name, default_hp_metric=False
-    )
+    return _Log(folder.path, name="", version=folder.tensorboard.name, default_hp_metric=False)
+
+
+class _Log(TensorBoardLogger):
+    """TensorBoard's log, without which a run goes on if it cannot be written."""
+
+    _stopped = False
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Write figures."""
+        self._unless_stopped(lambda: super(_Log, self).log_metrics(metrics, step))
+
+    def save(self) -> None:
+        """Write what waits."""
+        self._unless_stopped(super().save)
+
+    def finalize(self, status: str) -> None:
+        """Write what waits, and close the file."""
+        self._unless_stopped(lambda: super(_Log, self).finalize(status))
+
+    def _unless_stopped(self, write: Callable[[], None]) -> None:
+        """Write, and warn once where that fails: the checkpoints decide whether a run can go on."""
+        if self._stopped:
+            return
+        try:
+            write()
+        except OSError as error:
+            self._stopped = True
+            warnings.warn(
+                f"TensorBoard's log stops, it cannot be written: {error}", UserWarning, stacklevel=2
+            )
 
 
 @contextmanager
@@ -82,25 +113,48 @@ def quiet_lightning() -> Iterator[None]:
         warnings.simplefilter("ignore", PossibleUserWarning)
         # Lightning 2.6 asks torch 2.13 about trees in a way that torch calls deprecated.
         warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+        hook = threading.excepthook
+        threading.excepthook = lambda failed: _report_thread(failed, hook)
         try:
             yield
         finally:
+            threading.excepthook = hook
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
 
 
+def _report_thread(
+    failed: threading.ExceptHookArgs, hook: Callable[[threading.ExceptHookArgs], Any]
+) -> None:
+    """Leave out what TensorBoard's thread could not write: the log says so itself."""
+    writer = "AsyncWriter" in type(failed.thread).__name__
+    if not (writer and isinstance(failed.exc_value, OSError)):
+        hook(failed)
+
+
 @contextmanager
 def interruptible(folder: RunFolder, network: str) -> Iterator[None]:
-    """Let Ctrl-C be a KeyboardInterrupt: Lightning turns it into an exit and ignores the next."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as stopped:
-        if not isinstance(stopped.__context__, KeyboardInterrupt):
+    """Let Ctrl-C and SIGTERM leave the block as what they are, with the line that goes on.
+
+    Lightning turns Ctrl-C into an exit and ignores the next, and SIGTERM into an exit without an
+    error.
+    """
+    with cleaned_up():
+        handler = signal.getsignal(signal.SIGINT)
+        try:
+            yield
+            raise_again()
+        except (KeyboardInterrupt, SystemExit) as stopped:
+            cause = stopped.__context__ if type(stopped) is SystemExit else stopped
+            kept = folder.last.exists()
+            message = f"`{folder.resume_with(network)}` goes on after the " + (
+                "last finished epoch" if kept else "beginning: no epoch was finished"
+            )
+            if isinstance(cause, KeyboardInterrupt):
+                signal.signal(signal.SIGINT, handler)
+                raise KeyboardInterrupt(f"stopped; {message}") from None
+            if isinstance(cause, Terminated | SIGTERMException):
+                number = getattr(cause, "number", signal.SIGTERM)
+                name = signal.Signals(number).name
+                raise Terminated(number, f"stopped by {name}; {message}") from None
             raise
-        signal.signal(signal.SIGINT, handler)
-        kept = folder.last.exists()
-        raise KeyboardInterrupt(
-            f"stopped; `{folder.resume_with(network)}` goes on after the "
-            f"{'last finished epoch' if kept else 'beginning: no epoch was finished'}"
-        ) from None

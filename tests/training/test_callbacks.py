@@ -106,6 +106,35 @@ def test_a_resumed_table_keeps_the_epochs_of_the_checkpoint_only(tmp_path):
     assert [(row["epoch"], row["train_loss"]) for row in rows(path)] == [("1", "0.5"), ("2", "9.0")]
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace(b"1.5", b"\0\0"),
+        lambda text: text.replace(b"2,1.5", b"two,1.5"),
+        lambda text: text.replace(b"1.5", b"\xff\xfe"),
+        lambda _: b"",
+        lambda _: b"epoch\n\n1,2,3\n" + b"x" * 200_000,
+        lambda text: text.replace(b"epoch", b"epock"),
+    ],
+)
+def test_a_damaged_table_is_one_warning_and_goes_on(tmp_path, damage):
+    path = tmp_path / "metrics.csv"
+    table = EpochTable(path, show=False)
+    for epoch in range(3):
+        run_epoch(table, epoch, train_loss=epoch + 0.5)
+    path.write_bytes(damage(path.read_bytes()))
+    again = EpochTable(path, show=False)
+    with pytest.warns(
+        UserWarning, match=r"metrics\.csv is damaged: it goes on without \d of the 3"
+    ):
+        again.on_train_start(trainer(3), TASK)
+    run_epoch(again, 3, train_loss=9.0)
+    kept = rows(path)
+    assert (kept[-1]["epoch"], kept[-1]["train_loss"]) == ("4", "9.0")
+    assert all(float(row["train_loss"]) == int(row["epoch"]) - 0.5 for row in kept[:-1])
+
+
 @pytest.mark.parametrize("weights_only", [None, True, False])
 def test_lightning_cannot_ask_for_an_unsafe_load(tmp_path, weights_only):
     io = SafeCheckpointIO()

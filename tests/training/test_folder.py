@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import yaml
 
@@ -52,6 +54,38 @@ def test_a_network_that_only_python_knows_is_resumed_in_python(folder):
         folder.check_same(
             {"epochs": 4, "network": "mine.networks.Net"}, {"hepml": {"run": {"epochs": 3}}}
         )
+
+
+def test_one_run_at_a_time_writes_to_a_folder(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path / "run")
+    folder.checkpoints.mkdir(parents=True)
+    (folder.checkpoints / ".last.ckpt.0123.part").write_text("of a killed run")
+    with folder.alone():
+        assert not list(folder.checkpoints.iterdir())
+        with pytest.raises(FileError, match=rf"run: .* this process, {os.getpid()}"):  # noqa: SIM117
+            with RunFolder(tmp_path / "run").alone():
+                pass
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        with folder.alone():
+            pass
+        monkeypatch.delenv("LOCAL_RANK")
+    with folder.alone():
+        assert folder.contents == [folder.checkpoints]
+
+
+def test_a_folder_in_which_nothing_was_written_goes(tmp_path):
+    with RunFolder(tmp_path / "a" / "run").alone():
+        pass
+    assert not (tmp_path / "a" / "run").exists()
+
+
+def test_a_link_in_a_run_is_removed_and_what_it_names_is_not(folder, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "best.ckpt").write_text("mine")
+    folder.checkpoints.symlink_to(tmp_path / "elsewhere")
+    folder.remove()
+    assert not folder.contents
+    assert (tmp_path / "elsewhere" / "best.ckpt").read_text() == "mine"
 
 
 @pytest.mark.parametrize(

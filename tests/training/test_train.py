@@ -214,7 +214,7 @@ def test_ctrl_c_stays_an_interrupt(run, monkeypatch):
 
     handler = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(EpochTable, "on_train_epoch_start", interrupt)
-    with pytest.raises(KeyboardInterrupt, match=r"resume=True\)` goes on after the beginning"):
+    with pytest.raises(KeyboardInterrupt, match=r"--resume` goes on after the beginning"):
         run()
     assert signal.getsignal(signal.SIGINT) is handler
 

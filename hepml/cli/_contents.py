@@ -9,7 +9,7 @@ import numpy as np
 
 from hepml.io import Location
 from hepml.io._hdf5 import Hdf5Table, open_file, reading, tables
-from hepml.io._root import RootTable, open_directory, tree_names
+from hepml.io._root import RootTable, choose, open_directory, tree_names
 
 
 class Tree(NamedTuple):
@@ -24,13 +24,13 @@ class Tree(NamedTuple):
 def contents_of_root(location: Location) -> tuple[list[Tree], Any]:
     """The trees of a ROOT file, and the recipe that it was made with."""
     with open_directory(location.path) as directory:
+        kinds = tree_names(directory)
         found = []
-        for name, kind in tree_names(directory).items():
-            if location.tree in (None, name):
-                table = RootTable(directory, location.path, name)
-                # Jet/Jet.PT is also known as Jet.PT.
-                types = {c.rpartition("/")[2]: _plain_type(t) for c, t in table.types().items()}
-                found.append(Tree(name, kind.rpartition(":")[2], table.entries, types))
+        for name in kinds if location.tree is None else [choose(directory, location, None)]:
+            table = RootTable(directory, location.path, name)
+            kind = kinds[name.partition(";")[0]].rpartition(":")[2]
+            types = {column: _plain_type(text) for column, text in table.types().items()}
+            found.append(Tree(name, kind, table.entries, types))
         # `hepml generate` stores its recipe as JSON.
         is_text = directory.classnames(cycle=False).get("recipe") == "TObjString"
         return found, _recipe(str(directory["recipe"])) if is_text else None

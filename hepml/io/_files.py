@@ -20,6 +20,12 @@ _PROTOCOLS = {
     "s3": ("s3fs", "s3fs"),
 }
 
+# A remote file and its tree: after a suffix that is known, or after a colon that is no port's.
+_REMOTE = (
+    re.compile(r"(.+?\.(?:root|h5|hdf5)):(.*)", re.IGNORECASE),
+    re.compile(r"(.+/[^/:]*\.[^/:]*):(?!\d+(?:/|$))(.*)"),
+)
+
 
 class Location(NamedTuple):
     """A file and, if one was named, the tree in it."""
@@ -84,12 +90,20 @@ def _expand(name: str) -> list[Location]:
 
 
 def _split(name: str) -> tuple[str, str | None]:
-    """``file.root:tree`` in two; a port, a drive or a protocol is no tree."""
-    path, colon, tree = name.rpartition(":")
-    no_tree = not colon or tree.startswith("//") or re.match(r"\d+/", tree)
-    if no_tree or not tree or os.path.exists(name) or "." not in os.path.basename(path):
+    """``file.root:tree`` in two; names of files and of trees may have colons themselves."""
+    if "://" in name:
+        found = next(filter(None, (pattern.fullmatch(name) for pattern in _REMOTE)), None)
+        return (found[1], found[2] or None) if found else (name, None)
+    if os.path.isfile(os.path.expanduser(name)):
         return name, None
-    return path, tree
+    colons = [match.start() for match in re.finditer(":", name)]
+    for exists in (os.path.isfile, glob.glob):
+        for colon in colons:
+            if exists(os.path.expanduser(name[:colon])):
+                return name[:colon], name[colon + 1 :] or None
+    # There is no such file: the error is to name it without the tree.
+    path, _, tree = name.partition(":")
+    return (path, tree or None) if "." in os.path.basename(path) else (name, None)
 
 
 def _check_protocol(path: str) -> None:

@@ -107,7 +107,7 @@ class Hdf5Table(Table):
             if name in joined or _family(name) not in joined
         }
 
-    def bounds(self) -> Sequence[int]:
+    def bounds(self, names: Iterable[str]) -> Sequence[int]:  # noqa: ARG002  alike for all
         step = (self._table.chunks or (1024,))[0]
         return [*range(0, self.entries, step), self.entries]
 

@@ -204,7 +204,7 @@ def check_options(step: int, bad: str, max_sets: int | None = None) -> None:
 def chunk_ranges(bound: Bound, step: int) -> Iterator[tuple[int, int]]:
     """Ranges of about `step` entries that begin where the file's own clusters begin."""
     start = 0
-    bounds = sorted({*bound.table.bounds(), bound.table.entries})
+    bounds = sorted({*bound.table.bounds(bound.names), bound.table.entries})
     for previous, end in pairwise(bounds):
         if previous > start and end - start > step:
             yield from _split(start, previous, step)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -9,8 +10,19 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from hepml.errors import ColumnError, FileError
+from hepml.errors import ColumnError, DataError, FileError
 from hepml.io._files import Location
+from hepml.io._root_branches import (
+    Place,
+    branches_of,
+    holds_numbers,
+    is_group,
+    is_rntuple,
+    members_of,
+    places_of,
+    type_of,
+    unknown,
+)
 from hepml.io._table import Column, Table
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
@@ -28,7 +40,7 @@ def open_root(location: Location, wanted: str | None = None) -> "RootTable":
     """
     directory = open_directory(location.path)
     try:
-        return RootTable(directory, location.path, _choose(directory, location, wanted))
+        return RootTable(directory, location.path, choose(directory, location, wanted))
     except BaseException:
         directory.close()
         raise
@@ -62,14 +74,18 @@ def tree_names(directory: Any) -> dict[str, str]:
     return {name: kind for name, kind in classes.items() if kind in _TREES}
 
 
-def _choose(directory: Any, location: Location, wanted: str | None) -> str:
+def choose(directory: Any, location: Location, wanted: str | None) -> str:
     """The name of the tree to read."""
     names = list(tree_names(directory))
     chosen = location.tree or wanted
-    if chosen is not None and chosen.partition(";")[0] in names:
-        return chosen
     if chosen is None and len(names) == 1:
         return names[0]
+    if chosen is not None and (chosen := chosen.strip("/")).partition(";")[0] in names:
+        all_cycles = directory.classnames(recursive=True)
+        cycles = [name for name in all_cycles if name.startswith(chosen.partition(";")[0] + ";")]
+        if chosen in cycles or ";" not in chosen:
+            return chosen
+        names = cycles
     listed = ", ".join(names) or "none"
     fix = f"name one, as in {location.path + ':' + (names[0] if names else 'tree')!r}"
     if not names:
@@ -82,6 +98,14 @@ def _choose(directory: Any, location: Location, wanted: str | None) -> str:
     )
 
 
+def _object(directory: Any, name: str) -> Any:
+    """An object in a file: brackets would take what follows a colon in the name for a branch."""
+    *folders, last = name.split("/")
+    for folder in folders:
+        directory = directory.key(folder).get()
+    return directory.key(last).get()
+
+
 class RootTable(Table):
     """One TTree or RNTuple; see :class:`hepml.io._table.Table`."""
 
@@ -92,45 +116,57 @@ class RootTable(Table):
         self._lock = Lock()
         self.source = f"{file}:{tree}"
         try:
-            self._object = directory[tree]
-            self._branches = _branches(self._object)
+            self._object = _object(directory, tree)
+            self._branches = branches_of(self._object)
+            self._places = places_of(self._branches)
             self.entries = int(self._object.num_entries)
         except Exception as error:
             raise _unreadable(self.source, "a readable tree", error) from error
-        self._keys = {key: key for key in self._branches}
-        for key in self._branches:
-            # Delphes' Jet/Jet.PT is also Jet.PT.
-            self._keys.setdefault(key.rpartition("/")[2], key)
 
     def names(self) -> Sequence[str]:
-        return list(self._keys)
+        return list(self._places)
 
     def types(self) -> dict[str, str]:
-        """The type of each column, in C++."""
-        return {key: str(branch.typename) for key, branch in self._branches.items()}
+        """The type of each column, in C++, under the shortest name that it has alone."""
+        types = {Place(key): type_of(branch) for key, branch in self._branches.items()}
+        for key, branch in self._branches.items():
+            types |= {Place(key, member): kind for member, kind in members_of(branch).items()}
+        shortest = {place: place.name for place in self._places.values()}
+        shortest |= {place: name for name, place in self._places.items() if "/" not in name}
+        return {shortest[place]: kind for place, kind in types.items()}
 
-    def bounds(self) -> Sequence[int]:
-        if _is_rntuple(self._object):
-            starts = [int(c.num_first_entry) for c in self._object.cluster_summaries]
-            return [*starts, self.entries]
-        return [int(entry) for entry in self._object.common_entry_offsets()]
-
-    def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
-        names = list(dict.fromkeys(names))
-        keys = list(dict.fromkeys(self._keys[name] for name in names))
-        # The cache of uproot would hold every chunk of a loop over files.
-        options = {"entry_start": start, "entry_stop": stop, "array_cache": None}
+    def bounds(self, names: Iterable[str]) -> Sequence[int]:
         try:
             with self._lock:
-                if _is_rntuple(self._object):
-                    # RNTuple.arrays goes through all fields: seconds for those of NanoAOD.
-                    arrays = {key: self._branches[key].array(**options) for key in keys}
+                if is_rntuple(self._object):
+                    clusters = self._object.cluster_summaries
+                    found = [int(cluster.num_first_entry) for cluster in clusters]
                 else:
-                    arrays = self._object.arrays(keys, how=dict, **options)
+                    # Branches that nobody asked for have no say: they may even be unreadable.
+                    keys = dict.fromkeys(self._places[name].key for name in names)
+                    offsets = [set(self._branches[key].entry_offsets) for key in keys]
+                    found = [int(entry) for entry in set.intersection(*offsets)] if offsets else []
         except Exception as error:
-            what = f"{self.source}, entries {start} to {stop}"
-            raise _unreadable(what, "readable data", error) from error
-        return {name: self._column(arrays[self._keys[name]], name) for name in names}
+            raise _unreadable(self.source, "a readable list of baskets", error) from error
+        return sorted({0, self.entries, *(entry for entry in found if 0 < entry < self.entries)})
+
+    def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
+        places = {name: self._places[name] for name in names}
+        for name, place in places.items():
+            branch = self._branches[place.key]
+            if is_group(branch):
+                raise self._not_numbers(name, f"a {type_of(branch)}")
+            if unknown(branch):
+                raise self._not_numbers(name, "entries of a type that uproot does not know")
+            if not is_rntuple(self._object) and branch.num_entries != self.entries:
+                raise DataError(
+                    f"{self.source}, column {name!r}",
+                    expected=f"{self.entries} entries, as its tree has",
+                    got=f"{branch.num_entries}",
+                    fix="choose a branch that is filled for every entry",
+                )
+        arrays = self._arrays(list(dict.fromkeys(p.key for p in places.values())), start, stop)
+        return {name: self._column(arrays[place.key], name) for name, place in places.items()}
 
     def close(self) -> None:
         # uproot's objects refer to each other in circles: left to the garbage collector, the file
@@ -138,8 +174,51 @@ class RootTable(Table):
         with self._lock:
             self._directory.close()
 
+    def _arrays(self, keys: list[str], start: int, stop: int) -> dict[str, Any]:
+        """The arrays of some branches."""
+        # The cache of uproot would hold every chunk of a loop over files.
+        options = {"entry_start": start, "entry_stop": stop, "array_cache": None}
+        together: dict[str, Any] = {}
+        with self._lock:
+            # RNTuple.arrays goes through all fields: seconds for those of NanoAOD.
+            if len(keys) > 1 and not is_rntuple(self._object):
+                # What uproot takes a name for may be another branch, or none.
+                found = [key for key in keys if self._object.get(key) is self._branches[key]]
+                # If it fails, reading one after the other tells which branch is to blame.
+                with suppress(Exception):
+                    together = self._object.arrays(found, how=dict, **options)
+            arrays = {}
+            for key in keys:
+                array = together.get(key)
+                arrays[key] = self._array(key, options) if array is None else array
+                if len(arrays[key]) != stop - start:
+                    raise FileError(
+                        f"{self.source}, entries {start} to {stop}, column {key!r}",
+                        expected=f"{stop - start} values",
+                        got=f"{len(arrays[key])}",
+                        fix="choose another branch; uproot cannot read this one",
+                    )
+        return arrays
+
+    def _array(self, key: str, options: dict[str, Any]) -> Any:
+        """The array of one branch."""
+        branch = self._branches[key]
+        try:
+            return branch.array(**options)
+        except Exception as error:
+            start, stop = options["entry_start"], options["entry_stop"]
+            what = f"{self.source}, entries {start} to {stop}, column {key!r}"
+            unreadable = _unreadable(what, "readable data", error)
+            if holds_numbers(branch):
+                raise unreadable from error
+            # Many a class is beyond uproot, in files without any fault.
+            got = f"entries of type {type_of(branch)}, which cannot be decoded ({unreadable.got})"
+            raise self._not_numbers(key, got) from error
+
     def _column(self, array: Any, name: str) -> Column:
         """The flat content of an array."""
+        for member in self._places[name].member:
+            array = array[member]
         layout = array.layout
         if layout.is_indexed and not layout.is_option:
             layout = layout.project()
@@ -150,7 +229,7 @@ class RootTable(Table):
             return self._jagged(layout, name)
         elif layout.is_numpy and layout.data.ndim <= 2:
             return Column(np.asarray(layout.data))
-        raise self._not_numbers(array, name)
+        raise self._not_numbers(name, f"entries of type {array.type.content}")
 
     def _jagged(self, layout: Any, name: str) -> Column:
         """Content and offsets from 0 of a list."""
@@ -158,7 +237,7 @@ class RootTable(Table):
         offsets = np.asarray(layout.offsets.data)
         content = layout.content
         if not content.is_numpy or content.data.ndim != 1:
-            raise self._not_numbers(ak.Array(layout), name)
+            raise self._not_numbers(name, f"entries of type {ak.Array(layout).type.content}")
         if np.any(offsets[1:] < offsets[:-1]) or offsets[-1] > len(content):
             # uproot takes the bounds of lists as the bytes give them.
             raise FileError(
@@ -169,28 +248,25 @@ class RootTable(Table):
             )
         return Column(np.asarray(content.data)[: offsets[-1]], offsets)
 
-    def _not_numbers(self, array: Any, name: str) -> ColumnError:
-        """The error of a branch of objects, strings or nested lists."""
+    def _not_numbers(self, name: str, got: str) -> ColumnError:
+        """The error of a branch of branches, objects, strings or nested lists."""
+        whole = self._places[name].name
+        inside = [
+            other
+            for other, place in self._places.items()
+            if place.name == other and other.startswith((f"{whole}/", f"{whole}."))
+            if place.member or holds_numbers(self._branches[place.key])
+        ]
+        fix = "choose a branch of numbers; `hepml inspect` lists all with their types"
+        if inside:
+            more = f" or {len(inside) - 5} others" if len(inside) > 5 else ""
+            fix = f"name what it consists of: {', '.join(map(repr, inside[:5]))}{more}"
         return ColumnError(
             f"{self.source}, column {name!r}",
             expected="one number, one list of numbers or one fixed array for each entry",
-            got=f"entries of type {array.type.content}",
-            fix="choose a branch of numbers; `hepml inspect` lists all with their types",
+            got=got,
+            fix=fix,
         )
-
-
-def _is_rntuple(tree: Any) -> bool:
-    """Whether this is the newer of ROOT's two table formats."""
-    return isinstance(tree, uproot.behaviors.RNTuple.RNTuple)
-
-
-def _branches(tree: Any) -> dict[str, Any]:
-    """The branches of a TTree or the fields of an RNTuple, by their full names."""
-    if _is_rntuple(tree):
-        # RNTuple.items takes a time that grows with the square of the number of fields.
-        fields = [(field.path, field) for field in tree.ntuple.all_fields]
-        return {path: field for path, field in fields if path is not None}
-    return dict(tree.items())
 
 
 def _unreadable(what: str, expected: str, error: Exception) -> FileError:

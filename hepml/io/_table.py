@@ -47,8 +47,8 @@ class Table(Protocol):
     def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
         """The columns of these names over the entries from start up to stop."""
 
-    def bounds(self) -> Sequence[int]:
-        """Entries at which reading can start without decoding anything twice."""
+    def bounds(self, names: Iterable[str]) -> Sequence[int]:
+        """Entries at which reading these columns can start without decoding anything twice."""
 
     def close(self) -> None:
         """Close the file at once; what was read of it stays."""
@@ -72,6 +72,15 @@ def take_entries(column: Column, mask: Any) -> Column:
 def missing_column(name: str, table: Table, where: str) -> ColumnError:
     """The error of a column that is not there, with the nearest names."""
     names = table.names()
+    alike = [n for n in names if n.rpartition("/")[2] == name]
+    if len(alike) > 1:
+        return ColumnError(
+            f"{table.source}, column {name!r} ({where})",
+            expected="the name of one column",
+            got=f"that of {len(alike)} columns",
+            fix=f"name it with its parent: {', '.join(map(repr, alike[:5]))}"
+            + (", ..." if len(alike) > 5 else ""),
+        )
     near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
     lowered = {n.lower(): n for n in names}
     near = list(dict.fromkeys([*filter(None, [lowered.get(name.lower())]), *near]))

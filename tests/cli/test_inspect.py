@@ -297,3 +297,18 @@ def test_every_layout_says_what_a_set_is():
 def test_events_are_not_taken_for_jets(file, line, capsys):
     assert main(["inspect", str(Path(os.environ["HEPML_TEST_DATA"]) / file)]) == 0
     assert f"\n  a set: {line}" in capsys.readouterr().out
+
+
+def test_a_name_in_several_parents_is_listed_with_each(capsys, tmp_path):
+    with uproot.recreate(tmp_path / "a.root") as file:
+        tree = file.mktree("T", {"a/E": "f4", "b/E": "f4", "c/E": "i4", "c/only": "f4"})
+        tree.extend({"a/E": [1.0], "b/E": [2.0], "c/E": [3], "c/only": [4.0]})
+    for name in ("a.root", "a.root:T;1", "a.root:/T"):
+        status, out, _ = inspect(capsys, f"{tmp_path}/{name}")
+        assert status == 0
+        assert [line.split() for line in out.splitlines()[3:7]] == [
+            *(["a/E", "float"], ["b/E", "float"], ["c/E", "int32_t"], ["only", "float"]),
+        ]
+    status, _, err = inspect(capsys, f"{tmp_path}/a.root:T;9")
+    assert status == 1
+    assert "expected a tree 'T;9', got the trees T;1" in err

@@ -37,7 +37,9 @@ def test_patterns_are_sorted_and_keep_their_place_in_a_list(folder):
     assert names(locate(f"{folder}/**/c.root")) == ["c.root"]
 
 
-@pytest.mark.parametrize("tree", ["tree", "folder/tree", "tree;3"])
+@pytest.mark.parametrize(
+    "tree", ["tree", "folder/tree", "/folder/tree", "tree;3", "RNT:Tree", "a:b/c:d;1"]
+)
 def test_a_tree_after_a_colon(folder, tree):
     assert locate(f"{folder}/a.root:{tree}") == [Location(f"{folder}/a.root", tree)]
     assert {location.tree for location in locate(f"{folder}/b_*.root:{tree}")} == {tree}
@@ -47,6 +49,8 @@ def test_existing_names_are_taken_as_they_are(folder):
     assert names(locate(folder / "with:colon.root")) == ["with:colon.root"]
     assert names(locate(folder / "odd[1].root")) == ["odd[1].root"]
     assert names(locate(folder / "data")) == ["data"]
+    assert locate(f"{folder}/with:colon.root:T:1") == [Location(f"{folder}/with:colon.root", "T:1")]
+    assert locate(f"{folder}/data:tree") == [Location(f"{folder}/data", "tree")]
 
 
 def test_home_is_expanded(folder, monkeypatch):
@@ -65,6 +69,9 @@ def test_a_location_reads_like_what_named_it():
         ("https://host:8080/file.root", "https://host:8080/file.root", None),
         ("https://host.org:8080/x/file.root:Events", "https://host.org:8080/x/file.root", "Events"),
         ("http://host.org/file.root", "http://host.org/file.root", None),
+        ("root://host//x/file.root:a:b/c", "root://host//x/file.root", "a:b/c"),
+        ("root://host.org:1094//x/file.dat:T", "root://host.org:1094//x/file.dat", "T"),
+        ("http://host.org:80", "http://host.org:80", None),
     ],
 )
 def test_remote_files_with_port_and_tree(monkeypatch, name, path, tree):

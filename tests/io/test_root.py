@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import uproot
 
-from hepml.errors import ColumnError, FileError
-from hepml.io import Location, open_table
+from hepml.errors import ColumnError, DataError, FileError
+from hepml.io import Location, locate, open_table
 from hepml.io._root import open_directory, open_root, tree_names
 
 
@@ -46,7 +46,7 @@ def test_ranges_start_their_offsets_at_zero(tmp_path, write, jets, kind):
 
 def test_bounds_are_those_of_the_clusters(tmp_path, write, jets, kind):
     table = open_root(Location(write(tmp_path / "a.root", jets([2] * 9), kind=kind, clusters=[3])))
-    assert list(table.bounds()) == [0, 3, 9]
+    assert list(table.bounds(["part_px", "label"])) == [0, 3, 9]
 
 
 def test_types_say_what_a_user_would_read_in(tmp_path, write, jets, kind):
@@ -114,7 +114,8 @@ def test_a_basket_of_rubbish_names_the_file_and_the_entries(tmp_path, write, jet
     path.write_bytes(content)
     table = open_root(Location(str(path)))
     assert len(table.read(["part_px"], 0, 100)["part_px"].values) == 2000
-    with pytest.raises(FileError, match=r"rotten\.root:tree, entries 0 to 100.*readable data"):
+    expected = r"rotten\.root:tree, entries 0 to 100, column 'part_py'.*readable data"
+    with pytest.raises(FileError, match=expected):
         table.read(["part_px", "part_py"], 0, 100)
 
 
@@ -165,3 +166,103 @@ def test_damaged_bounds_of_lists(tmp_path, offsets):
     damaged = ak.contents.ListOffsetArray(ak.index.Index64(np.array(offsets)), content)
     with pytest.raises(FileError, match=r"tree, column 'x'.*bounds that fall or point behind"):
         table._jagged(damaged, "x")
+
+
+@pytest.fixture
+def three(tmp_path):
+    """A tree with two branches in three baskets."""
+    path = str(tmp_path / "file.root")
+    with uproot.recreate(path) as file:
+        tree = file.mktree("tree", {"x": "f4", "y": "f4"})
+        for i in range(3):
+            tree.extend({"x": np.arange(2, dtype="f4") + 2 * i, "y": np.zeros(2, "f4")})
+    return open_root(Location(path))
+
+
+def test_a_branch_that_nobody_asked_for_may_be_unreadable(three):
+    three._branches["y"].member("fBasketEntry")[3] = 5
+    assert three.bounds(["x"]) == [0, 2, 4, 6]
+    assert three.read(["x"], 0, 6)["x"].values.tolist() == [0, 1, 2, 3, 4, 5]
+    with pytest.raises(FileError, match=r"file\.root:tree.*readable list of baskets"):
+        three.bounds(["x", "y"])
+
+
+def test_a_branch_shorter_than_its_tree_is_refused_with_both_numbers(three):
+    three._branches["y"].members["fEntries"] = 4
+    assert len(three.read(["x"], 0, 6)["x"].values) == 6
+    with pytest.raises(DataError, match=r"column 'y': expected 6 entries, as its tree has, got 4"):
+        three.read(["x", "y"], 0, 6)
+
+
+def test_a_branch_that_uproot_finds_under_no_name_is_read(three, monkeypatch):
+    get = three._object.get
+    monkeypatch.setattr(three._object, "get", lambda key: None if key == "y" else get(key))
+    read = three.read(["x", "y"], 2, 4)
+    assert [column.values.tolist() for column in read.values()] == [[2, 3], [0, 0]]
+
+
+@pytest.mark.parametrize("asked", ["a:b", "/a:b", "a:b;1", "deep/a:b", "/deep/a:b;1"])
+def test_a_tree_whose_name_has_a_colon(tmp_path, asked):
+    path = str(tmp_path / "colon.root")
+    with uproot.recreate(path) as file:
+        for name, entries in (("a:b", 2), ("deep/a:b", 3)):
+            file.mktree(name, {"x": "f4"}).extend({"x": np.zeros(entries, np.float32)})
+    table = open_table(*locate(f"{path}:{asked}"))
+    assert table.entries == (3 if "deep" in asked else 2)
+    with pytest.raises(ColumnError, match=r"expected a tree 'a:b;7'") as refused:
+        open_table(*locate(f"{path}:a:b;7"))
+    # What the message proposes works when it is pasted.
+    proposed = str(refused.value).partition("as in '")[2].partition("'")[0]
+    assert open_table(*locate(proposed)).entries == 2
+
+
+def test_the_parent_of_branches_says_what_it_consists_of(data):
+    table = open_root(Location(str(data / "fcc-edm4hep" / "test_FCC_Winter2023.root")), "events")
+    name = "ReconstructedParticles"
+    with pytest.raises(ColumnError, match=rf"{name}'.*got a group of 20 branches") as refused:
+        table.read([name], 0, 2)
+    proposed = str(refused.value).partition("consists of: ")[2].split("'")[1::2]
+    assert proposed
+    assert len(table.read(proposed, 0, 2)) == len(proposed)
+
+
+def test_members_of_objects_are_columns(data):
+    path = str(data / "delphes" / "events_delphes_example.root")
+    table = open_root(Location(path), "Delphes")
+    names = ["Jet.Area.fP.fX", "Jet.Area.fE", "Jet/Jet.Area.fP.fZ"]
+    read = table.read(names, 1, 9)
+    with uproot.open(path) as directory:
+        area = directory["Delphes/Jet/Jet.Area"].array(entry_start=1, entry_stop=9)
+    for name, expected in zip(names, (area.fP.fX, area.fE, area.fP.fZ), strict=True):
+        np.testing.assert_array_equal(read[name].values, ak.flatten(expected))
+        np.testing.assert_array_equal(np.diff(read[name].offsets), ak.num(expected))
+    assert table.types()["Jet.Area.fE"] == "float64[]"
+    with pytest.raises(ColumnError, match=r"consists of: 'Jet/Jet\.Area\.fP\.fX'"):
+        table.read(["Jet.Area"], 0, 2)
+
+
+def test_a_class_beyond_uproot_is_no_damage(data):
+    path = str(data / "classics" / "l1pf_pair_tlorentzvector.root")
+    table = open_root(Location(path))
+    branch = table._branches["recojet"]
+    branch.__dict__["array"] = None  # what calling it raises is what a decoder stumbles over
+    with pytest.raises(ColumnError, match=r"type std::vector<pair<.*cannot be decoded \("):
+        table.read(["recojet"], 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("file", "tree"),
+    [("delphes/delphes_eflow_uproot513.root", "Delphes"), ("classics/uproot-HZZ-zstd.root", None)],
+)
+def test_every_column_gives_values_or_a_reason(data, file, tree):
+    table = open_root(Location(str(data / file)), tree)
+    read = 0
+    for name in table.names():
+        try:
+            column = table.read([name], 0, 3)[name]
+        except ColumnError:
+            continue
+        read += 1
+        assert column.values.dtype.kind in "biuf"
+        assert len(column.values if column.offsets is None else column.offsets[1:]) == 3
+    assert read > len(table.names()) / 2

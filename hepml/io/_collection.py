@@ -1,10 +1,13 @@
 """Collections: the columns of one kind of particle."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from hepml.errors import InputError
-from hepml.io._expressions import check_text, check_texts
+from hepml.io._expressions import check_name, check_text, check_texts
+from hepml.io._plain import known_keys
 
 _MOMENTA = (
     ("E", "px", "py", "pz"),
@@ -144,6 +147,15 @@ class Collection:
             )
         object.__setattr__(self, "momentum", momentum)
         object.__setattr__(self, "features", check_texts(self.features, "Collection.features"))
+        if self.kind is not None:
+            check_name(self.kind, "Collection.kind")
+        if self.index is not None and not isinstance(self.index, JetIndex):
+            raise InputError(
+                "Collection.index",
+                expected="a JetIndex, or none",
+                got=f"{self.index!r:.200}",
+                fix="pass JetIndex('FatJet_pt', 'FatJetPFCands_jetIdx', ...)",
+            )
         if self.kind is not None and self.kind in self.features:
             raise InputError(
                 "Collection.kind",
@@ -175,3 +187,30 @@ class Collection:
                 got=repr(self.hardest),
                 fix="leave it out to keep all particles",
             )
+
+
+def collection_of(plain: Mapping[str, Any]) -> Collection:
+    """A collection from plain values."""
+    values = dict(known_keys(Collection, plain))
+    if "momentum" not in values:
+        raise InputError(
+            "Collection",
+            expected="a momentum",
+            got=f"only {', '.join(values) or 'nothing'}",
+            fix="add momentum: {E: ..., px: ..., py: ..., pz: ...}",
+        )
+    if values.get("index") is not None:
+        index = dict(known_keys(JetIndex, values["index"]))
+        # What it lacks is refused by its name.
+        values["index"] = JetIndex(**{"jets": None, "jet": None} | index)
+    # These are numbers, not expressions; what is none is left for the classes to refuse.
+    if values.get("padding") is not None:
+        padding = dict(known_keys(Padding, values["padding"]))
+        if isinstance(padding.get("fill"), str):
+            with suppress(ValueError):
+                padding["fill"] = float(padding["fill"])
+        values["padding"] = Padding(**padding)
+    if isinstance(values.get("hardest"), str):
+        with suppress(ValueError):
+            values["hardest"] = int(values["hardest"])
+    return Collection(**values)

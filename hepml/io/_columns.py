@@ -1,14 +1,14 @@
 """Columns: which branches of a file hold momenta, features, labels and weights."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from hepml.errors import InputError
-from hepml.io._collection import Collection, JetIndex, Padding
-from hepml.io._expressions import check_text, check_texts
-from hepml.io._plain import known_keys, numbers_as_text, plain_of
+from hepml.io._collection import Collection, collection_of
+from hepml.io._expressions import check_name, check_text, check_texts
+from hepml.io._plain import check_size, known_keys, numbers_as_text, plain_of
+from hepml.io._yaml import load_yaml
 
 # The units of energy in GeV.
 UNITS = {"GeV": 1.0, "MeV": 1e-3}
@@ -189,6 +189,7 @@ class Columns:
         InputError
             If a key is unknown or a value makes no sense.
         """
+        check_size(plain, "Columns")
         values = dict(known_keys(cls, numbers_as_text(plain)))
         parts = values.get("collections")
         if isinstance(parts, Mapping):
@@ -197,36 +198,26 @@ class Columns:
             raise InputError(
                 "Columns.collections",
                 expected="a list with one collection or more",
-                got=repr(parts),
+                got=f"{parts!r:.200}",
                 fix="give at least {'momentum': {'E': ..., 'px': ..., 'py': ..., 'pz': ...}}",
             )
-        values["collections"] = [_collection(part) for part in parts]
+        values["collections"] = [collection_of(part) for part in parts]
         return cls(**values)
 
+    @classmethod
+    def from_yaml(cls, file: str) -> "Columns":
+        """The columns that a YAML file holds, as ``hepml inspect --columns`` writes it.
 
-def _collection(plain: Mapping[str, Any]) -> Collection:
-    """A collection from plain values."""
-    values = dict(known_keys(Collection, plain))
-    if "momentum" not in values:
-        raise InputError(
-            "Collection",
-            expected="a momentum",
-            got=f"only {', '.join(values) or 'nothing'}",
-            fix="add momentum: {E: ..., px: ..., py: ..., pz: ...}",
-        )
-    if values.get("index") is not None:
-        values["index"] = JetIndex(**known_keys(JetIndex, values["index"]))
-    # These are numbers, not expressions; what is none is left for the classes to refuse.
-    if values.get("padding") is not None:
-        padding = dict(known_keys(Padding, values["padding"]))
-        if isinstance(padding.get("fill"), str):
-            with suppress(ValueError):
-                padding["fill"] = float(padding["fill"])
-        values["padding"] = Padding(**padding)
-    if isinstance(values.get("hardest"), str):
-        with suppress(ValueError):
-            values["hardest"] = int(values["hardest"])
-    return Collection(**values)
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        FileError
+            If it cannot be read, or is no YAML of a bounded size.
+        InputError
+            If a key is unknown or a value makes no sense.
+        """
+        return cls.from_dict(load_yaml(file))
 
 
 def _check_kinds(tree: Any, classes: Any, class_files: Any) -> None:
@@ -234,10 +225,16 @@ def _check_kinds(tree: Any, classes: Any, class_files: Any) -> None:
     patterns = class_files or {}
     for name, right, expected, value in (
         ("tree", tree is None or isinstance(tree, str), "one name", tree),
-        ("classes", not isinstance(classes, str), "a list of names", classes),
+        (
+            "classes",
+            isinstance(classes, Iterable) and not isinstance(classes, str | bytes),
+            "a list of names",
+            classes,
+        ),
         (
             "class_files",
-            isinstance(patterns, Mapping) and all(isinstance(p, str) for p in patterns.values()),
+            isinstance(patterns, Mapping)
+            and all(isinstance(text, str) for pair in patterns.items() for text in pair),
             "the pattern of file names of each class",
             class_files,
         ),
@@ -246,7 +243,7 @@ def _check_kinds(tree: Any, classes: Any, class_files: Any) -> None:
             raise InputError(
                 f"Columns.{name}",
                 expected=expected,
-                got=repr(value),
+                got=f"{value!r:.200}",
                 fix="write classes: [qcd, top], or class_files: {qcd: 'qcd_*.root', ...}",
             )
 
@@ -258,12 +255,15 @@ def _check(columns: Columns) -> None:
         raise InputError(
             "Columns.collections",
             expected="one Collection or more",
-            got=repr(parts),
+            got=f"{parts!r:.200}",
             fix="pass Collection(momentum={...})",
         )
-    if columns.unit not in UNITS:
+    if not isinstance(columns.unit, str) or columns.unit not in UNITS:
         raise InputError(
-            "Columns.unit", expected="'GeV' or 'MeV'", got=repr(columns.unit), fix="choose one"
+            "Columns.unit",
+            expected="'GeV' or 'MeV'",
+            got=f"{columns.unit!r:.200}",
+            fix="choose one",
         )
     jets = {part.index.jets if part.index else None for part in parts}
     if len(jets) > 1:
@@ -285,6 +285,8 @@ def _check_label(columns: Columns) -> None:
     by_expression = isinstance(columns.classes, Mapping) and bool(columns.classes)
     by_file = bool(columns.class_files)
     names = columns.class_names
+    for name in names:
+        check_name(name, "a name in Columns.classes")
     sources = by_value + by_expression + by_file
     if sources > 1 or (names and not sources) or (by_value and not names):
         raise InputError(
@@ -295,7 +297,7 @@ def _check_label(columns: Columns) -> None:
             f"class_files={columns.class_files!r}",
             fix="keep one of the three ways",
         )
-    if names and (len(set(names)) < len(names) or not all(isinstance(n, str) for n in names)):
+    if len(set(names)) < len(names):
         raise InputError(
             "Columns.classes",
             expected="different names",

@@ -32,11 +32,17 @@ def check_text(text: object, what: str) -> None:
         raise InputError(
             what,
             expected="the name of a column or an expression of columns",
-            got=repr(text),
+            got=f"{text!r:.200}",
             fix="write text such as 'part_px' or 'log(part_energy)'",
         )
     if not _NAME.fullmatch(text):
         parse(text, ())
+
+
+def check_name(name: object, what: str) -> None:
+    """Refuse what cannot name a feature, a class or a number of each set."""
+    if not isinstance(name, str) or not name.strip():
+        raise InputError(what, expected="text", got=f"{name!r:.200}", fix="write it in quotes")
 
 
 def check_texts(mapping: Mapping[str, str], what: str) -> dict[str, str]:
@@ -45,10 +51,11 @@ def check_texts(mapping: Mapping[str, str], what: str) -> dict[str, str]:
         raise InputError(
             what,
             expected="a mapping from names to expressions",
-            got=repr(mapping),
+            got=f"{mapping!r:.200}",
             fix="write {'name': 'expression'}",
         )
     for name, text in mapping.items():
+        check_name(name, f"a name in {what}")
         check_text(text, f"{what}[{name!r}]")
     return dict(mapping)
 

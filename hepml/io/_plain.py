@@ -19,6 +19,35 @@ def plain_of(value: Any) -> Any:
     return value
 
 
+# Columns of 188 classes have about a thousand values.
+_VALUES = 100_000
+
+
+def check_size(value: Any, what: str) -> None:
+    """Refuse values that hold themselves, or so many of each other that nothing could go through.
+
+    Raises
+    ------
+    InputError
+        If there are more than 100,000, those that are shared counted each time.
+    """
+    waiting = [value]
+    for _ in range(_VALUES):
+        if not waiting:
+            return
+        last = waiting.pop()
+        if isinstance(last, Mapping):
+            waiting.extend(last.values())
+        elif isinstance(last, list | tuple):
+            waiting.extend(last)
+    raise InputError(
+        what,
+        expected=f"at most {_VALUES:,} values",
+        got="more, or values that hold themselves",
+        fix="write the columns with Columns.to_dict, or leave out what refers to itself",
+    )
+
+
 def numbers_as_text(value: Any) -> Any:
     """What YAML reads as numbers was meant as expressions."""
     if isinstance(value, Mapping):
@@ -36,7 +65,7 @@ def known_keys(kind: type[Any], plain: Any) -> Mapping[str, Any]:
         raise InputError(
             kind.__name__,
             expected=f"a mapping with keys among {', '.join(names)}",
-            got=repr(list(plain)) if isinstance(plain, Mapping) else repr(plain),
+            got=f"{list(plain) if isinstance(plain, Mapping) else plain!r:.200}",
             fix="remove or rename the other keys",
         )
     return plain

@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from torch import nn
 
 from hepml.errors import FileError, InputError
@@ -122,7 +121,7 @@ def _columns_named(name: str) -> Columns:
     if name in PRESETS:
         return PRESETS[name]
     try:
-        plain = yaml.safe_load(Path(name).read_text())
+        return Columns.from_yaml(name)
     except FileNotFoundError as error:
         near = get_close_matches(name, PRESETS, n=1)
         raise InputError(
@@ -131,21 +130,6 @@ def _columns_named(name: str) -> Columns:
             got=repr(name),
             fix=f"try {near[0]}" if near else "check the name",
         ) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise _no_columns(name, " ".join(str(error).split())) from error
-    if not isinstance(plain, Mapping):
-        raise _no_columns(name, type(plain).__name__)
-    return Columns.from_dict(plain)
-
-
-def _no_columns(name: str, got: str) -> FileError:
-    """What to say of a file that holds no columns."""
-    return FileError(
-        f"columns {name}",
-        expected="a YAML file with collections, label, classes, ...",
-        got=got,
-        fix="`hepml inspect --columns FILE` writes one to start from",
-    )
 
 
 def complete_arguments(

@@ -155,6 +155,14 @@ def test_what_makes_no_sense_is_refused_at_once(build, message):
         ("class_files", {"qcd": ["a.root"], "top": "b.root"}, "the pattern of file names of each"),
         ("class_files", "a.root", "the pattern of file names of each class, got 'a.root'"),
         ("tree", ["a"], "Columns.tree: expected one name"),
+        ("unit", ["GeV"], r"'GeV' or 'MeV', got \['GeV'\]"),
+        ("classes", [["a"], {}], r"a name in Columns.classes: expected text, got \['a'\]"),
+        ("classes", None, "Columns.classes: expected a list of names, got None"),
+        ("classes", True, "Columns.classes: expected a list of names, got True"),
+        ("classes", ["a", ""], "a name in Columns.classes: expected text, got ''"),
+        ("context", {1: "x"}, "a name in Columns.context: expected text, got 1"),
+        ("class_files", {1: "a.root"}, "the pattern of file names of each"),
+        ("cut", {"a": "b"}, "the name of a column or an expression"),
     ],
 )
 @pytest.mark.usefixtures("unchecked_types")
@@ -162,3 +170,37 @@ def test_values_of_the_wrong_kind_are_refused_with_their_name(name, value, messa
     plain = PRESETS["hepml"].to_dict() | {name: value}
     with pytest.raises(InputError, match=message):
         Columns.from_dict(plain)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("kind", [], "Collection.kind: expected text, got \\[\\]"),
+        ("kind", {"a": 1}, "Collection.kind: expected text"),
+        ("features", {None: "x"}, "a name in Collection.features: expected text, got None"),
+        ("index", {}, "JetIndex.jets: expected the name of a column"),
+        ("index", {"jets": "Jet_pt"}, "JetIndex.jet: expected the name of a column"),
+        ("index", [1], "JetIndex: expected a mapping"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked_types")
+def test_values_of_a_collection_of_the_wrong_kind(name, value, message):
+    with pytest.raises(InputError, match=message):
+        Columns.from_dict({"collections": {"momentum": CARTESIAN, name: value}})
+
+
+def test_plain_values_without_end_are_refused():
+    itself = []
+    itself.append(itself)
+    many = "x"
+    for _ in range(20):
+        many = [many] * 9
+    for value in (itself, many, {"a": many}):
+        with pytest.raises(InputError, match="at most 100,000 values"):
+            Columns.from_dict({"collections": {"momentum": CARTESIAN}, "classes": value})
+
+
+def test_columns_out_of_yaml(tmp_path):
+    path = tmp_path / "columns.yaml"
+    path.write_text(yaml.safe_dump(FULL.to_dict()))
+    assert Columns.from_yaml(str(path)) == FULL

@@ -50,7 +50,7 @@ def test_columns_that_are_none(tmp_path):
     with pytest.raises(FileError, match=r"broken\.yaml: expected a YAML file"):
         choose_columns(broken, "all", [])
     broken.write_text("just text")
-    with pytest.raises(FileError, match=r"label, classes, .* got str"):
+    with pytest.raises(FileError, match=r"label, classes, .* got a ScalarNode"):
         choose_columns(broken, "all", [])
     with pytest.raises(InputError, match="columns: expected a label"):
         choose_columns(HEPML.without_labels(), "all", [])

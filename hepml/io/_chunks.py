@@ -13,7 +13,7 @@ from hepml.io._binding import Bound
 from hepml.io._conditions import decided
 from hepml.io._faults import Faults
 from hepml.io._rows import levels_of, offsets_of, set_levels_of, sets_of
-from hepml.io._table import Column, take_entries
+from hepml.io._table import Column, read_columns, take_entries
 
 Bad = Literal["error", "drop"]
 
@@ -63,7 +63,7 @@ def count_passing(bound: Bound, start: int, stop: int) -> int:
         names.append(bound.jets)
     if not names:
         return stop - start
-    columns = bound.table.read(names, start, stop)
+    columns = read_columns(bound.table, names, start, stop)
     return int(_passing(bound, columns, stop - start, Faults()).sum())
 
 
@@ -75,7 +75,7 @@ def read_chunk(
     Also, for each of these, its row in the chunk; or -1 - i if it was dropped for reason i.
     """
     entries = stop - start
-    columns: Mapping[str, Column] = bound.table.read(bound.names, start, stop)
+    columns: Mapping[str, Column] = read_columns(bound.table, bound.names, start, stop)
     bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
     faults = Faults()
     passed = _passing(bound, columns, entries, faults)

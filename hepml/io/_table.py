@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from hepml.errors import ColumnError
+from hepml.errors import ColumnError, DataError
 
 
 class Column(NamedTuple):
@@ -18,6 +18,11 @@ class Column(NamedTuple):
 
     values: Any
     offsets: Any = None
+
+    @property
+    def entries(self) -> int:
+        """The number of entries."""
+        return len(self.values if self.offsets is None else self.offsets[1:])
 
     @property
     def padded(self) -> bool:
@@ -58,6 +63,26 @@ class Table(Protocol):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def read_columns(table: Table, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
+    """The columns of these names over the entries from start up to stop, all of which they have.
+
+    Raises
+    ------
+    DataError
+        If a column has fewer entries, or more: its rows would belong to other sets.
+    """
+    columns = table.read(names, start, stop)
+    for name, column in columns.items():
+        if column.entries != stop - start:
+            raise DataError(
+                f"{table.source}, entries {start} to {stop}, column {name!r}",
+                expected=f"{stop - start} entries, as its table has",
+                got=f"{column.entries}",
+                fix="choose a column that is filled for every entry",
+            )
+    return columns
 
 
 def take_entries(column: Column, mask: Any) -> Column:

@@ -1,6 +1,7 @@
 """Small files of random jets, and the way to the real ones."""
 
 import os
+import struct
 from itertools import pairwise
 from pathlib import Path
 
@@ -37,11 +38,11 @@ def make_jets(counts, seed=0):
     return jets
 
 
-def write_tree(path, branches, name="tree", *, kind="ttree", clusters=None):
+def write_tree(path, branches, name="tree", *, kind="ttree", clusters=None, **how):
     """Write one tree or RNTuple; clusters are the bounds at which it is extended."""
     entries = len(next(iter(branches.values())))
     bounds = [0, *(clusters or ()), entries]
-    with uproot.recreate(path) as file:
+    with uproot.recreate(path, **how) as file:
         add_tree(file, branches, name, kind=kind, bounds=bounds)
     return str(path)
 
@@ -66,6 +67,26 @@ def add_tree(file, branches, name, *, kind="ttree", bounds=None):
         tree.extend(piece)
 
 
+def shorten_branch(path, branch, entries):
+    """Make a branch of an uncompressed tree of two clusters end with the first of these."""
+    with uproot.open(path) as file:
+        key, found = file.key("tree"), file["tree"][branch]
+        start = key.fSeekKey + key.fKeylen + found.cursor.index
+        whole = found.num_entries
+        assert found.entry_offsets == [0, entries, whole]
+    data = bytearray(path.read_bytes())
+    # fWriteBasket and fEntryNumber; then fIOFeatures, fOffset, fMaxBaskets, fSplitLevel, fEntries.
+    at = data.index(struct.pack(">iq", 2, whole), start)
+    data[at : at + 12] = struct.pack(">iq", 1, entries)
+    at = data.index(struct.pack(">q", whole), at + 31)
+    data[at : at + 8] = struct.pack(">q", entries)
+    path.write_bytes(data)
+    with uproot.open(path) as file:
+        assert file["tree"][branch].num_entries == entries
+        assert file["tree"].num_entries == whole
+        assert len(file["tree"][branch].array()) == entries
+
+
 def _branch_type(values):
     """What mktree wants to know: a dtype with a shape, or the type of a jagged array."""
     if isinstance(values, np.ndarray):
@@ -81,6 +102,11 @@ def jets():
 @pytest.fixture(scope="session")
 def write():
     return write_tree
+
+
+@pytest.fixture(scope="session")
+def shorten():
+    return shorten_branch
 
 
 @pytest.fixture(scope="session")

@@ -293,3 +293,39 @@ def test_no_expression_changes_a_column_that_others_read(tmp_path, write, jets):
     features = {"wrong": "hypot(part_px, part_py, part_pz)", "pz": "part_pz"}
     with pytest.raises(InputError, match=r"hypot\(a, b\), of 2 arguments, got 3"):
         read(path, Columns(Collection(part.momentum, features)))
+
+
+SHORT = {
+    "momentum": ("pt", {}),
+    "mass": ("m", {}),
+    "feature": ("q", {}),
+    "label": ("y", {"label": "y", "classes": ("a", "b")}),
+    "class": ("y", {"classes": {"a": "y == 0", "b": "y == 1"}}),
+    "weight": ("w", {"weights": "w"}),
+    "cut": ("w", {"cut": "w > 0.5"}),
+    "context": ("w", {"context": {"w": "w"}}),
+}
+
+
+@pytest.mark.parametrize("where", SHORT)
+def test_a_branch_that_is_shorter_than_its_tree_is_an_error(tmp_path, write, shorten, where):
+    """Wherever one reads: its rows would belong to other sets."""
+    random = np.random.default_rng(0)
+    lists = {name: ak.Array([[1.0, 2.0]] * 10) for name in ("pt", "m", "q")}
+    numbers = {"y": random.integers(0, 2, 10).astype(np.int32), "w": random.uniform(size=10)}
+    name, more = SHORT[where]
+    path = write(tmp_path / "a.root", lists | numbers, clusters=[6], compression=None)
+    columns = Columns(
+        Collection({"pt": "pt", "eta": "0", "phi": "0", "mass": "m"}, {"q": "q"}), **more
+    )
+    assert len(read(path, columns.replace(cut=None))) == 10
+    shorten(tmp_path / "a.root", name, 6)
+    message = rf"a.root:tree, column '{name}': expected 10 entries, as its tree has, got 6\. Fix:"
+    for bad in ("error", "drop"):
+        with pytest.raises(DataError, match=message):
+            read(path, columns, bad=bad)
+        with pytest.raises(DataError, match=message):
+            next(iterate(path, columns, bad=bad, step=5, max_sets=1))
+    others = Columns(Collection({"pt": "q", "eta": "0", "phi": "0", "mass": "m"}))
+    if name not in ("m", "q"):
+        assert read(path, others).counts.tolist() == [2] * 10

@@ -2,11 +2,12 @@
 
 import awkward as ak
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hepml.errors import ColumnError
-from hepml.io._table import Column, missing_column, take_entries
+from hepml.errors import ColumnError, DataError
+from hepml.io._table import Column, missing_column, read_columns, take_entries
 
 
 class Names:
@@ -70,3 +71,30 @@ def test_without_anything_near_some_names_are_listed():
     assert "among part_px, label, got" in few
     many = str(missing_column("zzz", Names(*(f"branch{i:02}" for i in range(50))), "cut"))
     assert "branch07 and 42 others" in many
+
+
+class Shorter(Names):
+    """A table of ten entries, of which one column has fewer."""
+
+    entries = 10
+
+    def read(self, names, start, stop):
+        columns = {
+            "number": Column(np.zeros(stop - start)),
+            "fixed": Column(np.zeros((stop - start, 3))),
+            "lists": Column(np.zeros(0), np.zeros(stop - start + 1, np.int64)),
+            "short": Column(np.zeros(max(stop - start - 2, 0))),
+            "few lists": Column(np.zeros(0), np.zeros(1, np.int64)),
+            "long": Column(np.zeros((stop - start + 1, 3))),
+        }
+        return {name: columns[name] for name in names}
+
+
+@pytest.mark.parametrize(("name", "entries"), [("short", 3), ("few lists", 0), ("long", 6)])
+def test_columns_have_as_many_entries_as_are_read(name, entries):
+    table = Shorter()
+    whole = ["number", "fixed", "lists"]
+    assert list(read_columns(table, whole, 2, 7)) == whole
+    message = rf"file.root:tree, entries 2 to 7, column '{name}': expected 5 .*, got {entries}\."
+    with pytest.raises(DataError, match=message):
+        read_columns(table, [*whole, name], 2, 7)

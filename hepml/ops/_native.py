@@ -1,7 +1,8 @@
 """Kernels in C for the CPU, compiled on the machine that runs them, once, when first needed.
 
 The sources lie beside this file. The library goes into ``$XDG_CACHE_HOME/hepml``, or
-``~/.cache/hepml``, under a name that holds a digest of sources, compiler, options and processor.
+``~/.cache/hepml``, under a name that holds a digest of sources, compiler, options and processor,
+and one of its own content: what is damaged is made again. One process makes it, others wait.
 The variables CC and CFLAGS are heeded. Its threads are those of torch: the OpenMP library that
 torch has loaded runs both.
 """
@@ -15,7 +16,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor
 
 from hepml.ops._transforms import is_transformed, is_wrapped
+from hepml.outputs import cleaned_up, locked
 
 _SOURCES = ("_native_pairs.c", "_native_moments.c", "_native_segments.c")
 # A source for each object of the library, and what it is compiled with beside the options.
@@ -35,7 +37,9 @@ _OPTIONS = (
     *("-std=gnu11", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math"),
     *("-fopenmp", "-fPIC", "-Wno-psabi"),
 )
-_SECONDS = 120
+# How long to compile or to wait for another process that does, on a machine that is busy.
+_SECONDS = 600.0
+_MAKING = "making-"
 _NUMBER, _ADDRESS = ctypes.c_int64, ctypes.c_void_p
 _FUNCTIONS = {
     "hepml_pair_messages": [_ADDRESS],
@@ -103,9 +107,7 @@ def _built() -> tuple[ctypes.CDLL | None, str | None]:
         if shutil.which(compiler[0]) is None:
             return None, f"there is no C compiler {compiler[0]!r} (install gcc, or set CC)"
         folder, stem = _cache(), f"native-{_digest(compiler, options)}"
-        library = ctypes.CDLL(
-            str(_found(folder, stem) or _compiled(compiler, options, folder, stem))
-        )
+        library = _found(folder, stem) or _made(compiler, options, folder, stem)
     except subprocess.CalledProcessError as error:
         said = error.stderr.strip().splitlines()[:1]
         return None, f"{error.cmd[0]} fails ({said[0] if said else error.returncode})"
@@ -129,43 +131,78 @@ def _cache() -> Path:
 
 def _digest(compiler: list[str], options: list[str]) -> str:
     """What the library depends on."""
-    version = _output([*compiler, "--version"])
-    machine = _output([*compiler, *options, "-dM", "-E", "-x", "c", os.devnull])
-    digest = hashlib.sha256(repr([_OBJECTS, options, compiler, version, machine]).encode())
-    for text in _TEXTS.values():
-        digest.update(text.encode())
-    return f"{platform.machine()}-{digest.hexdigest()[:16]}"
+    (version,) = _output([*compiler, "--version"])
+    (machine,) = _output([*compiler, *options, "-dM", "-E", "-x", "c", os.devnull])
+    inputs = repr([_OBJECTS, options, compiler, version, machine, *_TEXTS.values()])
+    return f"{platform.machine()}-{_short_digest(inputs.encode())}"
 
 
-def _found(folder: Path, stem: str) -> Path | None:
-    """A library that was made before; its name ends with its size: it was not cut off."""
+def _short_digest(content: bytes) -> str:
+    """Enough of a digest to tell what is meant to be the same from what is not."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _found(folder: Path, stem: str) -> ctypes.CDLL | None:
+    """A library that was made before, is what it was then, and can be loaded."""
     for path in folder.glob(f"{stem}-*.so"):
-        if path.stem.endswith(f"-{path.stat().st_size}"):
-            return path
+        # Loading a damaged one can end the process.
+        if path.stem.endswith(f"-{_short_digest(path.read_bytes())}"):
+            with suppress(OSError):
+                return ctypes.CDLL(str(path))
     return None
 
 
-def _compiled(compiler: list[str], options: list[str], folder: Path, stem: str) -> Path:
-    """Compile into a temporary folder beside the others, then rename: others may do the same."""
-    with tempfile.TemporaryDirectory(dir=folder) as scratch, ThreadPoolExecutor() as pool:
-        for name, text in _TEXTS.items():
-            Path(scratch, name).write_text(text)
-        objects = [str(Path(scratch, f"{number}.o")) for number in range(len(_OBJECTS))]
-        commands = [
-            [*compiler, *options, *defines, "-c", str(Path(scratch, source)), "-o", built]
+def _made(compiler: list[str], options: list[str], folder: Path, stem: str) -> ctypes.CDLL:
+    """Compile and load, unless another process has compiled meanwhile."""
+    with locked(folder / ".lock", what=f"the library in {folder}", wait=_SECONDS), cleaned_up():
+        # What a killed process left: nobody else is making a library now.
+        for leftover in folder.glob(f"{_MAKING}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        found = _found(folder, stem)
+        if found is not None:
+            return found
+        for damaged in folder.glob(f"{stem}-*.so"):
+            damaged.unlink()
+        with tempfile.TemporaryDirectory(dir=folder, prefix=_MAKING) as scratch:
+            built = _compiled(compiler, options, Path(scratch))
+            name = f"{stem}-{_short_digest(built.read_bytes())}.so"
+            return ctypes.CDLL(str(built.replace(folder / name)))
+
+
+def _compiled(compiler: list[str], options: list[str], scratch: Path) -> Path:
+    """Compile in a folder."""
+    for name, text in _TEXTS.items():
+        (scratch / name).write_text(text)
+    objects = [str(scratch / f"{number}.o") for number in range(len(_OBJECTS))]
+    _output(
+        *(
+            [*compiler, *options, *defines, "-c", str(scratch / source), "-o", built]
             for (source, *defines), built in zip(_OBJECTS, objects, strict=True)
-        ]
-        list(pool.map(_output, commands))
-        # Without -fopenmp: the OpenMP library is the one that torch has loaded.
-        built = Path(scratch, f"{stem}.so")
-        _output([*compiler, "-shared", *objects, "-o", str(built), "-lm"])
-        with built.open("rb") as file:
-            os.fsync(file.fileno())
-        return built.replace(folder / f"{stem}-{built.stat().st_size}.so")
+        )
+    )
+    # Without -fopenmp: the OpenMP library is the one that torch has loaded.
+    built = scratch / "library.so"
+    _output([*compiler, "-shared", *objects, "-o", str(built), "-lm"])
+    with built.open("rb") as file:
+        os.fsync(file.fileno())
+    return built
 
 
-def _output(command: list[str]) -> str:
-    """What a command prints."""
-    return subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=_SECONDS
-    ).stdout
+def _output(*commands: list[str]) -> list[str]:
+    """What commands print that run side by side; all are stopped if one fails."""
+    with ExitStack() as stack:
+        runs = [stack.enter_context(_started(command)) for command in commands]
+        for run in runs:
+            stack.callback(run.kill)
+        printed = []
+        for command, run in zip(commands, runs, strict=True):
+            out, error = run.communicate(timeout=_SECONDS)
+            if run.returncode:
+                raise subprocess.CalledProcessError(run.returncode, command, out, error)
+            printed.append(out)
+        return printed
+
+
+def _started(command: list[str]) -> subprocess.Popen[str]:
+    """A process whose output is kept."""
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -44,22 +44,73 @@ def test_it_is_compiled_once(fresh, monkeypatch):
     assert _native.why_not(torch.ones(1)) == []
     (library,) = fresh.iterdir()
     assert library.suffix == ".so"
-    monkeypatch.setattr(_native, "_compiled", lambda *_: pytest.fail("compiled again"))
+    monkeypatch.setattr(_native, "_made", lambda *_: pytest.fail("compiled again"))
     _native._built.cache_clear()
     assert _native.why_not(torch.ones(1)) == []
 
 
-@pytest.mark.parametrize("kept", [0, 1000, 20_000])
-def test_a_library_that_was_cut_off_is_made_again(fresh, kept):
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """The content of a library."""
+    folder = tmp_path_factory.mktemp("compiled")
+    return _native._compiled(["cc"], [*_native._OPTIONS, "-O0"], folder).read_bytes()
+
+
+@pytest.fixture
+def copied(fresh, compiled, monkeypatch):
+    """A folder with a library, which is made by copying one; and how often it was made."""
+
+    def copy(*arguments):
+        scratch = arguments[-1]
+        made.append(scratch)
+        (scratch / "library.so").write_bytes(compiled)
+        return scratch / "library.so"
+
+    made = []
+    monkeypatch.setattr(_native, "_compiled", copy)
     assert _native.why_not(torch.ones(1)) == []
-    (library,) = fresh.iterdir()
+    _native._built.cache_clear()
+    return fresh, made
+
+
+@pytest.mark.parametrize("kept", [0, 64, 20_000])
+@pytest.mark.parametrize("whole", [True, False], ids=["zeros", "cut"])
+def test_a_library_that_was_damaged_is_made_again(copied, kept, whole):
+    """Loading one of the right size with other content would end the process."""
+    folder, made = copied
+    (library,) = folder.iterdir()
+    content = library.read_bytes()
     # A new file: this process has the other one open.
+    library.unlink()
+    library.write_bytes(content[:kept].ljust(len(content) if whole else 0, b"\0"))
+    assert _native.why_not(torch.ones(1)) == []
+    assert len(made) == 2
+    assert [path.read_bytes() for path in folder.iterdir()] == [content]
+
+
+def test_a_library_that_does_not_load_is_made_again(copied):
+    """As one of another system, in a home that several share."""
+    folder, made = copied
+    (library,) = folder.iterdir()
     content = library.read_bytes()
     library.unlink()
-    library.write_bytes(content[:kept])
-    _native._built.cache_clear()
+    foreign = content[:18] + b"\xff\xff" + content[20:]
+    stem = library.stem.rpartition("-")[0]
+    (folder / f"{stem}-{_native._short_digest(foreign)}.so").write_bytes(foreign)
     assert _native.why_not(torch.ones(1)) == []
-    assert library.stat().st_size == len(content)
+    assert len(made) == 2
+    assert [path.read_bytes() for path in folder.iterdir()] == [content]
+
+
+def test_what_a_killed_compilation_left_is_removed(copied):
+    folder, made = copied
+    for library in folder.iterdir():
+        library.unlink()
+    (folder / "making-abc").mkdir()
+    (folder / "making-abc" / "0.o").write_text("")
+    assert _native.why_not(torch.ones(1)) == []
+    assert len(made) == 2
+    assert [path.suffix for path in folder.iterdir()] == [".so"]
 
 
 def test_it_is_that_of_the_sources_read_with_the_module(fresh, monkeypatch):
@@ -185,12 +236,20 @@ def test_a_folder_that_cannot_be_written(monkeypatch, tmp_path):
     assert "it cannot be compiled and loaded" in reason
 
 
-def test_several_processes_make_it_at_once(tmp_path):
+@pytest.mark.slow
+def test_one_of_several_processes_makes_it_and_the_others_wait(tmp_path):
+    compiler = tmp_path / "cc"
+    compiler.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\nexec cc "$@"\n')
+    compiler.chmod(0o700)
     code = "import torch; from hepml.ops import _native; assert not _native.why_not(torch.ones(1))"
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "CFLAGS": "-O0"}
-    runs = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(3)]
+    cache = tmp_path / "cache"
+    environment = {"CC": str(compiler), "XDG_CACHE_HOME": str(cache), "CFLAGS": "-O0"}
+    command = [sys.executable, "-c", code]
+    runs = [subprocess.Popen(command, env={**os.environ, **environment}) for _ in range(3)]
     assert [run.wait() for run in runs] == [0, 0, 0]
-    assert len(list((tmp_path / "hepml").iterdir())) == 1
+    assert len(list((cache / "hepml").iterdir())) == 1
+    linked = [call for call in (tmp_path / "calls").read_text().splitlines() if "-shared" in call]
+    assert len(linked) == 1
 
 
 def arguments_for(operation, lengths, channels, dtype=torch.float32, seed=0):

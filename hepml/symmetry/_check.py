@@ -1,12 +1,11 @@
 """The measurement of a symmetry."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Float64
 from torch import Generator, Tensor, nn
 
 from hepml.errors import InputError
@@ -15,12 +14,13 @@ from hepml.symmetry._measure import (
     Apply,
     Comparison,
     Network,
+    Outputs,
     Pool,
     Untransformed,
     exchanged,
     other_last_digits,
 )
-from hepml.symmetry._precision import Precision, find_precisions
+from hepml.symmetry._precision import PRECISIONS, Precision, find_precisions
 from hepml.symmetry._randomise import call
 from hepml.symmetry._report import SymmetryReport
 from hepml.symmetry._symmetry import Symmetry
@@ -28,9 +28,14 @@ from hepml.symmetry._table import find_symmetry
 from hepml.symmetry._tree import first_tensor, in_precision
 
 Weights = Literal["given", "random"]
+# What is measured next: the precision, the strength, the element, the grid of its inputs if it
+# rounds nothing, and random numbers.
+_Step = tuple[Precision, float | None, Comparison, str | None, Generator]
 
 # How many times the last digits of the inputs are changed.
 _CHANGES = 4
+# How many elements that round nothing are drawn at each strength.
+_EXACT_ELEMENTS = 3
 
 
 def check(
@@ -41,7 +46,7 @@ def check(
     apply: Apply = call,
     strengths: Sequence[float | None] | None = None,
     dtypes: Sequence[str | torch.dtype] | str | torch.dtype = ("float64", "float32"),
-    elements: int = 2,
+    elements: int | Literal["exact"] = 2,
     draws: int = 2,
     weights: Sequence[Weights] | Weights = ("given", "random"),
     seed: int = 0,
@@ -74,7 +79,9 @@ def check(
         "float32"; "bfloat16" (matrix products in mixed precision); and on a GPU "tf32". A function
         that is no module gets inputs of this precision; what weights it may hold stay as they are.
     elements
-        How many at each strength.
+        How many random ones at each strength; or "exact" for three that round nothing, with momenta
+        on a grid: boosts by powers of 2, turns of a cube, and their products. Then the violation is
+        that of the function and its own arithmetic, apart from what rounding boosted momenta does.
     draws
         How many draws of random weights.
     weights
@@ -94,9 +101,10 @@ def check(
     Raises
     ------
     InputError
-        If the symmetry does not know the inputs, if the outputs are not a tensor of as many rows
-        after the transformation, if they are not finite before it, or if an argument is none of
-        those above.
+        If the symmetry does not know the inputs, if the outputs are not a tensor (or an array) of
+        as many rows after the transformation, if they are not finite before it, if the model holds
+        numbers of another precision than the inputs, if there are no exact elements, or if an
+        argument is none of those above.
 
     Notes
     -----
@@ -116,7 +124,17 @@ def check(
     Exchanging particles (by half of their number along the batch) leaves the numbers as they are.
 
     The inputs are first rounded to the lowest precision that is asked for, so that all see the
-    same.
+    same. A function whose outputs are float32 although its inputs are float64 is judged as one that
+    calculates in float32.
+
+    Elements that round nothing: boosts along an axis with cosh = (2^k + 2^-k)/2, at the Lorentz
+    factors next to the strengths, between turns of a cube. Momenta are rounded to as many binary
+    digits as leave both frames exact in the precision, and to multiples of 2^-10 GeV at most; the
+    report tells the grid. Both frames are half of the boost away from that of the inputs: a
+    symmetry has no preferred frame, and the digits of either are needed least so. That each number
+    is exact is asserted in whole numbers. These boosts and turns generate a dense subgroup of the
+    Lorentz group; of rotations alone there are but the 24 of a cube, so that random elements have
+    the last word there.
 
     References
     ----------
@@ -134,18 +152,28 @@ def check(
     >>> check(lambda jets: masses(jets).clamp(max=50.) + jets.p4[:8, :1], random_jets(8),
     ...       "lorentz", strengths=[2.0]).verdict
     'broken'
+    >>> report = check(masses, random_jets(8), "lorentz", strengths=[128.0], elements="exact")
+    >>> report.verdict, report.largest() < 1e-10
+    ('holds', True)
     """
     symmetry = find_symmetry(symmetry)
+    exact = elements == "exact"
     chosen = symmetry.strengths if strengths is None else strengths
+    if exact and strengths is None:
+        chosen = symmetry.exact_strengths or chosen
     strengths = tuple(None if strength is None else float(strength) for strength in chosen)
+    if exact and not symmetry.exact:
+        # Several may have the same neighbour.
+        strengths = tuple(dict.fromkeys(map(symmetry.exact_strength, strengths)))
+    times = _EXACT_ELEMENTS if elements == "exact" else elements
     kinds = cast(list[Weights], [weights] if isinstance(weights, str) else list(weights))
-    _check_arguments(elements, draws, strengths, kinds)
+    _check_arguments(times, draws, strengths, kinds)
     precisions = find_precisions(dtypes, first_tensor(inputs).device)
     if not _has_weights(model):
         # There is nothing to draw.
         kinds = ["given"]
     x = in_precision(in_precision(inputs, precisions[-1].inputs), torch.float64)
-    pools = {key: Pool() for key in product(kinds, precisions, strengths)}
+    pools: dict[tuple[Weights, Precision, float | None], Pool] = {}
     devices = [tensor.device for tensor in [first_tensor(inputs)] if tensor.is_cuda]
     with torch.random.fork_rng(devices), torch.no_grad():
         for kind, draw in ((k, d) for k in kinds for d in range(draws if k == "random" else 1)):
@@ -153,17 +181,17 @@ def check(
             network = Network(model, apply)
             if kind == "random":
                 network.randomise(_generator(seed, 0, draw), x)
-            before = _untransformed(network, x, precisions, seed)
-            _check_finite(before.plain[EXACT], kind)
-            for strength, number in product(strengths, range(elements)):
-                # The same random numbers at each strength: so a power law is one.
-                element = symmetry.element(x, strength, _generator(seed, 1, number))
-                compare = Comparison(symmetry, element, network, x, before)
-                for precision in precisions:
-                    noise = _generator(seed, 2, number)
-                    pools[kind, precision, strength].add(compare(precision, noise), draw)
-                    if on_step is not None:
-                        on_step()
+            _check_finite(network(EXACT, x), kind)
+            seen = _as_it_calculates(precisions, network)
+            for key in product([kind], seen, strengths):
+                pools.setdefault(key, Pool())
+            task = _Task(symmetry, network, x, seen, strengths, times, seed)
+            for precision, strength, comparison, grid, noise in (
+                task.exact() if exact and not symmetry.exact else task.random()
+            ):
+                pools[kind, precision, strength].add(comparison(precision, noise), draw, grid)
+                if on_step is not None:
+                    on_step()
     claims = getattr(model, "claims", None)
     return SymmetryReport(
         model=getattr(model, "__name__", type(model).__name__),
@@ -173,7 +201,62 @@ def check(
             for (kind, precision, strength), pool in pools.items()
         ),
         claimed=None if claims is None else symmetry.name in claims,
+        elements="exact" if exact else "random",
     )
+
+
+class _Task(NamedTuple):
+    """One network, and what it is to be measured with."""
+
+    symmetry: Symmetry
+    network: Network
+    inputs: Any
+    precisions: Sequence[Precision]
+    strengths: Sequence[float | None]
+    times: int
+    seed: int
+
+    def random(self) -> Iterator[_Step]:
+        """Random elements on the inputs as they are, in each precision."""
+        before = _untransformed(self.network, self.inputs, self.precisions, self.seed, _CHANGES)
+        for strength, number in product(self.strengths, range(self.times)):
+            # The same random numbers at each strength: so a power law is one.
+            drawn = _generator(self.seed, 1, number)
+            element = self.symmetry.element(self.inputs, strength, drawn)
+            comparison = Comparison(self.symmetry, element, self.network, self.inputs, before)
+            for precision in self.precisions:
+                yield precision, strength, comparison, None, _generator(self.seed, 2, number)
+
+    def exact(self) -> Iterator[_Step]:
+        """Elements that round nothing, on inputs of the grid that each precision has for them."""
+        held: dict[str, Tensor] = {}
+        if isinstance(self.network.model, nn.Module):
+            own = dict(self.network.model.named_buffers())
+            own |= dict(self.network.model.named_parameters())
+            names = getattr(self.symmetry, "references", ())
+            held = {name: own[name] for name in names if name in own}
+        for strength, number in product(self.strengths, range(self.times)):
+            for dtype in dict.fromkeys(precision.inputs for precision in self.precisions):
+                precisions = [each for each in self.precisions if each.inputs == dtype]
+                drawn = _generator(self.seed, 1, number)
+                exactly = self.symmetry.exactly(self.inputs, held, strength, dtype, drawn)
+                network = self.network.with_references(exactly.references)
+                # The inputs are exact: other last digits of them explain nothing.
+                before = _untransformed(network, exactly.inputs, precisions, self.seed, 0)
+                comparison = Comparison(
+                    *(self.symmetry, exactly.element, network, exactly.inputs, before),
+                    exactly.images,
+                )
+                for precision in precisions:
+                    noise = _generator(self.seed, 2, number)
+                    yield precision, strength, comparison, exactly.grid, noise
+
+
+def _as_it_calculates(precisions: Sequence[Precision], network: Network) -> list[Precision]:
+    """The precisions; float32 in the place of float64 for a network that calculates in it."""
+    if network.computes == torch.float64:
+        return list(precisions)
+    return list(dict.fromkeys(PRECISIONS["float32"] if p == EXACT else p for p in precisions))
 
 
 def _check_arguments(
@@ -193,7 +276,7 @@ def _check_arguments(
 
 
 def _untransformed(
-    network: Network, x: Any, precisions: Sequence[Precision], seed: int
+    network: Network, x: Any, precisions: Sequence[Precision], seed: int, changes: int
 ) -> Untransformed:
     """The outputs for the inputs as they are, and with the changes to compare with."""
     plain, other_digits = {EXACT: network(EXACT, x)}, {}
@@ -202,12 +285,12 @@ def _untransformed(
         rounded = in_precision(x, precision.inputs)
         other_digits[precision] = [
             network(precision, other_last_digits(rounded, _generator(seed, 3, i)))
-            for i in range(_CHANGES)
+            for i in range(changes)
         ]
     return Untransformed(plain, other_digits, network(EXACT, exchanged(x)))
 
 
-def _check_finite(outputs: Float64[Tensor, "rows *components"], kind: str) -> None:
+def _check_finite(outputs: Outputs, kind: str) -> None:
     """Refuse to compare with nan and infinity."""
     bad = (~outputs.flatten(1).isfinite()).any(1).nonzero()
     if len(bad):

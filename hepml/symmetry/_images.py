@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Inexact
 from torch import Generator, Tensor
 
 from hepml.errors import InputError
-from hepml.symmetry._symmetry import Symmetry
+from hepml.symmetry._symmetry import Symmetry, check_choice
 
 Shift = tuple[int, int]
+Outputs = Literal["images", "pixels"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,19 +27,22 @@ class _Shifts(Symmetry):
         and is shifted along.
     """
 
-    outputs: Literal["images", "pixels"] = "images"
+    outputs: Outputs = "images"
 
     strength_name: ClassVar[str] = "pixels"
 
+    def __post_init__(self) -> None:
+        check_choice(f"outputs of {type(self).__name__}", self.outputs, Outputs)
+
     @abstractmethod
     def act(
-        self, element: Shift, inputs: Float[Tensor, "*images eta phi"]
-    ) -> Float[Tensor, "*images eta phi"]:
+        self, element: Shift, inputs: Inexact[Tensor, "*images eta phi"]
+    ) -> Inexact[Tensor, "*images eta phi"]:
         """The shifted images."""
 
     def act_on_outputs(
-        self, element: Shift, outputs: Float[Tensor, "rows *components"]
-    ) -> Float[Tensor, "rows *components"]:
+        self, element: Shift, outputs: Inexact[Tensor, "rows *components"]
+    ) -> Inexact[Tensor, "rows *components"]:
         """Outputs of images as they are; images shifted."""
         return outputs if self.outputs == "images" else self.act(element, outputs)
 
@@ -74,7 +78,7 @@ class PhiRotation(_Shifts):
 
     def element(
         self,
-        inputs: Float[Tensor, "*images eta phi"],
+        inputs: Inexact[Tensor, "*images eta phi"],
         strength: float | None,
         generator: Generator,
     ) -> Shift:
@@ -84,8 +88,8 @@ class PhiRotation(_Shifts):
         return 0, drawn if strength is None else int(strength)
 
     def act(
-        self, element: Shift, inputs: Float[Tensor, "*images eta phi"]
-    ) -> Float[Tensor, "*images eta phi"]:
+        self, element: Shift, inputs: Inexact[Tensor, "*images eta phi"]
+    ) -> Inexact[Tensor, "*images eta phi"]:
         """The images, turned; what leaves at one end comes in at the other."""
         return inputs.roll(element[1], dims=-1)
 
@@ -108,7 +112,7 @@ class Translation(_Shifts):
 
     def element(
         self,
-        inputs: Float[Tensor, "*images eta phi"],
+        inputs: Inexact[Tensor, "*images eta phi"],
         strength: float | None,
         generator: Generator,
     ) -> Shift:
@@ -121,8 +125,8 @@ class Translation(_Shifts):
         return (along, across) if flips[1] else (across, along)
 
     def act(
-        self, element: Shift, inputs: Float[Tensor, "*images eta phi"]
-    ) -> Float[Tensor, "*images eta phi"]:
+        self, element: Shift, inputs: Inexact[Tensor, "*images eta phi"]
+    ) -> Inexact[Tensor, "*images eta phi"]:
         """The shifted images."""
         eta, phi = element
         # Negative padding cuts: what comes in on one side goes out on the other.

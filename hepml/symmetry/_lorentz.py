@@ -2,20 +2,35 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Inexact
 from torch import Generator, Tensor, nn
 
 from hepml.data import ParticleSet
 from hepml.errors import InputError
 from hepml.lorentz import Irreps, random_lorentz, representation
+from hepml.symmetry._exact import (
+    Dyadic,
+    Exactly,
+    cube_turn,
+    describe_grid,
+    doublings_of,
+    dyadic_matrix,
+    exact_product,
+    exact_reference,
+    lorentz_factor,
+    on_grid,
+)
 from hepml.symmetry._symmetry import Symmetry
+from hepml.symmetry._tree import in_precision
 
 _GAMMAS = (1.01, 2.0, 10.0, 100.0, 1000.0)
+# Of 2^k for k = 1, 2, 4, 8, 11, 14.
+_EXACT_GAMMAS = tuple(lorentz_factor(k) for k in (1, 2, 4, 8, 11, 14))
 _SCALAR_AND_VECTOR = {"(0,0)", "(1/2,1/2)"}
 
 Matrix = Float64[Tensor, "4 4"]
@@ -69,15 +84,90 @@ class Transformations(Symmetry):
         """A random matrix of this strength."""
         return self.matrix(strength, generator)
 
+    def dyadic(self, strength: float | None, generator: Generator, *, even: bool) -> Dyadic:  # noqa: ARG002
+        """A random element that rounds nothing; one of those that spinors bear, if even."""
+        raise InputError(
+            f"elements of the symmetry {self.name!r}",
+            expected="one that has elements which round nothing",
+            got="'exact'",
+            fix="ask for a number of random elements, or write its method `dyadic`",
+        )
+
+    def exact_strength(self, strength: float | None) -> float | None:
+        """The Lorentz factor of the nearest boost by a power of 2."""
+        if not self.strength_name:
+            return strength
+        gamma = 3.0 if strength is None else strength
+        return lorentz_factor(doublings_of(gamma, even=self._has_spinors()))
+
+    def exactly(
+        self,
+        inputs: Any,
+        references: Mapping[str, Tensor],
+        strength: float | None,
+        dtype: torch.dtype,
+        generator: Generator,
+    ) -> Exactly:
+        """An element that rounds nothing, and inputs on a grid, in a frame in which it does not.
+
+        Notes
+        -----
+        The boost is split: the inputs are taken in the frame that half of it leads back to, the
+        images in that to which the other half leads. So both have digits enough, and neither is
+        further from the rest frame of the inputs than the other. The method :meth:`dyadic` draws
+        the element. Without a boost, numbers only change places and signs, and need no grid.
+        """
+        dyadic = self.dyadic(strength, generator, even=self._has_spinors())
+        start, whole = dyadic.backwards, dyadic.matrix
+        digits = dyadic.digits(dtype)
+
+        def prepare(irreps: str | None, tensor: Tensor) -> Tensor:
+            if dyadic.doublings:
+                tensor = on_grid(tensor, digits, momenta=irreps is None)
+            return exact_product(_exact_action(irreps, start), tensor, dtype)
+
+        def transform(irreps: str | None, tensor: Tensor) -> Tensor:
+            return exact_product(_exact_action(irreps, whole), tensor, dtype)
+
+        def reference(vectors: Tensor) -> Tensor:
+            moved = exact_reference(vectors, digits, self.reference_mass)
+            moved = exact_product(start, moved, dtype)
+            exact_product(whole, moved, dtype)
+            return moved[..., 4 - vectors.shape[-1] :]
+
+        inputs = self._each(prepare, in_precision(in_precision(inputs, dtype), torch.float64))
+        return Exactly(
+            whole,
+            inputs,
+            self._each(transform, inputs),
+            {name: reference(vectors) for name, vectors in references.items()},
+            describe_grid(digits) if dyadic.doublings else "",
+        )
+
+    def _has_spinors(self) -> bool:
+        """Whether inputs are spinors, whose matrices have roots of those of vectors."""
+        given = (self.inputs,) if isinstance(self.inputs, str) else self.inputs or ()
+        return any(term.irrep.is_spinor for name in given for term in Irreps(name))
+
     def act(self, element: Matrix, inputs: Any) -> Any:
         """The inputs with every four-vector, or every tensor, transformed."""
+
+        def transform(irreps: str | None, tensor: Tensor) -> Tensor:
+            if irreps is None:
+                return _times(element, tensor)
+            return self._by_irreps(irreps, element, tensor)
+
+        return self._each(transform, inputs)
+
+    def _each(self, function: Callable[[str | None, Tensor], Tensor], inputs: Any) -> Any:
+        """The inputs with a function of every four-vector, or of the irreps of every tensor."""
         if self.inputs is not None:
             if isinstance(inputs, Tensor):
-                return self._by_irreps(str(self.inputs), element, inputs)
+                return function(str(self.inputs), inputs)
             each = zip(self.inputs, inputs, strict=True)
-            return tuple(self._by_irreps(irreps, element, tensor) for irreps, tensor in each)
+            return tuple(function(irreps, tensor) for irreps, tensor in each)
         if isinstance(inputs, ParticleSet):
-            return inputs.with_p4(_times(element, inputs.p4))
+            return inputs.with_p4(function(None, inputs.p4))
         if isinstance(inputs, Tensor):
             if inputs.shape[-1] != 4:
                 raise InputError(
@@ -86,7 +176,7 @@ class Transformations(Symmetry):
                     got=f"shape {tuple(inputs.shape)}",
                     fix='pass scalars beside them in a mapping, {"p4": ..., "scalars": ...}',
                 )
-            return _times(element, inputs)
+            return function(None, inputs)
         if isinstance(inputs, Mapping):
             vectors = {"p4", *self.references} & inputs.keys()
             if not vectors:
@@ -97,11 +187,11 @@ class Transformations(Symmetry):
                     fix="name the four-vectors p4",
                 )
             return {
-                key: self.act(element, value) if key in vectors else value
+                key: self._each(function, value) if key in vectors else value
                 for key, value in inputs.items()
             }
         if isinstance(inputs, tuple | list):
-            return type(inputs)(self.act(element, value) for value in inputs)
+            return type(inputs)(self._each(function, value) for value in inputs)
         raise InputError(
             f"inputs of the symmetry {self.name!r}",
             expected="a ParticleSet, a tensor (..., 4), or a tuple, list or mapping of these",
@@ -110,16 +200,16 @@ class Transformations(Symmetry):
         )
 
     def act_on_outputs(
-        self, element: Matrix, outputs: Float[Tensor, "rows *components"]
-    ) -> Float[Tensor, "rows *components"]:
+        self, element: Matrix, outputs: Inexact[Tensor, "rows *components"]
+    ) -> Inexact[Tensor, "rows *components"]:
         """The outputs, multiplied with the matrices of their irreps."""
         if self.outputs is None:
             return outputs
         return self._by_irreps(self.outputs, element, outputs.flatten(1)).reshape(outputs.shape)
 
     def _by_irreps(
-        self, name: str, element: Matrix, tensors: Float[Tensor, "*batch components"]
-    ) -> Float[Tensor, "*batch components"]:
+        self, name: str, element: Matrix, tensors: Inexact[Tensor, "*batch components"]
+    ) -> Inexact[Tensor, "*batch components"]:
         """The tensors, multiplied with the matrices of their irreps."""
         irreps = Irreps(name)
         if tensors.shape[-1] != irreps.dim:
@@ -129,17 +219,7 @@ class Transformations(Symmetry):
                 got=f"{tensors.shape[-1]}",
                 fix="give the irreps of all components",
             )
-        if {str(term.irrep) for term in irreps} <= _SCALAR_AND_VECTOR:
-            # By the matrix itself, which may reverse space or time.
-            action = torch.eye(irreps.dim, dtype=element.dtype)
-            start = 0
-            for width in _widths(irreps):
-                if width == 4:
-                    action[start : start + 4, start : start + 4] = element
-                start += width
-        else:
-            action = representation(irreps, element)
-        return _times(action, tensors)
+        return _times(_action(irreps, element), tensors)
 
     def blocks(self, components: int) -> Sequence[slice]:
         """The copies of irreps among the outputs."""
@@ -181,6 +261,7 @@ class Lorentz(Transformations):
 
     kind: ClassVar[str] = "lorentz"
     strengths: ClassVar[tuple[float | None, ...]] = _GAMMAS
+    exact_strengths: ClassVar[tuple[float, ...]] = _EXACT_GAMMAS
     strength_name: ClassVar[str] = "gamma"
 
     def matrix(self, strength: float | None, generator: Generator) -> Matrix:
@@ -189,6 +270,12 @@ class Lorentz(Transformations):
         boost = _boost_along_z(3.0 if strength is None else strength)
         product: Matrix = left @ boost @ right
         return product
+
+    def dyadic(self, strength: float | None, generator: Generator, *, even: bool) -> Dyadic:
+        """A boost by a power of 2 between two turns of a cube."""
+        left, right = (cube_turn(generator, even=even) for _ in range(2))
+        k = doublings_of(3.0 if strength is None else strength, even=even)
+        return Dyadic(left, k, right, even)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +287,14 @@ class Rotation(Transformations):
     def matrix(self, strength: float | None, generator: Generator) -> Matrix:  # noqa: ARG002
         """A random rotation."""
         return random_lorentz(0.0, generator=generator)
+
+    def dyadic(self, strength: float | None, generator: Generator, *, even: bool) -> Dyadic:  # noqa: ARG002
+        """One of the 23 turns of a cube, of 11 for spinors: no others are binary fractions."""
+        one = torch.eye(4, dtype=torch.float64)
+        turn = one
+        while torch.equal(turn, one):
+            turn = cube_turn(generator, even=even)
+        return Dyadic(turn, 0, one, even)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +311,14 @@ class BeamRotation(Transformations):
         matrix[2, 1], matrix[1, 2] = math.sin(angle), -math.sin(angle)
         return matrix
 
+    def dyadic(self, strength: float | None, generator: Generator, *, even: bool) -> Dyadic:  # noqa: ARG002
+        """One to three quarter turns; two for spinors."""
+        turn = torch.eye(4, dtype=torch.float64)
+        quarters = 2 if even else int(torch.randint(1, 4, (), generator=generator))
+        for _ in range(quarters):
+            turn[1:3] = torch.stack([-turn[2], turn[1]])
+        return Dyadic(turn, 0, torch.eye(4, dtype=torch.float64), even)
+
 
 @dataclass(frozen=True, kw_only=True)
 class BeamBoost(Transformations):
@@ -223,6 +326,7 @@ class BeamBoost(Transformations):
 
     kind: ClassVar[str] = "beam boost"
     strengths: ClassVar[tuple[float | None, ...]] = _GAMMAS
+    exact_strengths: ClassVar[tuple[float, ...]] = _EXACT_GAMMAS
     strength_name: ClassVar[str] = "gamma"
 
     def matrix(self, strength: float | None, generator: Generator) -> Matrix:
@@ -230,6 +334,13 @@ class BeamBoost(Transformations):
         matrix = _boost_along_z(3.0 if strength is None else strength)
         backwards = bool(torch.rand((), generator=generator) < 0.5)
         return matrix.inverse() if backwards else matrix
+
+    def dyadic(self, strength: float | None, generator: Generator, *, even: bool) -> Dyadic:
+        """A boost along z by a power of 2."""
+        k = doublings_of(3.0 if strength is None else strength, even=even)
+        backwards = bool(torch.rand((), generator=generator) < 0.5)
+        one = torch.eye(4, dtype=torch.float64)
+        return Dyadic(one, -k if backwards else k, one, even)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,12 +385,47 @@ def _boost_along_z(gamma: float) -> Matrix:
     return matrix
 
 
+def _exact_action(irreps: str | None, element: Matrix) -> Inexact[Tensor, "dim dim"]:
+    """The matrix of an element that rounds nothing, on columns of irreps or on a four-vector."""
+    if irreps is None:
+        return element
+    given = Irreps(irreps)
+    return _action(given, element) if _vectorial(given) else dyadic_matrix(given, element)
+
+
+def _vectorial(irreps: Irreps) -> bool:
+    """Whether there are but scalars and vectors."""
+    return {str(term.irrep) for term in irreps} <= _SCALAR_AND_VECTOR
+
+
+def _action(irreps: Irreps, element: Matrix) -> Inexact[Tensor, "dim dim"]:
+    """The matrix on columns of irreps."""
+    if not _vectorial(irreps):
+        return representation(irreps, element)
+    # By the matrix itself, which may reverse space or time.
+    action = torch.eye(irreps.dim, dtype=element.dtype)
+    start = 0
+    for width in _widths(irreps):
+        if width == 4:
+            action[start : start + 4, start : start + 4] = element
+        start += width
+    return action
+
+
 def _times(
-    matrix: Float64[Tensor, "dim dim"], vectors: Float[Tensor, "*batch dim"]
-) -> Float[Tensor, "*batch dim"]:
-    """The matrix times each vector, in float64 and rounded once."""
-    wide: Tensor = vectors.double() @ matrix.to(vectors.device, torch.float64).mT
-    return wide.to(vectors.dtype)
+    matrix: Inexact[Tensor, "dim dim"], vectors: Inexact[Tensor, "*batch dim"]
+) -> Inexact[Tensor, "*batch dim"]:
+    """The matrix times each vector, in float64 or complex128, and rounded once."""
+    if matrix.is_complex() and not vectors.is_complex():
+        raise InputError(
+            "inputs or outputs",
+            expected="complex numbers, for irreps that are not real",
+            got=str(vectors.dtype),
+            fix="take complex tensors, or the real irreps, as in (1,0) + (0,1)",
+        )
+    wide = torch.complex128 if vectors.is_complex() else torch.float64
+    product: Tensor = vectors.to(wide) @ matrix.to(vectors.device, wide).mT
+    return product.to(vectors.dtype)
 
 
 def _widths(irreps: Irreps) -> list[int]:

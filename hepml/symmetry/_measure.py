@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Complex128, Float64, Inexact
 from torch import Generator, Tensor, nn
 
 from hepml.errors import InputError
@@ -22,7 +22,7 @@ EXACT = PRECISIONS["float64"]
 # Outputs that vary by less of their size do nothing that could be seen.
 _BLIND = 1e-9
 
-Outputs = Float64[Tensor, "rows *components"]
+Outputs = Float64[Tensor, "rows *components"] | Complex128[Tensor, "rows *components"]
 
 
 class Network:
@@ -31,23 +31,37 @@ class Network:
     def __init__(self, model: Any, apply: Apply) -> None:
         self._apply = apply
         if isinstance(model, nn.Module):
-            model = copy.deepcopy(model).eval().double()
+            model = in_storage(copy.deepcopy(model).eval(), torch.float64)
         self.model = model
         self._at: dict[torch.dtype, Any] = {}
+        # That of the outputs for inputs in float64: lower if the model calculates in it anyway.
+        self.computes = torch.float64
 
     def randomise(self, generator: Generator, inputs: Any) -> None:
         """Give the copy weights of order one."""
         randomise(self.model, generator, inputs, apply=self._apply)
 
+    def with_references(self, references: Mapping[str, Tensor]) -> "Network":
+        """The network with other values of these buffers and parameters."""
+        if not references:
+            return self
+        other = Network(self.model, self._apply)
+        other.computes = self.computes
+        held = dict(other.model.named_buffers()) | dict(other.model.named_parameters())
+        with torch.no_grad():
+            for name, value in references.items():
+                held[name].copy_(value)
+        return other
+
     def __call__(
         self, precision: Precision, inputs: Any, references: Mapping[str, Tensor] | None = None
-    ) -> Float64[Tensor, "rows *components"]:
+    ) -> Outputs:
         """The outputs, with other reference vectors in the place of the model's."""
         model, storage = self.model, precision.storage
         inputs = in_precision(inputs, precision.inputs)
         if isinstance(model, nn.Module) and storage != EXACT.storage:
             if storage not in self._at:
-                self._at[storage] = copy.deepcopy(model).float()
+                self._at[storage] = in_storage(copy.deepcopy(model), storage)
             model = self._at[storage]
         with arithmetic(precision, first_tensor(inputs).device):
             if references:
@@ -57,15 +71,59 @@ class Network:
                     applied, in_precision(held, precision.inputs), inputs
                 )
             else:
-                outputs = self._apply(model, inputs)
-        if not isinstance(outputs, Tensor) or outputs.dim() < 1:
+                outputs = self._applied(model, inputs, precision)
+        outputs = as_tensor(outputs)
+        if precision == EXACT:
+            self.computes = _lower(self.computes, outputs.dtype)
+        outputs = outputs.to(torch.complex128 if outputs.is_complex() else torch.float64)
+        return outputs if outputs.dim() > 1 else outputs[:, None]
+
+    def _applied(self, model: Any, inputs: Any, precision: Precision) -> Any:
+        """What the model gives; other precisions inside it than that of the inputs are refused."""
+        try:
+            return self._apply(model, inputs)
+        except RuntimeError as error:
+            if not any(word in str(error) for word in ("dtype", "scalar type", "ScalarType")):
+                raise
             raise InputError(
-                "outputs of the model",
-                expected="a tensor with a row for each set or particle",
-                got=str(tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs)),
-                fix="choose or stack them in `apply`",
-            )
-        return outputs.double() if outputs.dim() > 1 else outputs.double()[:, None]
+                "precision of the model",
+                expected=f"a model that takes inputs in {precision.inputs} as they come",
+                got=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+                fix="convert the weights that a function holds, or the inputs in `apply`; or "
+                'measure in the precision that it has: dtypes="float32"',
+            ) from error
+
+
+def in_storage(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The module with its numbers in a precision, complex ones, too, which ``.double()`` leaves."""
+    # As ``.double()`` does, which some modules extend.
+    model._apply(lambda tensor: in_precision(tensor, dtype))  # type: ignore[no-untyped-call]
+    return model
+
+
+def as_tensor(outputs: Any) -> Tensor:
+    """The outputs as a tensor, also arrays of numpy and JAX."""
+    if not isinstance(outputs, Tensor) and hasattr(outputs, "__array__"):
+        array = np.asarray(outputs)
+        if array.dtype.kind in "fciub":
+            # Not writable where it is JAX's.
+            outputs = torch.from_numpy(np.array(array))
+    if not isinstance(outputs, Tensor) or outputs.dim() < 1:
+        raise InputError(
+            "outputs of the model",
+            expected="a tensor or an array with a row for each set or particle",
+            got=str(tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs)),
+            fix="choose or stack them in `apply`",
+        )
+    return outputs
+
+
+def _lower(one: torch.dtype, other: torch.dtype) -> torch.dtype:
+    """The precision with fewer digits; whole numbers have any."""
+    real = other.to_real() if other.is_complex else other
+    if not real.is_floating_point:
+        return one
+    return max(one, real, key=lambda dtype: torch.finfo(dtype).eps)
 
 
 class _Applied(nn.Module):
@@ -87,8 +145,8 @@ class Violations(NamedTuple):
     rounding: float
     blind: bool
     element: str
-    expected: Float64[Tensor, "rows components"]
-    got: Float64[Tensor, "rows components"]
+    expected: Outputs
+    got: Outputs
 
 
 class Untransformed(NamedTuple):
@@ -119,10 +177,13 @@ class Comparison:
         network: Network,
         inputs: Any,
         before: Untransformed,
+        images: Any = None,
     ) -> None:
         self._symmetry, self._element, self._network = symmetry, element, network
         self._before, self._plain = before, before.plain
-        self._inputs = symmetry.act(element, inputs)
+        # Those that are given are exact.
+        self._given = images is not None
+        self._inputs = images if self._given else symmetry.act(element, inputs)
         self._references: Mapping[str, Tensor] = {}
         if isinstance(network.model, nn.Module):
             self._references = symmetry.act_on_references(element, network.model)
@@ -155,14 +216,17 @@ class Comparison:
             )
         changes = [
             self._errors(other - self._plain[precision])
-            for other in self._before.other_digits[precision]
+            for other in self._before.other_digits.get(precision, ())
         ]
-        # Where rounding decides between two particles it may change everything, or nothing: of each
-        # row the smallest change. Else a sort that goes wrong for ties could not be told from it.
-        untransformed = torch.stack(changes).amin(0)
+        rounding = self._of_rounding(precision, generator)
+        if changes:
+            # Where rounding decides between two particles it may change everything, or nothing: of
+            # each row the smallest change. Else a sort that goes wrong for ties could not be told
+            # from it.
+            rounding = max(_largest(torch.stack(changes).amin(0)), rounding)
         return Violations(
             self._errors(got - expected),
-            max(_largest(untransformed), self._of_rounding(precision, generator)),
+            rounding,
             self._blind,
             self._symmetry.describe(self._element),
             expected.flatten(1),
@@ -175,14 +239,10 @@ class Comparison:
         if self._symmetry.exact:
             return 0.0
         if dtype not in self._rounding:
-            if dtype == EXACT.inputs:
-                rounded, references = (
-                    other_last_digits(tree, generator)
-                    for tree in (self._inputs, dict(self._references))
-                )
-            else:
-                rounded = in_precision(self._inputs, dtype)
-                references = in_precision(dict(self._references), dtype)
+            rounded, references = in_precision((self._inputs, dict(self._references)), dtype)
+            if dtype == EXACT.inputs or self._given:
+                # Rounding to this precision changes nothing.
+                rounded, references = other_last_digits((rounded, references), generator)
             change = self._network(EXACT, rounded, references) - self._exact
             # Where the exact output is no number, rounding is not the reason.
             sound = (
@@ -193,14 +253,14 @@ class Comparison:
             self._rounding[dtype] = _largest(self._errors(change)[sound])
         return self._rounding[dtype]
 
-    def _transformed(
-        self, outputs: Float64[Tensor, "rows *components"]
-    ) -> Float64[Tensor, "new_rows *components"]:
+    def _transformed(self, outputs: Outputs) -> Inexact[Tensor, "new_rows *components"]:
         return self._symmetry.act_on_outputs(self._element, outputs)
 
     def _spread(self) -> tuple[Float64[Tensor, " blocks"], bool]:
         """What the network does, for each block; and whether it is nothing."""
         outputs = self._plain[EXACT]
+        if not len(outputs):
+            return torch.ones(len(self._blocks), dtype=torch.float64), True
         changes = [outputs, outputs - outputs.mean(0, keepdim=True)]
         # A network that counts particles and hardly looks at them differs from set to set, too.
         changes.append(self._before.exchanged - outputs)
@@ -212,10 +272,10 @@ class Comparison:
         spread = torch.maximum(spread, _BLIND * size)
         return torch.where(spread > 0, spread, spread.amax() if len(spread) else 1.0), blind
 
-    def _errors(self, difference: Float64[Tensor, "rows *components"]) -> Float64[Tensor, " rows"]:
+    def _errors(self, difference: Outputs) -> Float64[Tensor, " rows"]:
         """The largest error of each row over its blocks; infinite for nan."""
         if self._blind:
-            return difference.new_zeros(len(difference))
+            return torch.zeros(len(difference), dtype=torch.float64, device=difference.device)
         errors = (_norms(difference, self._blocks) / self._size).nan_to_num(nan=torch.inf)
         return errors.amax(1) if errors.shape[1] else errors.new_zeros(len(errors))
 
@@ -228,14 +288,16 @@ class Pool:
         self._rounding, self._blind = 0.0, True
         self._largest = -1.0
         self._worst = Worst(0, "", (), (), 0)
+        self._exact, self._grid = False, ""
 
-    def add(self, found: Violations, draw: int) -> None:
-        """Take in those of one element."""
+    def add(self, found: Violations, draw: int, grid: str | None = None) -> None:
+        """Take in those of one element; of one that rounds nothing, on inputs of a grid."""
+        self._exact, self._grid = grid is not None, grid or ""
         self._violations.append(found.violations.cpu())
         self._rounding = max(self._rounding, found.rounding)
         self._blind &= found.blind
         largest = _largest(found.violations)
-        if largest > self._largest:
+        if largest > self._largest and len(found.violations):
             row = int(found.violations.argmax())
             self._largest = largest
             self._worst = Worst(
@@ -250,8 +312,11 @@ class Pool:
         self, weights: str, precision: Precision, strength: float | None, tolerance: float | None
     ) -> Measurement:
         """All of them in figures."""
-        violations = torch.cat(self._violations)
-        quantiles = np.quantile(violations.numpy(), [0.5, 0.9], method="higher")
+        violations = torch.cat(self._violations).numpy()
+        # Without rows nothing can be seen.
+        quantiles = np.quantile(
+            violations if violations.size else [0.0], [0.5, 0.9], method="higher"
+        )
         return Measurement(
             weights,
             precision.name,
@@ -263,16 +328,16 @@ class Pool:
             tolerance=precision.tolerance if tolerance is None else tolerance,
             blind=self._blind,
             worst=self._worst,
+            exact=self._exact,
+            grid=self._grid,
         )
 
 
-def _norms(
-    outputs: Float64[Tensor, "rows *components"], blocks: Sequence[slice]
-) -> Float64[Tensor, "rows blocks"]:
+def _norms(outputs: Outputs, blocks: Sequence[slice]) -> Float64[Tensor, "rows blocks"]:
     """The Euclidean norm of each row in each block."""
     flat = outputs.flatten(1)
     norms = [flat[:, block].norm(dim=1) for block in blocks]
-    return torch.stack(norms, 1) if norms else flat[:, :0]
+    return torch.stack(norms, 1) if norms else flat[:, :0].abs()
 
 
 def _largest(values: Float64[Tensor, " rows"]) -> float:
@@ -284,7 +349,7 @@ def exchanged(tree: Any) -> Any:
     """The inputs with their rows in each other's places, but for whole numbers: bounds of sets."""
 
     def roll(tensor: Tensor) -> Tensor:
-        if not tensor.is_floating_point() or tensor.dim() == 0:
+        if not (tensor.is_floating_point() or tensor.is_complex()) or tensor.dim() == 0:
             return tensor
         # By half of them, so that most that are together stay together.
         return tensor.roll(tensor.shape[0] // 2, 0)
@@ -296,6 +361,8 @@ def other_last_digits(tree: Any, generator: Generator) -> Any:
     """The inputs with the last digits of all numbers raised, lowered or left at random."""
 
     def change(tensor: Tensor) -> Tensor:
+        if tensor.is_complex():
+            return torch.view_as_complex(change(torch.view_as_real(tensor)))
         if not tensor.is_floating_point():
             return tensor
         steps = torch.randint(-1, 2, tensor.shape, generator=generator).to(tensor)

@@ -63,6 +63,10 @@ def randomise(
         for parameter in model.parameters():
             fan = math.prod(parameter.shape[1:]) if parameter.dim() > 1 else 1
             drawn = torch.randn(parameter.shape, generator=generator).double()
+            if parameter.is_complex():
+                # Of the same size in all.
+                other = torch.randn(parameter.shape, generator=generator).double()
+                drawn = torch.complex(drawn, other) / math.sqrt(2)
             parameter.copy_(1.5 / math.sqrt(fan) * drawn)
         for name, buffer in model.named_buffers():
             if name.endswith("running_mean"):
@@ -79,12 +83,14 @@ def _scale(model: nn.Module, inputs: Any, apply: Callable[[Any, Any], Any]) -> N
     sizes: dict[nn.Module, Tensor] = {}
 
     def divide(layer: nn.Module, arguments: Any, output: Any) -> Any:  # noqa: ARG001
-        if not isinstance(output, Tensor) or not output.is_floating_point():
+        if not isinstance(output, Tensor) or not (
+            output.is_floating_point() or output.is_complex()
+        ):
             return None
         if layer not in sizes:
-            size = output.detach().double().square().mean().sqrt()
+            size = output.detach().abs().double().square().mean().sqrt()
             known = bool(size.isfinite()) and float(size) > 0
-            sizes[layer] = size.to(output.dtype) if known else torch.ones_like(size)
+            sizes[layer] = size.to(output.real.dtype) if known else torch.ones_like(size)
         return output / sizes[layer]
 
     layers = [layer for layer in model.modules() if list(layer.parameters(recurse=False))]

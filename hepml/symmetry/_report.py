@@ -38,8 +38,8 @@ class Worst:
 
     row: int
     element: str
-    expected: tuple[float, ...]
-    got: tuple[float, ...]
+    expected: tuple[float | complex, ...]
+    got: tuple[float | complex, ...]
     draw: int
 
 
@@ -67,6 +67,10 @@ class Measurement:
         Whether the outputs do not vary, so that no violation could be seen.
     worst
         The place of the largest violation.
+    exact
+        Whether the elements round nothing, so that no rounding of the inputs hides a violation.
+    grid
+        What the momenta were rounded to for this, in words.
     """
 
     weights: str
@@ -79,6 +83,8 @@ class Measurement:
     tolerance: float
     blind: bool
     worst: Worst
+    exact: bool = False
+    grid: str = ""
 
     @property
     def allowed(self) -> float:
@@ -93,7 +99,8 @@ class Measurement:
         # Not a number is no number that is allowed.
         if not self.largest <= self.allowed:
             return "broken"
-        return "holds" if self.allowed < _MEANINGLESS else "undecided"
+        seen = self.allowed < _MEANINGLESS or (self.exact and self.largest <= self.tolerance)
+        return "holds" if seen else "undecided"
 
 
 @dataclass(frozen=True)
@@ -110,12 +117,16 @@ class SymmetryReport:
         One for each kind of weights, precision and strength, in this order.
     claimed
         Whether the model claims the symmetry; None where that is not known.
+    elements
+        "random", or "exact" for such as round nothing: then a violation is due to the function and
+        its arithmetic alone, and `rounding` is what the last digits of the inputs would have done.
     """
 
     model: str
     symmetry: Symmetry
     measurements: tuple[Measurement, ...]
     claimed: bool | None = None
+    elements: Literal["random", "exact"] = "random"
 
     @property
     def verdict(self) -> Verdict:
@@ -194,10 +205,13 @@ class SymmetryReport:
         lines = [f"{self.symmetry.name} of {self.model}{claimed}: {self.verdict}"]
         if self.symmetry.vanishing:
             lines[0] += f" (violation falls with the power {self.exponent:.2g})"
+        if self.elements == "exact":
+            lines[0] += " (elements that round nothing)"
         rows = [
             [
                 *("weights", "precision", self.symmetry.strength_name or "strength"),
                 *("largest", "90 %", "median", "rounding", "verdict"),
+                *(["momenta of"] if any(point.grid for point in self.measurements) else []),
             ]
         ]
         for point in self.measurements:
@@ -208,6 +222,7 @@ class SymmetryReport:
                 + [f"{figure:.1e}" for figure in figures]
                 # Of a limit, the violation at one strength alone says nothing.
                 + ["" if self.symmetry.vanishing else point.verdict]
+                + ([point.grid] if len(rows[0]) > 8 else [])
             )
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines += [
@@ -227,6 +242,7 @@ class SymmetryReport:
             "symmetry": self.symmetry.name,
             "strength": self.symmetry.strength_name,
             "claimed": self.claimed,
+            "elements": self.elements,
             "verdict": self.verdict,
             "exponent": _plain(self.exponent) if self.symmetry.vanishing else None,
             "measurements": [
@@ -264,8 +280,8 @@ def _nan_last(value: float) -> float:
 
 
 def _plain(value: Any) -> Any:
-    """A value that JSON holds: infinity and nan as text."""
-    if isinstance(value, float) and not math.isfinite(value):
+    """A value that JSON holds: complex numbers, infinity and nan as text."""
+    if isinstance(value, complex) or (isinstance(value, float) and not math.isfinite(value)):
         return str(value)
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}

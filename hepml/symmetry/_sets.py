@@ -1,41 +1,159 @@
 """Symmetries of sets: the order of the particles, and of the sets in a batch."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Inexact, Int64
 from torch import Generator, Tensor
 
 from hepml.data import ParticleSet
 from hepml.errors import InputError
-from hepml.symmetry._symmetry import Symmetry
-from hepml.symmetry._tree import first_tensor, map_tensors
+from hepml.ops import segment_index
+from hepml.symmetry._states import PhaseSpace, shuffled_within
+from hepml.symmetry._symmetry import Symmetry, check_choice
+from hepml.symmetry._tree import map_by_place, map_tensors, tensors_by_place
+
+Outputs = Literal["sets", "particles"]
+
+
+class _Layout(NamedTuple):
+    """Where the particles of tensors are.
+
+    Attributes
+    ----------
+    set_index
+        The set of each particle, where all lie along the first axis; None: they have an own axis.
+    sizes
+        The numbers of sets and of particles in a set; of particles in all, with an index.
+    """
+
+    set_index: Int64[Tensor, " particles"] | None
+    sizes: tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Permutation(Symmetry):
+class _OfSets(Symmetry):
+    """A symmetry of sets of particles, wherever these are in the inputs.
+
+    Parameters
+    ----------
+    outputs
+        Whether an output belongs to a set or to a particle.
+    axis
+        Of tensors: the axis of the particles; 1 in (sets, particles, channels), 2 in (sets,
+        channels, particles). For a mapping or a tuple, one for each entry that has such an axis, as
+        in ``{"x": 2, "mask": 1}`` or ``(2, 1)``. Sets are along the first axis.
+    index
+        Of tensors in which the particles of all sets lie along the first axis: the entry of the
+        mapping, or the place in the tuple, that holds the number of the set of each particle.
+    """
+
+    outputs: Outputs = "sets"
+    axis: int | Mapping[str, int] | tuple[int | None, ...] | None = None
+    index: str | int | None = None
+
+    exact: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_choice(f"outputs of {type(self).__name__}", self.outputs, Outputs)
+        if self.axis is not None and self.index is not None:
+            raise InputError(
+                f"axis, index of {type(self).__name__}",
+                expected="one of both",
+                got=f"{self.axis!r} and {self.index!r}",
+                fix="particles have an axis of their own, or an index that tells their set",
+            )
+
+    def _layout(self, inputs: Any) -> _Layout:
+        """Where the particles of tensors are; refused where that is not said."""
+        tensors = tensors_by_place(inputs)
+        if self.index is not None:
+            if self.index not in tensors:
+                raise self._unknown(inputs, f"no entry {self.index!r}")
+            index = tensors[self.index].detach().cpu()
+            if index.dim() != 1 or index.is_floating_point() or index.is_complex():
+                raise self._unknown(inputs, f"an index of {index.dtype}, {tuple(index.shape)}")
+            sets = int(index.max()) + 1 if len(index) else 0
+            return _Layout(index.long(), (sets, len(index)))
+        axes = self._axes(inputs)
+        if not axes:
+            raise self._unknown(inputs, "tensors of which nobody said where their particles are")
+        shapes = {place: tuple(tensors[place].shape) for place in axes}
+        sizes = {
+            (shape[0], shape[axes[place]]) if 0 < axes[place] < len(shape) else None
+            for place, shape in shapes.items()
+        }
+        if len(sizes) != 1 or None in sizes:
+            raise self._unknown(inputs, f"axis {self.axis!r} of shapes {[*shapes.values()]}")
+        (found,) = (size for size in sizes if size is not None)
+        return _Layout(None, found)
+
+    def _axes(self, inputs: Any) -> dict[str | int, int]:
+        """The axis of the particles of each tensor that has one."""
+        tensors = tensors_by_place(inputs)
+        if self.axis is None:
+            return {}
+        if isinstance(self.axis, int):
+            axis = self.axis
+            return {place: axis for place, tensor in tensors.items() if tensor.dim() > axis}
+        named: dict[str | int, int | None] = dict(
+            self.axis.items() if isinstance(self.axis, Mapping) else enumerate(self.axis)
+        )
+        if missing := [place for place in named if place not in tensors]:
+            raise self._unknown(inputs, f"no tensor {missing[0]!r}")
+        return {place: axis for place, axis in named.items() if axis is not None}
+
+    def _unknown(self, inputs: Any, got: str) -> InputError:
+        """What to say of inputs whose particles are not found."""
+        kind = type(self).__name__
+        return InputError(
+            f"inputs of the symmetry {self.name!r}",
+            expected="a ParticleSet, a PhaseSpace, or tensors and where their particles are",
+            got=f"{type(inputs).__name__}: {got}",
+            fix=f"say so: {kind}(axis=1) for (sets, particles, channels), {kind}(axis=2) for (sets,"
+            f' channels, particles), {kind}(index="batch") where "batch" tells the set of each',
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permutation(_OfSets):
     """Another order of the particles within each set.
 
     Parameters
     ----------
     outputs
         Whether an output belongs to a set, and stays, or to a particle, and is permuted along.
+    axis
+        Of tensors: the axis of the particles; 1 in (sets, particles, channels), 2 in (sets,
+        channels, particles). For a mapping or a tuple, one for each entry that has such an axis, as
+        in ``{"x": 2, "mask": 1}`` or ``(2, 1)``.
+    index
+        Of tensors in which the particles of all sets lie along the first axis: the entry of the
+        mapping, or the place in the tuple, that holds the number of the set of each particle.
 
     Notes
     -----
-    It acts on a :class:`~hepml.data.ParticleSet`; and on the second axis of tensors (sets,
-    particles, ...) without padding, in any tuple, list or mapping.
+    It acts on a :class:`~hepml.data.ParticleSet`, on the bodies of a :class:`PhaseSpace`, and on
+    tensors without padding in a tuple, list or mapping. What of tensors is a particle has to be
+    said: a permutation of components is another symmetry, and breaks or holds for other reasons.
 
     References
     ----------
     M. Zaheer et al., Deep Sets, NeurIPS 2017, arXiv:1703.06114.
+
+    Examples
+    --------
+    >>> from hepml.symmetry import check
+    >>> x = torch.randn(6, 4, 3, generator=torch.Generator().manual_seed(0))
+    >>> check(lambda x: x[:, :, 0] - x.mean(2), x, Permutation(axis=1)).verdict
+    'broken'
+    >>> check(lambda x: x.square().sum(2), x, Permutation(axis=2)).verdict
+    'holds'
     """
 
-    outputs: Literal["sets", "particles"] = "sets"
-
     name: ClassVar[str] = "permutation"
-    exact: ClassVar[bool] = True
 
     def element(
         self,
@@ -43,28 +161,47 @@ class Permutation(Symmetry):
         strength: float | None,  # noqa: ARG002
         generator: Generator,
     ) -> Int64[Tensor, " particles"]:
-        """The old place of each particle; of a ParticleSet, among those of all sets."""
-        if not isinstance(inputs, ParticleSet):
-            return torch.randperm(first_tensor(inputs).shape[1], generator=generator)
-        keys = torch.rand(inputs.p4.shape[0], generator=generator, dtype=torch.float64)
-        # Sorted within each set: the number of the set weighs more than any key.
-        return (inputs.set_index.cpu() + keys).argsort()
+        """The old place of each particle; where there is no axis of them, among those of all."""
+        index = _set_index(inputs)
+        if index is None:
+            layout = self._layout(inputs)
+            if layout.set_index is None:
+                return torch.randperm(layout.sizes[1], generator=generator)
+            index = layout.set_index
+        return shuffled_within(index, generator)
 
     def act(self, element: Int64[Tensor, " particles"], inputs: Any) -> Any:
         """The inputs in the new order."""
-        if not isinstance(inputs, ParticleSet):
-            return map_tensors(lambda t: t[:, element.to(t.device)] if t.dim() > 1 else t, inputs)
-        order = element.to(inputs.device)
-        return _rebuilt(inputs, inputs.p4[order], inputs.features[order], inputs.offsets)
+        if isinstance(inputs, PhaseSpace):
+            order = element.to(inputs.q.device)
+            return inputs._replace(q=inputs.q[order], p=inputs.p[order])
+        if isinstance(inputs, ParticleSet):
+            order = element.to(inputs.device)
+            return replace(inputs, p4=inputs.p4[order], features=inputs.features[order])
+        if self.index is not None:
+            size = len(element)
+            return map_tensors(
+                lambda t: t[element.to(t.device)] if t.dim() and len(t) == size else t, inputs
+            )
+        axes = self._axes(inputs)
+        return map_by_place(
+            lambda place, t: (
+                t.index_select(axes[place], element.to(t.device)) if place in axes else t
+            ),
+            inputs,
+        )
 
     def act_on_outputs(
-        self, element: Int64[Tensor, " particles"], outputs: Float[Tensor, "rows *components"]
-    ) -> Float[Tensor, "rows *components"]:
+        self, element: Int64[Tensor, " particles"], outputs: Inexact[Tensor, "rows *components"]
+    ) -> Inexact[Tensor, "rows *components"]:
         """The outputs of particles in the new order; those of sets as they are."""
         if self.outputs == "sets":
             return outputs
         order = element.to(outputs.device)
-        return outputs[order] if outputs.shape[0] == order.shape[0] else outputs[:, order]
+        if self.axis is None:
+            return outputs[order]
+        axis = self.axis if isinstance(self.axis, int) and self.axis < outputs.dim() else 1
+        return outputs.index_select(axis, order)
 
 
 class Selection(NamedTuple):
@@ -75,7 +212,7 @@ class Selection(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchComposition(Symmetry):
+class BatchComposition(_OfSets):
     """A set among others has the outputs of the set alone: ``f(x[chosen]) = f(x)[chosen]``.
 
     The strength is the number of sets in the new batch; 1 is a set alone.
@@ -84,52 +221,85 @@ class BatchComposition(Symmetry):
     ----------
     outputs
         Whether an output belongs to a set or to a particle.
+    axis
+        Of tensors: the axis of the particles, as for :class:`Permutation`; needed where it cannot
+        be told from an index of sets.
+    index
+        Of tensors in which the particles of all sets lie along the first axis: the entry of the
+        mapping, or the place in the tuple, that holds the number of the set of each particle. The
+        chosen sets are numbered anew.
 
     Notes
     -----
-    It acts on a :class:`~hepml.data.ParticleSet`, and on the first axis of tensors in any tuple,
-    list or mapping. Give a network that takes padded tensors a ParticleSet, through a function that
-    pads it: padding to the longest set of the batch is what the network must not see.
+    It acts on a :class:`~hepml.data.ParticleSet`, on a :class:`PhaseSpace`, and on tensors in a
+    tuple, list or mapping: without an index, on the first axis of all. Give a network that takes
+    padded tensors a ParticleSet, through a function that pads it: padding to the longest set of the
+    batch is what the network must not see.
     """
 
-    outputs: Literal["sets", "particles"] = "sets"
-
     name: ClassVar[str] = "batch composition"
-    exact: ClassVar[bool] = True
     strengths: ClassVar[tuple[float | None, ...]] = (1.0, 2.0, 8.0)
     strength_name: ClassVar[str] = "sets in the batch"
 
     def element(self, inputs: Any, strength: float | None, generator: Generator) -> Selection:
         """A random choice of sets, each at most once, in random order."""
-        particles = isinstance(inputs, ParticleSet)
-        sets = len(inputs) if particles else first_tensor(inputs).shape[0]
-        drawn = int(torch.randint(1, sets + 1, (), generator=generator))
+        index = _set_index(inputs)
+        if index is not None:
+            sets = len(inputs) if isinstance(inputs, ParticleSet) else len(inputs.offsets) - 1
+        elif self.index is not None or self.axis is not None:
+            layout = self._layout(inputs)
+            index, (sets, _) = layout
+        else:
+            tensors = tensors_by_place(inputs)
+            if any(_is_index(t) for t in tensors.values()) and len(tensors) > 1:
+                raise self._unknown(inputs, "whole numbers, which may be the sets of particles")
+            sets = len(next(iter(tensors.values())))
+        drawn = int(torch.randint(1, max(sets, 1) + 1, (), generator=generator))
         size = min(sets, drawn if strength is None else int(strength))
         chosen = torch.randperm(sets, generator=generator)[:size]
-        if not particles:
+        if index is None:
             return Selection(chosen, None)
-        starts, counts = inputs.offsets[:-1].cpu(), inputs.counts.cpu()
-        rows = [torch.arange(int(counts[i])) + starts[i] for i in chosen]
-        return Selection(chosen, torch.cat(rows))
+        # By the place of its set among the chosen, and then as before.
+        place = torch.full((max(sets, 1),), sets).scatter(0, chosen, torch.arange(size))
+        places = place[index]
+        order = places.argsort(stable=True)
+        return Selection(chosen, order[places[order] < sets])
 
     def act(self, element: Selection, inputs: Any) -> Any:
         """The batch of the chosen sets."""
         if isinstance(inputs, ParticleSet):
             return inputs[element.sets]
-        return map_tensors(lambda t: t[element.sets.to(t.device)], inputs)
+        rows = element.particles
+        if isinstance(inputs, PhaseSpace):
+            counts = inputs.offsets.diff()[element.sets.to(inputs.offsets.device)]
+            kept = rows.to(inputs.q.device) if rows is not None else slice(None)
+            offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+            return PhaseSpace(inputs.q[kept], inputs.p[kept], offsets)
+        if rows is None:
+            return map_tensors(lambda t: t[element.sets.to(t.device)], inputs)
+        index = tensors_by_place(inputs)[self.index if self.index is not None else 0]
+        sets = int(index.max()) + 1 if len(index) else 0
+        renumbered = torch.zeros(sets, dtype=index.dtype).scatter(
+            0, element.sets, torch.arange(len(element.sets), dtype=index.dtype)
+        )
+
+        def choose(place: str | int, tensor: Tensor) -> Tensor:
+            if tensor.dim() and len(tensor) == len(index):
+                chosen = tensor[rows.to(tensor.device)]
+                return renumbered.to(index.device)[chosen] if place == self.index else chosen
+            if tensor.dim() and len(tensor) == sets:
+                return tensor[element.sets.to(tensor.device)]
+            return tensor
+
+        return map_by_place(choose, inputs)
 
     def act_on_outputs(
-        self, element: Selection, outputs: Float[Tensor, "rows *components"]
-    ) -> Float[Tensor, "chosen *components"]:
+        self, element: Selection, outputs: Inexact[Tensor, "rows *components"]
+    ) -> Inexact[Tensor, "chosen *components"]:
         """The outputs of the chosen sets, or of their particles."""
-        rows = element.sets if self.outputs == "sets" else element.particles
-        if rows is None:
-            raise InputError(
-                "inputs of the symmetry 'batch composition'",
-                expected="a ParticleSet, where outputs belong to particles",
-                got="tensors",
-                fix='use BatchComposition(outputs="sets")',
-            )
+        rows = element.sets
+        if self.outputs == "particles" and element.particles is not None:
+            rows = element.particles
         return outputs[rows.to(outputs.device)]
 
     def describe(self, element: Selection) -> str:
@@ -137,18 +307,16 @@ class BatchComposition(Symmetry):
         return f"sets {element.sets.tolist()}"
 
 
-def _rebuilt(
-    particles: ParticleSet,
-    p4: Float[Tensor, "new 4"],
-    features: Float[Tensor, "new channels"],
-    offsets: Int64[Tensor, " bounds"],
-) -> ParticleSet:
-    """Sets of other particles with the context, labels and weights of these."""
-    return ParticleSet(
-        p4,
-        offsets,
-        features,
-        context=particles.context,
-        labels=particles.labels,
-        weights=particles.weights,
-    )
+def _set_index(inputs: Any) -> Int64[Tensor, " particles"] | None:
+    """The set of each particle or body, where the inputs know it."""
+    if isinstance(inputs, ParticleSet):
+        return inputs.set_index.cpu()
+    if isinstance(inputs, PhaseSpace):
+        return segment_index(inputs.offsets, inputs.q.shape[0]).cpu()
+    return None
+
+
+def _is_index(tensor: Tensor) -> bool:
+    """Whether these may be the sets of particles."""
+    whole = not tensor.is_floating_point() and not tensor.is_complex()
+    return whole and tensor.dim() == 1 and tensor.dtype != torch.bool

@@ -1,17 +1,20 @@
 """Symmetries of motion: of coordinates and momenta of sets of bodies, their energies and rates."""
 
+import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Inexact, Int64
 from torch import Generator, Tensor
 
 from hepml.errors import InputError
 from hepml.ops import segment_gather, segment_index
-from hepml.symmetry._symmetry import Symmetry
+from hepml.symmetry._exact import Exactly
+from hepml.symmetry._symmetry import Symmetry, check_choice
+from hepml.symmetry._tree import in_precision
 
 Outputs = Literal["energies", "rates"]
 
@@ -51,21 +54,24 @@ class _OfMotion(Symmetry):
 
     outputs: Outputs = "energies"
 
+    def __post_init__(self) -> None:
+        check_choice(f"outputs of {type(self).__name__}", self.outputs, Outputs)
+
     @abstractmethod
     def act(self, element: Tensor, inputs: PhaseSpace) -> PhaseSpace:
         """The transformed state."""
 
     def act_on_outputs(
-        self, element: Tensor, outputs: Float[Tensor, "rows *components"]
-    ) -> Float[Tensor, "rows *components"]:
+        self, element: Tensor, outputs: Inexact[Tensor, "rows *components"]
+    ) -> Inexact[Tensor, "rows *components"]:
         """Energies as they are; rates as :meth:`act_on_rates` says."""
         return outputs if self.outputs == "energies" else self.act_on_rates(element, outputs)
 
     def act_on_rates(
         self,
         element: Tensor,  # noqa: ARG002
-        rates: Float[Tensor, "bodies components"],
-    ) -> Float[Tensor, "bodies components"]:
+        rates: Inexact[Tensor, "bodies components"],
+    ) -> Inexact[Tensor, "bodies components"]:
         """What the rates must become: by default they stay."""
         return rates
 
@@ -84,6 +90,7 @@ class MotionReversal(_OfMotion):
     """
 
     name: ClassVar[str] = "motion reversal"
+    exact: ClassVar[bool] = True
 
     def element(
         self,
@@ -100,8 +107,8 @@ class MotionReversal(_OfMotion):
         return inputs._replace(p=element.to(inputs.p) * inputs.p)
 
     def act_on_rates(
-        self, element: Tensor, rates: Float[Tensor, "bodies components"]
-    ) -> Float[Tensor, "bodies components"]:
+        self, element: Tensor, rates: Inexact[Tensor, "bodies components"]
+    ) -> Inexact[Tensor, "bodies components"]:
         """Velocities turned around."""
         velocity, force = rates.chunk(2, dim=1)
         return torch.cat([element.to(rates) * velocity, force], dim=1)
@@ -131,6 +138,26 @@ class SpaceTranslation(_OfMotion):
         moved = q.double() + segment_gather(element.to(q.device), offsets, q.shape[0])
         return inputs._replace(q=moved.to(q.dtype))
 
+    def exactly(
+        self,
+        inputs: PhaseSpace,
+        references: Mapping[str, Tensor],  # noqa: ARG002
+        strength: float | None,
+        dtype: torch.dtype,
+        generator: Generator,
+    ) -> Exactly:
+        """A displacement on a grid that coordinates are rounded to, and its sums with them."""
+        inputs = in_precision(in_precision(inputs, dtype), torch.float64)
+        element = self.element(inputs, strength, generator)
+        most = inputs.q.abs().amax() + element.abs().amax().to(inputs.q.device)
+        # Of as many digits as the precision holds of the largest sum.
+        exponent = int(torch.frexp(most).exponent)
+        unit = torch.finfo(dtype).eps * 2.0**exponent
+        inputs = inputs._replace(q=(inputs.q / unit).round() * unit)
+        element = (element / unit).round() * unit
+        grid = f"2^{round(math.log2(unit))}"
+        return Exactly(element, inputs, self.act(element, inputs), {}, grid)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpaceRotation(_OfMotion):
@@ -153,13 +180,33 @@ class SpaceRotation(_OfMotion):
         # Of determinant one.
         return torch.cat([matrix[:, :-1], matrix[:, -1:] * matrix.det().sign()], dim=1)
 
+    def exactly(
+        self,
+        inputs: PhaseSpace,
+        references: Mapping[str, Tensor],  # noqa: ARG002
+        strength: float | None,  # noqa: ARG002
+        dtype: torch.dtype,
+        generator: Generator,
+    ) -> Exactly:
+        """Axes in another order with other signs: the turns of a square or a cube."""
+        inputs = in_precision(in_precision(inputs, dtype), torch.float64)
+        _require_states(inputs, self.name)
+        one = torch.eye(inputs.q.shape[1], dtype=torch.float64)
+        turn = one
+        while torch.equal(turn, one) and len(one) > 1:
+            order = torch.randperm(len(one), generator=generator)
+            signs = 1.0 - 2.0 * torch.randint(0, 2, (len(one),), generator=generator).double()
+            turn = signs[:, None] * one[order]
+            turn = torch.cat([turn[:-1], turn[-1:] * torch.linalg.det(turn).sign()])
+        return Exactly(turn, inputs, self.act(turn, inputs), {}, "")
+
     def act(self, element: Tensor, inputs: PhaseSpace) -> PhaseSpace:
         """The turned state."""
         return inputs._replace(q=_turned(element, inputs.q), p=_turned(element, inputs.p))
 
     def act_on_rates(
-        self, element: Tensor, rates: Float[Tensor, "bodies components"]
-    ) -> Float[Tensor, "bodies components"]:
+        self, element: Tensor, rates: Inexact[Tensor, "bodies components"]
+    ) -> Inexact[Tensor, "bodies components"]:
         """Velocities and forces turned."""
         return torch.cat([_turned(element, each) for each in rates.chunk(2, dim=1)], dim=1)
 
@@ -187,8 +234,8 @@ class SpaceInversion(_OfMotion):
         return inputs._replace(q=sign * inputs.q, p=sign * inputs.p)
 
     def act_on_rates(
-        self, element: Tensor, rates: Float[Tensor, "bodies components"]
-    ) -> Float[Tensor, "bodies components"]:
+        self, element: Tensor, rates: Inexact[Tensor, "bodies components"]
+    ) -> Inexact[Tensor, "bodies components"]:
         """Velocities and forces with the other sign."""
         return element.to(rates) * rates
 
@@ -208,10 +255,7 @@ class BodyPermutation(_OfMotion):
     ) -> Int64[Tensor, " bodies"]:
         """The old place of each body."""
         _require_states(inputs, self.name)
-        bodies = inputs.q.shape[0]
-        keys = torch.rand(bodies, generator=generator, dtype=torch.float64)
-        # Sorted within each set: the number of the set weighs more than any key.
-        return (segment_index(inputs.offsets, bodies).cpu() + keys).argsort()
+        return shuffled_within(segment_index(inputs.offsets, len(inputs.q)).cpu(), generator)
 
     def act(self, element: Int64[Tensor, " bodies"], inputs: PhaseSpace) -> PhaseSpace:
         """The bodies in the new order."""
@@ -219,12 +263,23 @@ class BodyPermutation(_OfMotion):
         return inputs._replace(q=inputs.q[order], p=inputs.p[order])
 
     def act_on_rates(
-        self, element: Int64[Tensor, " bodies"], rates: Float[Tensor, "bodies components"]
-    ) -> Float[Tensor, "bodies components"]:
+        self, element: Int64[Tensor, " bodies"], rates: Inexact[Tensor, "bodies components"]
+    ) -> Inexact[Tensor, "bodies components"]:
         """The rates in the new order."""
         return rates[element.to(rates.device)]
 
 
-def _turned(matrix: Tensor, x: Float[Tensor, "rows space"]) -> Float[Tensor, "rows space"]:
+def shuffled_within(
+    set_index: Int64[Tensor, " items"], generator: Generator
+) -> Int64[Tensor, " items"]:
+    """The old place of each item in a random order of the items of each set among themselves."""
+    keys = torch.rand(len(set_index), generator=generator, dtype=torch.float64)
+    # The number of the set weighs more than any key.
+    shuffled = (set_index + keys).argsort()
+    return torch.empty_like(shuffled).scatter(0, set_index.argsort(stable=True), shuffled)
+
+
+def _turned(matrix: Tensor, x: Inexact[Tensor, "rows space"]) -> Inexact[Tensor, "rows space"]:
     """The vectors after a rotation, rounded once."""
-    return (x.double() @ matrix.to(x.device).T).to(x.dtype)
+    wide = torch.complex128 if x.is_complex() else torch.float64
+    return (x.to(wide) @ matrix.to(x.device, wide).T).to(x.dtype)

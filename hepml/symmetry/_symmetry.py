@@ -2,10 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Inexact
 from torch import Generator, Tensor, nn
+
+from hepml.errors import InputError
+from hepml.symmetry._exact import Exactly
+from hepml.symmetry._tree import in_precision
 
 
 class Symmetry(ABC):
@@ -27,9 +32,13 @@ class Symmetry(ABC):
         Whether the claim is about the limit alone: the violation falls to zero with the strength.
     exact
         Whether the action rounds nothing, as when numbers only change places.
+    exact_strengths
+        The strengths at which it is measured with elements that round nothing; empty if these are
+        the same.
     """
 
     strengths: ClassVar[tuple[float | None, ...]] = (None,)
+    exact_strengths: ClassVar[tuple[float, ...]] = ()
     strength_name: ClassVar[str] = ""
     vanishing: ClassVar[bool] = False
     exact: ClassVar[bool] = False
@@ -63,11 +72,54 @@ class Symmetry(ABC):
         Compute in float64 and round once, so that the error measured is the network's.
         """
 
+    def exactly(
+        self,
+        inputs: Any,
+        references: Mapping[str, Tensor],  # noqa: ARG002
+        strength: float | None,
+        dtype: torch.dtype,
+        generator: Generator,
+    ) -> Exactly:
+        """A random element that rounds nothing, with inputs on which it does not.
+
+        Parameters
+        ----------
+        inputs
+            What it will act on, in float64, after rounding to a grid if need be.
+        references
+            Those values of the model that transform along.
+        strength
+            How far it is from the identity, as :meth:`exact_strength` gives it.
+        dtype
+            The precision that holds inputs and images.
+        generator
+            Where all random numbers come from; on the CPU.
+
+        Raises
+        ------
+        InputError
+            If the symmetry has no such elements, or not for these inputs.
+        """
+        if not self.exact:
+            raise InputError(
+                f"elements of the symmetry {self.name!r}",
+                expected="one that has elements which round nothing",
+                got="'exact'",
+                fix="ask for a number of random elements",
+            )
+        inputs = in_precision(in_precision(inputs, dtype), torch.float64)
+        element = self.element(inputs, strength, generator)
+        return Exactly(element, inputs, self.act(element, inputs), {}, "")
+
+    def exact_strength(self, strength: float | None) -> float | None:
+        """The strength next to this at which there are elements that round nothing."""
+        return strength
+
     def act_on_outputs(
         self,
         element: Any,  # noqa: ARG002
-        outputs: Float[Tensor, "rows *components"],
-    ) -> Float[Tensor, "new_rows *components"]:
+        outputs: Inexact[Tensor, "rows *components"],
+    ) -> Inexact[Tensor, "new_rows *components"]:
         """What the outputs must become: by default they stay."""
         return outputs
 
@@ -88,3 +140,14 @@ class Symmetry(ABC):
     def describe(self, element: Any) -> str:
         """The element in a few words or as its matrix, for messages."""
         return str(element)
+
+
+def check_choice(name: str, value: object, choices: Any) -> None:
+    """Refuse a value that is none of those of a literal type."""
+    if value not in get_args(choices):
+        raise InputError(
+            name,
+            expected=" or ".join(map(repr, get_args(choices))),
+            got=repr(value),
+            fix="choose one of these",
+        )

@@ -58,7 +58,7 @@ def find_symmetry(symmetry: Symmetry | str) -> Symmetry:
     Raises
     ------
     InputError
-        If there is none of this name; the message lists the nearest.
+        If there is none of this name; the message lists the nearest. If it is a class.
 
     Examples
     --------
@@ -67,10 +67,21 @@ def find_symmetry(symmetry: Symmetry | str) -> Symmetry:
     """
     if isinstance(symmetry, Symmetry):
         return symmetry
-    name = symmetry.lower().replace("_", " ").replace("-", " ")
+    if not isinstance(symmetry, str):
+        name = getattr(symmetry, "__name__", type(symmetry).__name__)
+        raise InputError(
+            "symmetry",
+            expected="a symmetry, or its name",
+            got=repr(symmetry),
+            fix=f"make one: {name}()" if isinstance(symmetry, type) else "see SYMMETRIES",
+        )
+    name = " ".join(symmetry.lower().replace("_", " ").replace("-", " ").split())
     if name in SYMMETRIES:
         return SYMMETRIES[name]
-    near = get_close_matches(name, SYMMETRIES)
+    words = {*name.split()}
+    near = get_close_matches(name, SYMMETRIES) or [
+        each for each in SYMMETRIES if words & {*each.split()}
+    ]
     raise InputError(
         f"symmetry {symmetry!r}",
         expected=f"one of {', '.join(SYMMETRIES)}",

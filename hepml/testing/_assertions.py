@@ -122,7 +122,7 @@ def _message(report: SymmetryReport, point: Measurement, jets: bool) -> str:
     )
 
 
-def _numbers(values: Sequence[float]) -> str:
+def _numbers(values: Sequence[float | complex]) -> str:
     """The first numbers of an output, with enough digits to see the difference."""
     shown = ", ".join(f"{value:.9g}" for value in values[:_MOST_NUMBERS])
     return f"[{shown}{', ...' if len(values) > _MOST_NUMBERS else ''}]"

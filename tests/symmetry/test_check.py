@@ -8,6 +8,7 @@ from symmetries import boost_along_z, jets, random_lorentz
 from symmetry.planted_bugs import METRIC, Attention, Masses, Updates, WithBeam, dot, total
 from torch import Tensor, nn
 
+from hepml.data import ParticleSet
 from hepml.errors import InputError
 from hepml.models import LorentzNet, ParticleFlow
 from hepml.symmetry import (
@@ -348,6 +349,62 @@ def test_claims_are_compared_with():
 def test_nothing_to_measure_is_refused(options, message):
     with pytest.raises(InputError, match=message):
         check(_masses, BATCH, "lorentz", **options)
+
+
+def test_arrays_are_outputs_too():
+    class Foreign:
+        """An array as those of JAX: not writable, and converted by numpy's protocol alone."""
+
+        def __init__(self, values):
+            self.values = values
+
+        def __array__(self, dtype=None, copy=None):
+            array = self.values.numpy()
+            array.flags.writeable = False
+            return array
+
+    for kind in (Tensor.numpy, Foreign):
+        assert check(lambda x, kind=kind: kind(_masses(x)), BATCH, "rotation").verdict == "holds"
+        report = check(lambda x, kind=kind: kind(_energies(x)), BATCH, "lorentz", strengths=[2.0])
+        assert report.verdict == "broken"
+        assert report.largest() > 0.01
+
+
+@pytest.mark.parametrize("kind", [lambda x: x, Tensor.numpy])
+@pytest.mark.parametrize("dtypes", [("float64", "float32"), "float64"])
+def test_outputs_in_float32_are_judged_as_such(kind, dtypes):
+    """Of a function that converts its inputs: 4.7e-7 is what float32 has, and no bug."""
+
+    def single(function):
+        def apply(particles):
+            return kind(function(ParticleSet(particles.p4.float(), particles.offsets)))
+
+        return apply
+
+    report = check(single(_masses), BATCH, "rotation", dtypes=dtypes)
+    assert {point.precision for point in report.measurements} == {"float32"}
+    assert report.verdict == "holds"
+    assert report.largest("float32") > 1e-10
+    assert check(single(_energies), BATCH, "rotation", dtypes=dtypes).verdict == "holds"
+    assert check(single(_energies), BATCH, "beam boost", dtypes=dtypes).verdict == "broken"
+
+
+def test_weights_of_another_precision_get_one_clear_error():
+    held = nn.Linear(4, 2)
+    message = r"a model that takes inputs in torch.float64 as they come, got RuntimeError: .*dtype"
+    with pytest.raises(InputError, match=message):
+        check(lambda particles: held(total(particles)), BATCH, "rotation")
+    # In the precision of its weights it can be measured, if nothing is asked in another.
+    mixed = {"p4": BATCH.p4[:4].reshape(2, 2, 4), "weight": torch.ones(4, dtype=torch.float32)}
+    report = check(lambda x: x["p4"].sum(1) @ x["weight"], mixed, "rotation")
+    assert report.verdict == "broken"
+
+
+def test_an_empty_batch_is_blind():
+    for symmetry in ("rotation", "permutation", "batch composition", "soft emission"):
+        for elements in (2, "exact") if symmetry == "rotation" else (2,):
+            report = check(_energies, BATCH[:0], symmetry, elements=elements)
+            assert report.verdict == "blind"
 
 
 def test_outputs_must_be_one_tensor():

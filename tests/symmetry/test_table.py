@@ -21,8 +21,19 @@ def test_a_symmetry_is_itself():
 
 
 @pytest.mark.parametrize(
-    ("name", "fix"), [("lorenz", "try 'lorentz'"), ("gauge", "choose one of these")]
+    ("name", "fix"),
+    [
+        ("lorenz", "try 'lorentz'"),
+        ("time", "try 'time reversal'"),
+        ("gauge", "choose one of these"),
+    ],
 )
 def test_unknown_names_get_the_nearest(name, fix):
     with pytest.raises(InputError, match=f"symmetry '{name}': expected one of permutation.*{fix}"):
         find_symmetry(name)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_a_class_is_no_symmetry():
+    with pytest.raises(InputError, match=r"got <class '.*Lorentz'>. Fix: make one: Lorentz\(\)"):
+        find_symmetry(Lorentz)  # type: ignore[arg-type]

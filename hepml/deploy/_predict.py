@@ -16,6 +16,7 @@ import uproot
 from tqdm.auto import tqdm
 
 from hepml import __version__
+from hepml.deploy._arrays import reading_columns
 from hepml.deploy._tagger import Tagger
 from hepml.errors import FileError, InputError
 from hepml.io import Chunk, Columns, Files, Location, count_entries, iterate, locate
@@ -102,7 +103,7 @@ def predict(
 
     In ROOT: ``events->AddFriend("scores", "OUT.root")``, then ``events->Draw("score_top")``.
     """
-    columns = _columns(tagger)
+    columns = reading_columns(tagger.columns)
     names = _branch_names(tagger.class_names)
     locations = locate(files)
     targets = _targets(locations, Path(output))
@@ -173,18 +174,6 @@ def _write(
         bad.update(chunk.dropped)
         bar.update(chunk.stop - chunk.start)
     return Prediction(path, entries, sets, dict(bad))
-
-
-def _columns(tagger: Tagger) -> Columns:
-    """How to read files without labels and cut."""
-    if tagger.columns is None:
-        raise InputError(
-            "tagger",
-            expected="columns, which say how to read files",
-            got="a tagger without columns",
-            fix="save its checkpoint with columns, or give them to Tagger",
-        )
-    return tagger.columns.without_labels().replace(cut=None)
 
 
 def _branch_names(class_names: Sequence[str]) -> list[str]:

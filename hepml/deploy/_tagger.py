@@ -1,26 +1,41 @@
 """A trained network as a function: particles in, the probabilities of the classes out."""
 
+import os
+import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, overload
 
 import awkward as ak
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.data import ParticleSet
-from hepml.errors import InputError
+from hepml.deploy._arrays import (
+    BadInArrays,
+    Jets,
+    checked_unit,
+    jets_by_columns,
+    jets_of_momenta,
+    jets_passing,
+    needed_momenta,
+    reading_columns,
+)
+from hepml.deploy._device import available
+from hepml.deploy._wrapping import by_dask, has_form_alone, is_dask, of_form_alone
+from hepml.errors import ColumnError, InputError
 from hepml.io import Columns
+from hepml.io._array import fields_of
 from hepml.training import load_checkpoint
 from hepml.training._folder import RunFolder
-from hepml.training._network import Network, outputs_of
+from hepml.training._network import Network, example_sets, outputs_of
 
-# The names under which vector knows the coordinates of a momentum.
-_COORDINATES = {
-    *("px", "py", "pz", "E", "x", "y", "z", "t", "e", "energy"),
-    *("pt", "rho", "phi", "eta", "theta", "mass", "M", "m", "tau"),
-}
+# What OpenMP knows of its threads survives a fork, and the threads do not: a child that asks for
+# them waits for ever.
+os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 class Tagger:
@@ -43,6 +58,9 @@ class Tagger:
     batch_size
         How many sets it takes at once. The scores do not depend on it; memory does, which models
         that look at pairs of particles need much of.
+    empty
+        The score, in every class, of sets without particles, such as NaN or -1; by default what the
+        model makes of them.
 
     Raises
     ------
@@ -71,6 +89,7 @@ class Tagger:
         name: str | None = None,
         device: torch.device | str = "auto",
         batch_size: int = 128,
+        empty: float | None = None,
     ) -> None:
         if batch_size < 1:
             raise InputError(
@@ -80,14 +99,16 @@ class Tagger:
             # Context that the network was not built for would be read for nothing.
             columns = columns.with_context([])
         self.columns = columns
-        self.device = _available(device)
-        self.batch_size = batch_size
+        self.device = available(device)
+        self.batch_size, self.empty = batch_size, empty
+        self._told_of_cut = False
         self.name = type(model).__name__ if name is None else name
         self.model = model.eval().to(self.device)
         self.dtype = next((p.dtype for p in model.parameters()), torch.get_default_dtype())
         self.feature_names = tuple(feature_names if columns is None else columns.feature_names)
         self.context_names = tuple(context_names if columns is None else columns.context_names)
-        outputs = outputs_of(self.model, self._example())
+        example = example_sets(len(self.feature_names), len(self.context_names))
+        outputs = outputs_of(self.model, example.to(self.device, self.dtype))
         names = tuple(class_names) or (() if columns is None else columns.class_names)
         self.class_names = names or tuple(map(str, range(outputs)))
         if len(self.class_names) != outputs:
@@ -106,6 +127,7 @@ class Tagger:
         model: Network | Sequence[Network] | None = None,
         device: torch.device | str = "auto",
         batch_size: int = 128,
+        empty: float | None = None,
     ) -> "Tagger":
         """Build the tagger that a checkpoint describes; nothing in the file is executed.
 
@@ -117,7 +139,7 @@ class Tagger:
         model
             The class, or its name ``"package.module:Class"``, where it is not one of hepml's. The
             name that the checkpoint holds is shown if this is missing, and imported never.
-        device, batch_size
+        device, batch_size, empty
             As for the constructor.
 
         Raises
@@ -140,38 +162,192 @@ class Tagger:
             context_names=[f"context_{i}" for i in range(context)],
             device=device,
             batch_size=batch_size,
+            empty=empty,
         )
 
-    def __call__(self, particles: Any) -> Any:
+    def __repr__(self) -> str:
+        parameters = sum(each.numel() for each in self.model.parameters())
+        context = f", context ({', '.join(self.context_names)})" if self.context_names else ""
+        return (
+            f"Tagger({self.name} with {parameters:,} parameters, "
+            f"classes ({', '.join(self.class_names)}), "
+            f"features ({', '.join(self.feature_names)}){context}, "
+            f"{'with' if self.columns else 'without'} columns, {self.device})"
+        )
+
+    @overload
+    def __call__(self, particles: ParticleSet) -> Float[Tensor, "sets classes"]: ...
+
+    @overload
+    def __call__(
+        self,
+        particles: ak.Array,
+        *,
+        context: ak.Array | None = None,
+        unit: Literal["GeV", "MeV"] | None = None,
+        bad: BadInArrays = "error",
+    ) -> ak.Array: ...
+
+    def __call__(
+        self,
+        particles: Any,
+        *,
+        context: Any = None,
+        unit: Literal["GeV", "MeV"] | None = None,
+        bad: BadInArrays = "error",
+    ) -> Any:
         """The probabilities of the classes.
 
         Parameters
         ----------
         particles
-            A :class:`~hepml.data.ParticleSet`, or an awkward array of momenta: jets * particles, or
-            events * jets * particles, and so on. The records have coordinates that vector knows
-            (px, py, pz, E; pt, eta, phi, mass; ...) in GeV, and a field for each of
-            `feature_names`; further fields do no harm.
+            A :class:`~hepml.data.ParticleSet`; or an awkward array with all branches that the
+            columns read, see :meth:`from_columns`; or one of momenta: jets * particles, or events *
+            jets * particles, and so on. Its records have coordinates that vector knows (px, py, pz,
+            E; pt, eta, phi, mass; ...) and a field for each of `feature_names`; further fields do
+            no harm.
+        context
+            Beside momenta: the jets that they belong to, with a field for each of `context_names`.
+        unit
+            Of the momenta, "GeV" or "MeV"; it must be said where the columns have another unit than
+            GeV, since the array may be in theirs. Features are taken as they come.
+        bad
+            What becomes of jets with NaN or infinite numbers: "error" raises, "nan" gives them
+            NaN, as :func:`predict` does.
 
         Returns
         -------
         :
             For a ParticleSet a tensor (sets, classes) on its device. For an awkward array one
-            without its innermost axis, of records with a field for each of `class_names`.
+            without its innermost axis, of records with a field for each of `class_names`; None
+            where a jet is missing, as after ``ak.mask`` or ``ak.firsts``. For an array of
+            dask_awkward another one.
 
         Raises
         ------
         InputError
-            If fields are missing, if the array is not jagged, has missing values, NaN or infinity.
+            If fields are missing, if the array is not jagged, has missing values in its fields, NaN
+            or infinity, or if its unit must be said.
 
         Notes
         -----
         A jet without particles gets the score that the model gives to the empty set: a number, and
-        the same each time, but one without meaning.
+        the same each time, but one without meaning; or `empty`, if the tagger was made with it. A
+        missing particle is none of its jet's.
         """
         if isinstance(particles, ParticleSet):
             return self.probabilities(particles)
-        return self._awkward_scores(particles)
+        if bad not in get_args(BadInArrays):
+            raise InputError("bad", expected="'error' or 'nan'", got=repr(bad), fix="choose one")
+        if is_dask(particles):
+            arrays = [particles] if context is None else [particles, context]
+            return by_dask(partial(_call, self, unit=unit, bad=bad), *arrays)
+        particles = ak.Array(particles)
+        by_columns = self.columns is not None and context is unit is None
+        if by_columns and fields_of(particles, reading_columns(self.columns)) is not None:
+            return self.from_columns(particles, bad=bad)
+        return self._of_momenta(particles, context, unit, bad)
+
+    def from_columns(self, events: Any, *, bad: BadInArrays = "error") -> ak.Array:
+        """The probabilities of the jets of an array that the tagger's own columns read.
+
+        So nobody writes features, units or indices again that the columns already hold: the scores
+        are those that :func:`predict` writes for a file with these branches.
+
+        Parameters
+        ----------
+        events
+            Records with the branches as fields: ``tree.arrays()``, or NanoEvents, whose
+            ``events.Jet.pt`` is the column ``Jet_pt``. A record is what an entry of the file is:
+            a jet or, with an index, an event of jets.
+        bad
+            As in a call.
+
+        Returns
+        -------
+        :
+            A record of the classes for each jet, in the structure of the events.
+
+        Raises
+        ------
+        ColumnError
+            If a branch is missing.
+        DataError
+            If a jet is bad, or a value missing in a branch.
+        InputError
+            If the tagger has no columns, or the events are no records.
+
+        Notes
+        -----
+        Every jet gets a score, whether it passes the cut of the columns or not; one warning says
+        how many do not, and :meth:`passes_cut` says which.
+        """
+        if is_dask(events):
+            return by_dask(partial(self.from_columns, bad=bad), events)
+        columns = reading_columns(self.columns)
+        if has_form_alone(events):
+            for field in fields_of(events, columns) or [events]:
+                ak.typetracer.touch_data(field)
+            return of_form_alone(partial(self.from_columns, bad=bad), events)
+        self._tell_of_cut(events)
+        return self._scores(jets_by_columns(events, columns, bad))
+
+    def passes_cut(self, events: Any) -> ak.Array:
+        """Which jets of an array pass the cut of the columns, in the structure of the scores.
+
+        Parameters
+        ----------
+        events
+            As in :meth:`from_columns`.
+        """
+        cut = None if self.columns is None else self.columns.cut
+        return jets_passing(events, reading_columns(self.columns).replace(cut=cut))
+
+    def _of_momenta(self, momenta: Any, context: Any, unit: str | None, bad: BadInArrays) -> Any:
+        """The scores of an array of momenta."""
+        unit = checked_unit(unit, self.columns)
+        if has_form_alone(momenta):
+            ak.typetracer.touch_data(needed_momenta(momenta, self.feature_names))
+            arrays = [momenta]
+            if context is not None:
+                ak.typetracer.touch_data(context[list(self.context_names)])
+                arrays.append(context)
+            return of_form_alone(partial(_call, self, unit=unit, bad=bad), *arrays)
+        return self._scores(
+            jets_of_momenta(
+                *(momenta, self.feature_names, self.context_names),
+                context=context,
+                unit=unit,
+                bad=bad,
+                dtype=self.dtype,
+            )
+        )
+
+    def _scores(self, jets: Jets) -> Any:
+        """The scores of jets, NaN for bad ones, in the structure of their array."""
+        table = np.full((jets.total, len(self.class_names)), np.nan, np.float32)
+        table[jets.rows] = self.probabilities(jets.particles).float().numpy()
+        return jets.wrap(ak.zip({name: table[:, i] for i, name in enumerate(self.class_names)}))
+
+    def _tell_of_cut(self, events: Any) -> None:
+        """Say once how many jets the training would have left out."""
+        cut = None if self.columns is None else self.columns.cut
+        if cut is None or self._told_of_cut:
+            return
+        try:
+            passed = ak.to_numpy(ak.drop_none(ak.flatten(self.passes_cut(events), axis=None)))
+            if passed.all():
+                return
+            text = f"is not passed by {np.sum(~passed):,} of {len(passed):,} jets"
+        except ColumnError:
+            text = "cannot be computed from these arrays"
+        self._told_of_cut = True
+        warnings.warn(
+            f"the cut {cut!r}, with which {self.name} was trained, {text}: all jets get scores; "
+            "passes_cut(events) says which pass",
+            UserWarning,
+            stacklevel=4,
+        )
 
     def logits(self, particles: ParticleSet) -> Float[Tensor, "sets classes"]:
         """What the model gives, batch by batch, without gradients, on the device of the particles.
@@ -196,51 +372,13 @@ class Tagger:
 
     def probabilities(self, particles: ParticleSet) -> Float[Tensor, "sets classes"]:
         """The softmax of the logits in float64, in which the purest jets still differ."""
-        return self.logits(particles).double().softmax(1)
-
-    def _awkward_scores(self, momenta: Any) -> Any:
-        """Flatten to jets, score, and give the scores the structure of the jets."""
-        momenta = ak.Array(momenta)
-        if missing := [name for name in self.feature_names if name not in momenta.fields]:
-            raise InputError(
-                "momenta",
-                expected=f"fields for the features {', '.join(self.feature_names)}",
-                got=f"fields {', '.join(momenta.fields) or '(none)'}; {', '.join(missing)} missing",
-                fix="add them: momenta['name'] = values; `feature_names` of the tagger lists them",
-            )
-        # Other fields of an analysis may be anything, missing values included; and vector would
-        # refuse a record of its own kind without some of its fields.
-        needed = [name for name in momenta.fields if name in {*_COORDINATES, *self.feature_names}]
-        momenta = ak.without_parameters(momenta)[needed]
-        counts = []
-        # An array with missing lists is left for ParticleSet to refuse, with its type.
-        while momenta.ndim > 2 and not _misses_lists(momenta):
-            counts.append(ak.num(momenta, axis=1))
-            momenta = ak.flatten(momenta, axis=1)
-        particles = ParticleSet.from_awkward(momenta, self.feature_names, dtype=self.dtype)
-        table = self.probabilities(particles).float().numpy()
-        scores = ak.zip({name: table[:, i] for i, name in enumerate(self.class_names)})
-        for number in reversed(counts):
-            scores = ak.unflatten(scores, number)
-        return scores
-
-    def _example(self) -> ParticleSet:
-        """Two sets that look like jets, to see what the model makes of them.
-
-        Of particles, and not a few: networks of others pad, or look for nearest neighbours.
-        """
-        number = torch.arange(56, dtype=torch.float64)
-        pt, eta, phi = 100 / (1 + number), 0.4 * number.sin(), 0.4 * (2.4 * number).cos()
-        momentum = torch.stack([pt * phi.cos(), pt * phi.sin(), pt * eta.sinh()], 1)
-        energy = (momentum.square().sum(1, keepdim=True) + 0.14**2).sqrt()
-        return ParticleSet(
-            torch.cat([energy, momentum], 1),
-            torch.tensor([0, 24, 56]),
-            torch.zeros(56, len(self.feature_names), dtype=torch.float64),
-            context=torch.zeros(2, len(self.context_names), dtype=torch.float64)
-            if self.context_names
-            else None,
-        ).to(self.device, self.dtype)
+        filled = particles.counts > 0
+        if self.empty is None or bool(filled.all()):
+            return self.logits(particles).double().softmax(1)
+        scores = self.logits(particles[filled]).double().softmax(1)
+        everything = scores.new_full((len(particles), scores.shape[1]), self.empty)
+        everything[filled] = scores
+        return everything
 
 
 def _check_channels(what: str, names: Sequence[str], found: int) -> None:
@@ -254,24 +392,6 @@ def _check_channels(what: str, names: Sequence[str], found: int) -> None:
         )
 
 
-def _misses_lists(array: Any) -> bool:
-    """Whether a list of the two outer levels is missing, which flattening would hide."""
-    return any(bool(ak.any(ak.is_none(array, axis=axis), axis=None)) for axis in (0, 1))
-
-
-def _available(device: torch.device | str) -> torch.device:
-    """The device, or an error that lists those of this machine."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-        raise InputError(
-            f"device {str(device)!r}",
-            expected=f"one of this machine: {', '.join(there)}",
-            got=str(error).splitlines()[0],
-            fix="choose one of these",
-        ) from error
-    return chosen
+def _call(tagger: Tagger, momenta: Any, context: Any = None, **options: Any) -> Any:
+    """A call with the context in its place among several arrays."""
+    return tagger(momenta, context=context, **options)

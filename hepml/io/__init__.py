@@ -1,5 +1,6 @@
 """Files to particles: the only place that converts units, order of components and dtype."""
 
+from hepml.io._array import read_array
 from hepml.io._chunks import Chunk
 from hepml.io._collection import Collection, JetIndex, Padding
 from hepml.io._columns import Columns
@@ -27,6 +28,7 @@ __all__ = [
     "locate",
     "open_table",
     "read",
+    "read_array",
     "read_trajectories",
     "recognise",
     "write_trajectories",

@@ -58,13 +58,18 @@ class Chunk:
 
 def count_passing(bound: Bound, start: int, stop: int) -> int:
     """The number of sets in a range of entries that pass the cut, reading no particles."""
+    if bound.cut is None and bound.jets is None:
+        return stop - start
+    return int(passing(bound, start, stop).sum())
+
+
+def passing(bound: Bound, start: int, stop: int) -> Any:
+    """Which sets of a range of entries pass the cut; those of which it is not known do."""
     names = list(dict.fromkeys(bound.cut.names)) if bound.cut is not None else []
     if bound.jets is not None:
         names.append(bound.jets)
-    if not names:
-        return stop - start
     columns = read_columns(bound.table, names, start, stop)
-    return int(_passing(bound, columns, stop - start, Faults()).sum())
+    return _passing(bound, columns, stop - start, Faults())
 
 
 def read_chunk(

@@ -116,6 +116,23 @@ def outputs_of(model: nn.Module, particles: ParticleSet) -> int:
     return int(logits.shape[1])
 
 
+def example_sets(features: int, context: int) -> ParticleSet:
+    """Two sets that look like jets, to see what a network makes of them.
+
+    Of particles, and not a few: networks of others pad, or look for nearest neighbours.
+    """
+    number = torch.arange(56, dtype=torch.float64)
+    pt, eta, phi = 100 / (1 + number), 0.4 * number.sin(), 0.4 * (2.4 * number).cos()
+    momentum = torch.stack([pt * phi.cos(), pt * phi.sin(), pt * eta.sinh()], 1)
+    energy = (momentum.square().sum(1, keepdim=True) + 0.14**2).sqrt()
+    return ParticleSet(
+        torch.cat([energy, momentum], 1),
+        torch.tensor([0, 24, 56]),
+        torch.zeros(56, features, dtype=torch.float64),
+        context=torch.zeros(2, context, dtype=torch.float64) if context else None,
+    )
+
+
 def class_for(name: str, networks: Sequence[Network]) -> type[nn.Module] | None:
     """The class for the network that a checkpoint names, among hepml's and those that are given.
 

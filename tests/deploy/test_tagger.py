@@ -1,5 +1,6 @@
 """Scores inside an analysis: values against numpy, structure against awkward."""
 
+import os
 import subprocess
 import sys
 
@@ -147,6 +148,57 @@ def test_a_jet_without_particles_has_the_score_of_the_empty_set(tagger):
     assert tagger(particles([0])).to_list() == [{"qcd": 0.5, "top": 0.5}]
 
 
+def test_sets_without_particles_get_the_score_of_choice():
+    options = {"feature_names": ["charge"], "class_names": ["qcd", "top"]}
+    jets = particles([0, 2, 0])
+    usual = Tagger(Charges(), **options)(jets).top
+    for empty in (-1.0, float("nan")):
+        tagger = Tagger(Charges(), empty=empty, **options)
+        np.testing.assert_array_equal(tagger(jets).top, [empty, usual[1], empty])
+        assert tagger.model.seen[1:] == [1]
+        np.testing.assert_array_equal(tagger(jets[:1]).top, [empty])
+
+
+def test_a_tagger_says_what_it_is():
+    tagger = Tagger(Charges(), feature_names=["charge"], context_names=["ht"], device="cpu")
+    assert repr(tagger) == (
+        "Tagger(Charges with 1 parameters, classes (0, 1), features (charge), context (ht), "
+        "without columns, cpu)"
+    )
+
+
+@pytest.mark.slow
+def test_a_forked_child_scores_on_one_thread():
+    code = """
+import multiprocessing, torch
+from hepml.deploy import Tagger
+from hepml.models import ParticleFlow
+from hepml.symmetry import random_jets
+
+torch.set_num_threads(2)
+jets, tagger = random_jets(400), Tagger(ParticleFlow(), device="cpu")
+expected = tagger(jets)
+context = multiprocessing.get_context("fork")
+found = context.SimpleQueue()
+def score():
+    found.put((torch.get_num_threads(), float((tagger(jets) - expected).abs().max())))
+child = context.Process(target=score)
+child.start()
+child.join(60)
+if child.is_alive():
+    child.kill()
+    raise SystemExit("the child hangs")
+print(*found.get(), torch.get_num_threads())
+"""
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    threads, difference, of_parent = done.stdout.split()
+    assert (threads, of_parent) == ("1", "2")
+    assert float(difference) < 1e-6
+
+
 def test_particle_sets_give_tensors(tagger):
     jets = particles([3, 0, 2])
     probabilities = tagger(sets_of(jets))
@@ -185,11 +237,17 @@ def test_missing_fields_are_listed(tagger):
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_missing_jets_are_refused_not_shifted(tagger, axis):
+def test_missing_jets_get_none_and_shift_nothing(tagger, axis):
     events = ak.unflatten(particles([1, 2, 3]), [2, 1])
     mask = ak.Array([True, False]) if axis == 0 else ak.Array([[True, False], [True]])
-    with pytest.raises(InputError, match="without missing values"):
-        tagger(ak.mask(events, mask))
+    expected = ak.mask(expected_top(events), mask)
+    scores = tagger(ak.mask(events, mask)).top
+    assert ak.is_none(scores, axis=axis).to_list() == (~mask).to_list()
+    np.testing.assert_allclose(
+        ak.drop_none(ak.flatten(scores, axis=None)),
+        ak.drop_none(ak.flatten(expected, axis=None)),
+        rtol=1e-5,
+    )
 
 
 def test_other_features_than_trained_on_are_refused(tagger):

@@ -26,7 +26,9 @@ SETS = {
     "deepjet": "a jet's charged and neutral candidates, at phi relative to the jet",
     "pfnano": "an AK8 jet's candidates; pfnano-ak4 reads AK4 jets",
     "pfnano-ak4": "an AK4 jet's candidates",
-    "nanoaod": "the jets and leptons of an event; the file has no candidates of jets",
+    "nanoaod-v15": "an AK8 jet's candidates, none for jets far forward; nanoaod reads the jets and "
+    "leptons of an event",
+    "nanoaod": "the jets and leptons of an event; no candidates of jets were found in the file",
     "delphes": "the particle flow of a whole event; Delphes' pointers to the constituents of its "
     "jets are not followed",
     "delphes-pf": "the particle-flow candidates of a whole event; Delphes' pointers to the "

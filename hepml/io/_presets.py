@@ -6,9 +6,10 @@ on one file reads another: ``charge``, ``is_charged_hadron``, ``is_neutral_hadro
 Li, Qian, arXiv:2202.03772): the hyperbolic tangent of the value in mm, the error in mm up to 1.
 """
 
-from hepml.io._collection import Collection, JetIndex
+from hepml.io._collection import Collection
 from hepml.io._columns import Columns
 from hepml.io._jetclass2 import JETCLASS2_CLASSES
+from hepml.io._nanoaod import AK4, AK8, NANOAOD, Candidates
 
 # GeV
 _ELECTRON, _MUON, _PION = "0.000511", "0.10566", "0.13957"
@@ -60,56 +61,6 @@ _JETCLASS = Columns(
     },
 )
 _JETCLASS2 = _JETCLASS.replace(label="jet_label", classes=JETCLASS2_CLASSES)
-
-_FLAVOURS = {"light": "{} == 0", "c": "{} == 4", "b": "{} == 5"}
-
-
-def _pfnano(jet: str, weight: str | None) -> Columns:
-    """The candidates of one kind of jet in CMS PFNano; impact parameters there are in cm."""
-    pt, mass = "PFCands_pt", "PFCands_mass"
-    # Kinds 1 and 2 are hadronic and electromagnetic deposits in the forward calorimeter.
-    kinds = _kinds("PFCands_pdgId") | {
-        "is_neutral_hadron": "(PFCands_pdgId == 130) | (PFCands_pdgId == 1)",
-        "is_photon": "(PFCands_pdgId == 22) | (PFCands_pdgId == 2)",
-    }
-    # Candidates without a track have -1 as value and as error.
-    impact = {
-        "tanh_d0": "where(PFCands_d0Err > 0, tanh(10 * PFCands_d0), 0)",
-        "d0_error": "clip(10 * PFCands_d0Err, 0, 1)",
-        "tanh_dz": "where(PFCands_dzErr > 0, tanh(10 * PFCands_dz), 0)",
-        "dz_error": "clip(10 * PFCands_dzErr, 0, 1)",
-    }
-    return Columns(
-        Collection(
-            {
-                "pt": pt if weight is None else f"{pt} * {weight}",
-                "eta": "PFCands_eta",
-                "phi": "PFCands_phi",
-                "mass": mass if weight is None else f"{mass} * {weight}",
-            },
-            {"charge": "PFCands_charge"} | kinds | impact,
-            index=JetIndex(f"{jet}_pt", f"{jet}PFCands_jetIdx", f"{jet}PFCands_pFCandsIdx"),
-            cut=None if weight is None else f"{weight} > 0",
-        ),
-        tree="Events",
-        classes={
-            name: condition.format(f"{jet}_hadronFlavour") for name, condition in _FLAVOURS.items()
-        },
-    )
-
-
-# CMS NanoAOD has no candidates: a set is the event's jets and leptons.
-_NANOAOD = Columns(
-    [
-        Collection(
-            {k: f"{name}_{k}" for k in ("pt", "eta", "phi", "mass")},
-            {"b_tag": "Jet_btagDeepFlavB"} if name == "Jet" else {"charge": f"{name}_charge"},
-            kind=f"is_{name.lower()}",
-        )
-        for name in ("Jet", "Electron", "Muon")
-    ],
-    tree="Events",
-)
 
 # CMS DeepNTuples, as DeepJet is trained on. The candidates are relative to the jet: etarel has the
 # sign of the jet's eta, and without the jet's phi the sets lie at phi = 0. Charged candidates have
@@ -281,15 +232,22 @@ _TOP_TAGGING_H5 = Columns(
     classes=("qcd", "top"),
 )
 
+# The candidates of jets in CMS files; those of other productions are recognised by their structure.
+_TRACKS = frozenset({"charge", "puppiWeight", "d0", "d0Err", "dz", "dzErr"})
+_PFNANO_AK8, _PFNANO_AK4 = (
+    Candidates(jet, "PFCands", f"{jet}PFCands", f"{jet}PFCands_pFCandsIdx", _TRACKS).columns()
+    for jet in (AK8, AK4)
+)
+_V15 = Candidates(AK8, "PFCand", "FatJetPFCand", "FatJetPFCand_pfCandIdx", frozenset()).columns()
+
 PRESETS: dict[str, Columns] = {
     "hepml": _HEPML,
     "jetclass": _JETCLASS,
     "jetclass2": _JETCLASS2,
-    # AK8 jets are made of candidates weighted by PUPPI, AK4 jets of those that are not charged
-    # pile-up: with these momenta their sums have the direction of the jets.
-    "pfnano": _pfnano("FatJet", "PFCands_puppiWeight"),
-    "pfnano-ak4": _pfnano("Jet", None),
-    "nanoaod": _NANOAOD,
+    "pfnano": _PFNANO_AK8,
+    "pfnano-ak4": _PFNANO_AK4,
+    "nanoaod-v15": _V15,
+    "nanoaod": NANOAOD,
     "deepjet": _DEEPJET,
     "delphes": _DELPHES,
     "delphes-pf": _DELPHES_PF,

@@ -9,18 +9,17 @@ from hepml.io._collection import Collection
 from hepml.io._columns import Columns
 from hepml.io._expressions import parse
 from hepml.io._files import Location, locate
+from hepml.io._nanoaod import AK4, AK8, NANOAOD, candidates_of
 from hepml.io._open import open_table
 from hepml.io._presets import PRESETS
 from hepml.io._table import Table
 
-# The columns that tell a layout from the others, in the order in which they are tried: PFNano is
-# NanoAOD with candidates.
+# The columns that tell a layout from the others, in the order in which they are tried; NanoAOD with
+# candidates of jets comes before all of them, by its structure.
 _MARKS = {
     "hepml": ("part_px", "part_pid"),
     "jetclass2": ("part_px", "part_isChargedHadron", "jet_label"),
     "jetclass": ("part_px", "part_isChargedHadron"),
-    "pfnano": ("PFCands_pt", "PFCands_puppiWeight", "FatJetPFCands_pFCandsIdx"),
-    "pfnano-ak4": ("PFCands_pt", "JetPFCands_pFCandsIdx"),
     "nanoaod": ("Jet_pt", "Jet_mass", "Muon_pt"),
     "deepjet": ("Cpfcan_pt", "Npfcan_pt", "jet_eta"),
     "delphes-pf": ("ParticleFlowCandidate.PT",),
@@ -29,6 +28,7 @@ _MARKS = {
     "edm4hep": ("ReconstructedParticles.momentum.x",),
     "top-tagging-h5": ("E", "PX", "PY", "PZ", "is_signal_new"),
 }
+_CANDIDATES = {AK8: ("pfnano", "nanoaod-v15"), AK4: ("pfnano-ak4",)}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Layout:
     """A known layout: its name in ``PRESETS``, and the columns to read this file with.
 
     The columns are those of the preset without what the file lacks: labels in measured data, a
-    feature that an older version did not have.
+    feature that an older version did not have. Candidates of jets in NanoAOD have the names of the
+    production that wrote the file.
     """
 
     name: str
@@ -61,6 +62,10 @@ def recognise(file: str) -> Layout | None:
     location = locate(file)[0]
     with ExitStack() as opened:
         tables = _Tables(location, opened)
+        events = tables.of(NANOAOD.tree)
+        layout = None if events is None else _with_candidates(events)
+        if layout is not None:
+            return replace(layout, columns=layout.columns.replace(tree=location.tree or "Events"))
         for name, marks in _MARKS.items():
             table = tables.of(PRESETS[name].tree)
             if table is not None and set(marks) <= set(table.names()):
@@ -95,6 +100,18 @@ class _Tables:
             except ColumnError:
                 self._open[tree] = None
         return self._open[tree]
+
+
+def _with_candidates(table: Table) -> Layout | None:
+    """NanoAOD with candidates of jets, AK8 jets before AK4, in whatever tables they are."""
+    for jet in (AK8, AK4):
+        found = candidates_of(table.names(), jet)
+        if found is not None:
+            columns = _without_missing(found.columns(), table)
+            index = columns.collections[0].index
+            names = [n for n in _CANDIDATES[jet] if PRESETS[n].collections[0].index == index]
+            return Layout((names or _CANDIDATES[jet])[0], columns)
+    return None
 
 
 def _without_missing(columns: Columns, table: Table) -> Columns:

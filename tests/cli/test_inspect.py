@@ -292,6 +292,7 @@ def test_every_layout_says_what_a_set_is():
         ("delphes/events_delphes_example.root", "the particle-flow candidates of a whole event"),
         ("atlas-physlite/PHYSLITE_example.root", "the calibrated jets and leptons of an event"),
         ("cms-pfnano/pfnano.root", "an AK8 jet's candidates"),
+        ("cms-nanoaod/nano_tt_v15.root", "an AK8 jet's candidates, none for jets far forward"),
     ],
 )
 def test_events_are_not_taken_for_jets(file, line, capsys):

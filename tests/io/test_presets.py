@@ -18,6 +18,7 @@ FILES = {
     "jetclass2": "jetclass2/JetClassII_example.root",
     "pfnano": "cms-pfnano/pfnano.root",
     "pfnano-ak4": "cms-pfnano/pfnano.root",
+    "nanoaod-v15": "cms-nanoaod/nano_tt_v15.root",
     "nanoaod": "cms-nanoaod/nano_tt_v15.root",
     "deepjet": "deepjet-ttbar/ntuple_ttbar.root",
     "delphes": "delphes/delphes_eflow_uproot513.root",
@@ -31,6 +32,7 @@ SIZES = {
     "jetclass2": (100, 4529),
     "pfnano": (24, 1076),
     "pfnano-ak4": (64, 1801),
+    "nanoaod-v15": (64, 2374),
     "nanoaod": (200, 1952),
     "deepjet": (7199, 162003),
     "delphes": (10, 1724),
@@ -103,9 +105,29 @@ def test_counts_of_classes(sets):
     assert count("deepjet") == [2232, 899, 2276, 1792]
     assert PRESETS["deepjet"].class_names == ("b", "c", "uds", "g")
     assert count("pfnano") == [22, 2]
+    assert count("nanoaod-v15") == [21, 10, 33]
     assert sum(count("hepml")) == 12242
     assert len(PRESETS["jetclass2"].class_names) == 188
     assert len(PRESETS["jetclass"].class_names) == 10
+
+
+def test_candidates_of_nanoaod_v15_add_up_to_the_jet_before_its_calibration(sets, data):
+    """Jets far forward have no candidates; momenta are kept in ten bits."""
+    names = ("pt", "eta", "phi", "mass", "rawFactor", "nConstituents")
+    own = arrays(data, "nanoaod-v15", [f"FatJet_{name}" for name in names])
+    pt, eta, phi, mass, factor, constituents = (
+        ak.to_numpy(ak.flatten(own[f"FatJet_{name}"])) for name in names
+    )
+    particles = sets("nanoaod-v15")
+    counts = particles.counts.numpy()
+    full = counts > 0
+    np.testing.assert_array_equal(counts[full], constituents[full])
+    np.testing.assert_array_less(3, np.abs(eta[~full]))
+    jets = jets_of(particles)[full]
+    np.testing.assert_allclose(jets.pt, (pt * (1 - factor))[full], rtol=3e-3)
+    np.testing.assert_allclose(jets.mass, (mass * (1 - factor))[full], rtol=5e-3)
+    np.testing.assert_allclose(jets.eta, eta[full], atol=2e-3)
+    np.testing.assert_allclose(np.angle(np.exp(1j * (jets.phi - phi[full]))), 0, atol=2e-3)
 
 
 def test_constituents_of_jetclass2_add_up_to_the_jet(sets, data):

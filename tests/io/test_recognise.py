@@ -7,13 +7,13 @@ import uproot
 
 from hepml.errors import ColumnError, FileError
 from hepml.io import PRESETS, Layout, read, recognise
-from hepml.io._recognise import _MARKS
+from hepml.io._recognise import _CANDIDATES, _MARKS
 
 KNOWN = {
     "toptag-like/train_0.root": "hepml",
     "jetclass2/JetClassII_example.root": "jetclass2",
     "cms-pfnano/pfnano.root": "pfnano",
-    "cms-nanoaod/nano_tt_v15.root": "nanoaod",
+    "cms-nanoaod/nano_tt_v15.root": "nanoaod-v15",
     "cms-nanoaod/nanoAOD_2015_CMS_Open_Data_ttbar.root": "nanoaod",
     "cms-nanoaod/nanoAOD_2015_ttbar_RNTuple.root": "nanoaod",
     "cms-nanoaod/nano_dimuon_data2018.root": "nanoaod",
@@ -107,7 +107,58 @@ def test_jetclass_and_its_successor_differ_by_the_label(tmp_path, write, jets):
 
 def test_every_mark_belongs_to_a_preset():
     assert set(_MARKS) <= set(PRESETS)
-    assert set(PRESETS) - set(_MARKS) == {"physlite-tracks"}
+    candidates = {name for names in _CANDIDATES.values() for name in names}
+    assert set(PRESETS) - set(_MARKS) - candidates == {"physlite-tracks"}
+
+
+# Two events: jets with candidates 1 2 and 0, and one jet without any.
+LINKS = {"jetIdx": ak.Array([[0, 0, 1], []]), "number": ak.Array([[1, 2, 0], []])}
+CANDIDATES = {
+    "pt": ak.Array([[1.0, 2.0, 4.0], [8.0]]),
+    "eta": ak.Array([[0.0] * 3, [0.0]]),
+    "phi": ak.Array([[0.0] * 3, [0.0]]),
+    "mass": ak.Array([[0.0] * 3, [0.0]]),
+    "pdgId": ak.Array([[211, -211, 11], [22]]),
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "links", "number", "jet", "name"),
+    [
+        ("PFCands", "FatJetPFCands", "pFCandsIdx", "FatJet", "pfnano"),
+        ("PFCands", "JetPFCands", "pFCandsIdx", "Jet", "pfnano-ak4"),
+        ("PFCand", "FatJetPFCand", "pfCandIdx", "FatJet", "nanoaod-v15"),
+        ("PFCand", "JetPFCand", "PFCandIdx", "Jet", "pfnano-ak4"),
+        ("JetPFCands", "JetPFCandsAK8", "candIdx", "FatJet", "pfnano"),
+        ("JetPFCands", "JetPFCandsAK4", "candIdx", "Jet", "pfnano-ak4"),
+        ("FatJetPFCands", "FatJetPFCands", None, "FatJet", "pfnano"),
+    ],
+)
+def test_candidates_of_jets_are_found_in_every_production(
+    tmp_path, write, table, links, number, jet, name
+):
+    branches = {f"{jet}_pt": ak.Array([[7.0, 1.0], [5.0]])}
+    branches |= {f"{table}_{k}": values for k, values in CANDIDATES.items()}
+    if number is None:
+        branches[f"{links}_jetIdx"] = ak.Array([[1, 0, 0], [-1]])
+    else:
+        branches |= {f"{links}_jetIdx": LINKS["jetIdx"], f"{links}_{number}": LINKS["number"]}
+    # Of generated particles, and of other jets, which are not to be taken for these.
+    branches |= {f"GenCands_{k}": values for k, values in CANDIDATES.items()}
+    branches["GenJetCands_jetIdx"] = branches["SubJetPFCands_jetIdx"] = LINKS["jetIdx"]
+    layout = recognise(write(tmp_path / "nano.root", branches, "Events"))
+    assert layout.name == name
+    sets = read(tmp_path / "nano.root", layout.columns)
+    assert sets.counts.tolist() == [2, 1, 0]
+    np.testing.assert_allclose(sets.p4[:, 0], [2, 4, 1], rtol=1e-6)
+    charge = layout.columns.feature_names.index("charge")
+    assert sets.features[:, charge].tolist() == [-1, -1, 1]
+
+
+def test_candidates_without_links_are_not_those_of_jets(tmp_path, write):
+    branches = {f"PFCand_{k}": values for k, values in CANDIDATES.items()}
+    branches |= {f"{n}_pt": ak.Array([[7.0], [5.0]]) for n in ("Jet", "FatJet")}
+    assert recognise(write(tmp_path / "nano.root", branches, "Events")) is None
 
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path):

@@ -3,12 +3,13 @@
 import fnmatch
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hepml.errors import DataError
 from hepml.io._collection import Collection, JetIndex
 from hepml.io._columns import Columns
 from hepml.io._expressions import Expression, parse
+from hepml.io._levels import ListOf, levels_in_jets, levels_in_sets
 from hepml.io._table import Table, missing_column
 
 
@@ -32,6 +33,8 @@ class BoundCollection:
     cut: Expression | None
     padding: BoundPadding | None
     hardest: int | None
+    levels: Mapping[str, str | None]
+    """For each column, the level of its lists, if it holds lists; None where it is open."""
 
     @property
     def expressions(self) -> list[Expression]:
@@ -105,7 +108,10 @@ def bind(columns: Columns, table: Table) -> Bound:
         return None if text is None else look_up(text, where)
 
     places = {name: i for i, name in enumerate(columns.feature_names)}
-    parts = tuple(_bind_collection(part, places, look_up, optional) for part in columns.collections)
+    parts = tuple(
+        _bind_collection(part, places, table.list_of, look_up, optional)
+        for part in columns.collections
+    )
     by_expression = columns.classes if isinstance(columns.classes, dict) else {}
     return Bound(
         table=table,
@@ -123,15 +129,13 @@ def bind(columns: Columns, table: Table) -> Bound:
 def _bind_collection(
     part: Collection,
     places: Mapping[str, int],
+    list_of: ListOf,
     look_up: Callable[[str, str], Expression],
     optional: Callable[[str | None, str], Expression | None],
 ) -> BoundCollection:
-    """Parse the expressions of one collection."""
+    """Parse the expressions of one collection, and decide at which level its columns lie."""
     index, padding = part.index, part.padding
-    if index is not None:
-        for name in ("jets", "jet", "particle"):
-            optional(getattr(index, name), f"index.{name}")
-    return BoundCollection(
+    bound = BoundCollection(
         momentum={name: look_up(text, name) for name, text in part.momentum.items()},
         features={
             places[name]: look_up(text, f"feature {name}") for name, text in part.features.items()
@@ -147,7 +151,17 @@ def _bind_collection(
             optional(padding.count, "padding.count"),
         ),
         hardest=part.hardest,
+        levels={},
     )
+    names = [name for expression in bound.expressions for name in expression.names]
+    if index is None:
+        return replace(bound, levels=levels_in_sets(names))
+    for name in ("jets", "jet", "particle"):
+        optional(getattr(index, name), f"index.{name}")
+    for name in index.levels:
+        look_up(name, "index.levels")
+    levels = levels_in_jets(index, bound.momentum.values(), names, list_of)
+    return replace(bound, levels=levels)
 
 
 def _file_label(columns: Columns, file: str) -> int:

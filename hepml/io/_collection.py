@@ -15,6 +15,8 @@ _MOMENTA = (
     ("pt", "eta", "phi", "energy"),
 )
 
+_LEVELS = ("jet", "link", "particle")
+
 
 @dataclass(frozen=True)
 class JetIndex:
@@ -31,16 +33,35 @@ class JetIndex:
     particle
         The column that holds, for each row, the number of its particle in the common table of the
         event; None if the rows are the particles.
+    levels
+        For columns of lists whose place neither the file nor their names tell: "jet", "link" or
+        "particle", as in ``{"px": "particle"}``. Columns are known by the counter that they share
+        with the columns above, as the momentum, or by the beginning of their names.
+
+    Raises
+    ------
+    InputError
+        If a level is none of these.
     """
 
     jets: str
     jet: str
     particle: str | None = None
+    levels: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("jets", "jet", "particle"):
             if name != "particle" or self.particle is not None:
                 check_text(getattr(self, name), f"JetIndex.{name}")
+        levels = self.levels
+        if not isinstance(levels, Mapping) or not set(levels.values()) <= set(_LEVELS):
+            raise InputError(
+                "JetIndex.levels",
+                expected=f"a mapping from columns to levels ({', '.join(_LEVELS)})",
+                got=repr(levels),
+                fix="write {'column': 'jet'}, {'column': 'link'} or {'column': 'particle'}",
+            )
+        object.__setattr__(self, "levels", dict(levels))
 
 
 @dataclass(frozen=True, eq=False)

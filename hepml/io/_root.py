@@ -1,7 +1,7 @@
 """TTrees and RNTuples as tables of flat columns, read by uproot."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import Any
@@ -18,6 +18,7 @@ from hepml.io._root_branches import (
     holds_numbers,
     is_group,
     is_rntuple,
+    list_of,
     members_of,
     places_of,
     type_of,
@@ -167,6 +168,9 @@ class RootTable(Table):
                 )
         arrays = self._arrays(list(dict.fromkeys(p.key for p in places.values())), start, stop)
         return {name: self._column(arrays[place.key], name) for name, place in places.items()}
+
+    def list_of(self, name: str) -> Hashable | None:
+        return list_of(self._branches[self._places[name].key])
 
     def close(self) -> None:
         # uproot's objects refer to each other in circles: left to the garbage collector, the file

@@ -1,10 +1,11 @@
 """What the branches of a TTree and the fields of an RNTuple hold, and the names to ask for it."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import uproot
+from uproot.const import RNTupleFieldFlags, RNTupleFieldRole
 from uproot.interpretation.grouped import AsGrouped
 from uproot.interpretation.identify import UnknownInterpretation
 from uproot.interpretation.jagged import AsJagged
@@ -82,6 +83,24 @@ def members_of(branch: Any) -> dict[tuple[str, ...], str]:
         # uproot's own, such as the version of the class, which it leaves out of arrays.
         if not path[-1].startswith("@") and len(dtype.shape) <= (0 if jagged else 1)
     }
+
+
+def list_of(branch: Any) -> Hashable | None:
+    """What counts the lists of a branch: its counter, or the collection that it is a field of."""
+    if isinstance(branch, uproot.behaviors.TBranch.TBranch):
+        leaves = branch.member("fLeaves")
+        counter = leaves[0].member("fLeafCount", none_if_missing=True) if len(leaves) else None
+        # The leaf of the counter is one object for all branches that it counts, and for its own.
+        return id(leaves[0] if counter is None else counter) if len(leaves) else None
+    record = branch.record
+    if record.flags & RNTupleFieldFlags.PROJECTED:
+        return int(record.source_field_id)
+    while record.struct_role != RNTupleFieldRole.COLLECTION:
+        branch = branch.parent
+        record = getattr(branch, "record", None)
+        if record is None:
+            return None
+    return int(branch.field_id)
 
 
 def is_group(branch: Any) -> bool:

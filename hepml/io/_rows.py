@@ -6,8 +6,7 @@ particle, or for each particle of the common table. An expression may mix them: 
 gets its level, and each level the row of every particle.
 """
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,8 @@ from hepml.errors import ColumnError
 from hepml.io._binding import Bound, BoundCollection
 from hepml.io._expressions import Expression, evaluate
 from hepml.io._faults import Faults
+from hepml.io._levels import ENTRY, LINK, PARTICLE, SET
 from hepml.io._table import Column
-
-ENTRY, SET, LINK, PARTICLE = "entry", "set", "link", "particle"
 
 Columns = Mapping[str, Column]
 # For a column: the column whose lists should be as long, and the entries in which they are not.
@@ -175,11 +173,14 @@ def levels_of(
     Raises
     ------
     ColumnError
-        If no column of the momentum holds lists.
+        If no column of the momentum holds lists, or if the level of a column is open.
     """
-    names = [name for e in part.expressions for name in e.names]
+    levels = {
+        name: ENTRY if columns[name].per_entry else _decided(bound, part, name)
+        for name in part.levels
+    }
     if part.index is None:
-        return _levels(columns, names, {PARTICLE: reference_of(bound, part, columns)})
+        return levels, _unequal(levels, {PARTICLE: reference_of(bound, part, columns)}, columns)
     for name in (part.index.jet, part.index.particle):
         if name is not None and columns[name].per_entry:
             raise ColumnError(
@@ -189,13 +190,11 @@ def levels_of(
                 fix="choose the column of indices, such as FatJetPFCands_jetIdx",
             )
     references = {SET: part.index.jets, LINK: part.index.jet}
+    compared = dict(levels)
     if part.index.particle is not None:
         references[PARTICLE] = reference_of(bound, part, columns)
-    levels, unequal = _levels(columns, names, references)
-    if part.index.particle is not None:
-        pair = {LINK: part.index.jet}
-        unequal |= _levels(columns, [part.index.particle], pair)[1]
-    return levels, unequal
+        compared[part.index.particle] = LINK
+    return levels, _unequal(compared, references, columns)
 
 
 def set_levels_of(
@@ -208,11 +207,12 @@ def set_levels_of(
     ColumnError
         If a column holds lists where an entry is a set.
     """
-    names = [name for e in expressions for name in e.names]
+    names = dict.fromkeys(name for e in expressions for name in e.names)
+    levels = {name: ENTRY if columns[name].per_entry else SET for name in names}
     if bound.jets is not None:
-        return _levels(columns, names, {SET: bound.jets})
-    for name in names:
-        if not columns[name].per_entry:
+        return levels, _unequal(levels, {SET: bound.jets}, columns)
+    for name, level in levels.items():
+        if level == SET:
             raise ColumnError(
                 f"{bound.table.source}, column {name!r}",
                 expected="one number in each entry",
@@ -220,34 +220,36 @@ def set_levels_of(
                 fix="label, weights, cut and context need one number for each set; a cut on "
                 "particles belongs to their collection",
             )
-    return dict.fromkeys(names, ENTRY), {}
+    return levels, {}
 
 
-def _levels(
-    columns: Columns, names: Iterable[str], references: Mapping[str, str]
-) -> tuple[dict[str, str], Unequal]:
-    """The level whose lists have the same lengths as those of each column."""
+def _decided(bound: Bound, part: BoundCollection, name: str) -> str:
+    """The level of the lists of a column."""
+    level = part.levels[name]
+    if level is None:
+        assert part.index is not None
+        links = [each for each in (part.index.jet, part.index.particle) if each is not None]
+        raise ColumnError(
+            f"{bound.table.source}, column {name!r}",
+            expected="a counter, or the beginning of a name, that it shares with the columns of "
+            f"one level: {part.index.jets!r} of the jets, {' and '.join(map(repr, links))} of the "
+            "links, or the momentum of the particles",
+            got="lists that could be of several",
+            fix=f"say it in the index, levels: {{{name!r}: 'particle'}}, or 'jet', or 'link'",
+        )
+    return level
+
+
+def _unequal(levels: Mapping[str, str], references: Mapping[str, str], columns: Columns) -> Unequal:
+    """The columns whose lists differ in length from the column that stands for their level."""
     counts = {level: np.diff(offsets_of(columns[name])) for level, name in references.items()}
-    levels: dict[str, str] = {}
     unequal: Unequal = {}
-    for name in dict.fromkeys(names):
-        if columns[name].per_entry:
-            levels[name] = ENTRY
-            continue
-        own = np.diff(offsets_of(columns[name]))
-        agreeing = {level: int(np.sum(own == counts[level])) for level in references}
-        # Small chunks may agree with two levels by chance: FatJet_mass is like FatJet_pt.
-        alike = {k: len(_common_prefix(name, references[k])) for k in references}
-        level = max(references, key=lambda k: (agreeing[k], alike[k]))
-        levels[name] = level
-        if agreeing[level] < len(own):
-            unequal[name] = (references[level], own != counts[level])
-    return levels, unequal
-
-
-def _common_prefix(a: str, b: str) -> str:
-    """What two names begin with."""
-    return os.path.commonprefix([a, b])  # noqa: RUF071 (of characters is what is wanted)
+    for name, level in levels.items():
+        if level != ENTRY and name != references[level]:
+            differ = np.diff(offsets_of(columns[name])) != counts[level]
+            if differ.any():
+                unequal[name] = (references[level], differ)
+    return unequal
 
 
 def offsets_of(column: Column) -> Any:
@@ -266,11 +268,12 @@ def reference_of(bound: Bound, part: BoundCollection, columns: Columns) -> str:
     Raises
     ------
     ColumnError
-        If no column of the momentum holds lists.
+        If no column of the momentum holds lists of particles.
     """
+    level = LINK if part.index is not None and part.index.particle is None else PARTICLE
     for expression in part.momentum.values():
         for name in expression.names:
-            if not columns[name].per_entry:
+            if not columns[name].per_entry and part.levels[name] == level:
                 return name
     texts = ", ".join(expression.text for expression in part.momentum.values())
     raise ColumnError(

@@ -1,7 +1,7 @@
 """What a reader of any file format offers to the rest: named columns over a range of entries."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -54,6 +54,10 @@ class Table(Protocol):
 
     def bounds(self, names: Iterable[str]) -> Sequence[int]:
         """Entries at which reading these columns can start without decoding anything twice."""
+
+    def list_of(self, name: str) -> Hashable | None:  # noqa: ARG002
+        """A key that columns share whose lists are counted together; None where nothing says."""
+        return None
 
     def close(self) -> None:
         """Close the file at once; what was read of it stays."""

@@ -1,5 +1,7 @@
 """Events of jets: which particles belong to which jet; loops over events are the oracle."""
 
+from dataclasses import replace
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -173,11 +175,13 @@ def test_an_index_out_of_range_names_entry_and_jet(tmp_path, write, column, valu
         assert len(read(path, LINKED, bad="drop")) == left
 
 
-def test_lists_of_no_known_length_are_unequal(tmp_path, write):
+def test_lists_of_another_length_than_their_level_are_unequal(tmp_path, write):
     events = make_events([2, 1], [3, 4], 5) | {"Muon_pt": ak.Array([[1.0] * 9, [1.0] * 9])}
-    columns = Columns(Collection(MOMENTUM, {"m": "Muon_pt"}, index=LINKED.collections[0].index))
+    path = write(tmp_path / "a.root", events)
+    index = replace(LINKED.collections[0].index, levels={"Muon_pt": "particle"})
+    columns = Columns(Collection(MOMENTUM, {"m": "Muon_pt"}, index=index))
     with pytest.raises(DataError, match=r"entry 0, jet 0, column 'Muon_pt'.*got 9 values against"):
-        read(write(tmp_path / "a.root", events), columns)
+        read(path, columns)
 
 
 def test_the_number_of_jets_is_as_good_as_a_column_of_them(tmp_path, write):

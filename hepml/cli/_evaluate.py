@@ -12,6 +12,7 @@ from hepml.deploy import Result, Tagger, compare, comparison_table, write_report
 from hepml.deploy._report import check_report
 from hepml.errors import InputError
 from hepml.training import Pair
+from hepml.training._experiment import experiment_label
 from hepml.training._inputs import choose_columns
 
 
@@ -20,9 +21,10 @@ def make_parser() -> ArgumentParser:
     parser = ArgumentParser(
         usage="hepml evaluate CHECKPOINT [CHECKPOINT ...] FILE [FILE ...] [options]",
         description="Accuracy, AUC and background rejection of taggers, with bootstrap "
-        "uncertainties: a table on standard output; metrics.json, ROC curves, score histograms and "
-        "confusion matrices (PNG and PDF) in a folder. jets/s is the rate from file to score: "
-        "reading and network together.",
+        "uncertainties: a table on standard output; metrics.json, ROC curves, efficiencies against "
+        "pt and eta, the mass of the background after a cut, calibration, score histograms, "
+        "confusion matrices and losses (PNG and PDF) in a folder. jets/s is the rate from file to "
+        "score: reading and network together.",
     )
     parser.add_argument(
         "paths",
@@ -48,6 +50,36 @@ def make_parser() -> ArgumentParser:
         "classes against the first, or each of more classes against the rest",
     )
     parser.add_argument(
+        "--names",
+        nargs="+",
+        type=str,
+        default=[],
+        help="what to call the checkpoints, in their order; default: their networks, with the "
+        "folder of the run where networks repeat",
+    )
+    parser.add_argument(
+        "--weights",
+        type=str | None,
+        default=None,
+        help="an expression for the weight of each jet in place of that of the columns; none for "
+        "no weights",
+    )
+    parser.add_argument(
+        "--score-branch",
+        nargs="+",
+        type=str,
+        default=[],
+        metavar="NAME=EXPRESSION",
+        help="scores of others that the files hold, larger for signal, to compare with",
+    )
+    parser.add_argument(
+        "--experiment",
+        type=str | None,
+        default=None,
+        metavar="LABEL",
+        help="label of the figures, such as 'CMS Simulation Preliminary' or 'ATLAS Internal'",
+    )
+    parser.add_argument(
         "--max-jets", type=PositiveInt | None, default=None, help="evaluate the first jets only"
     )
     parser.add_argument(
@@ -71,7 +103,8 @@ def run(config: Namespace) -> int:
     # Jets come in files; a folder can only be that of a run.
     checkpoints = [path for path in config.paths if path.endswith(".ckpt") or Path(path).is_dir()]
     files = [path for path in config.paths if path not in checkpoints]
-    for what, found in (("checkpoints", checkpoints), ("files", files)):
+    scores = _scores(config.score_branch)
+    for what, found in (("checkpoints", checkpoints or scores), ("files", files)):
         if not found:
             raise InputError(
                 what,
@@ -82,6 +115,7 @@ def run(config: Namespace) -> int:
                 fix="hepml evaluate CHECKPOINT.ckpt FILE",
             )
     check_report(config.output, config.overwrite)
+    experiment_label(config.experiment)
     pairs = [Pair.parse(text) for text in config.pairs] or None
     networks = named_networks(config.network)
     taggers = [
@@ -89,13 +123,16 @@ def run(config: Namespace) -> int:
         for path in checkpoints
     ]
     columns = None
-    if config.columns is not None:
+    if config.columns is not None or not taggers:
         columns = choose_columns(config.columns, "all", files)
     results = compare(
         taggers,
         files,
         columns=columns,
         pairs=pairs,
+        names=config.names,
+        weights=config.weights,
+        scores=scores,
         max_sets=config.max_jets,
         bad=config.bad,
         replicas=config.replicas,
@@ -104,7 +141,9 @@ def run(config: Namespace) -> int:
     )
     print(comparison_table(results))
     print(*_dropped(results), sep="", end="")
-    written = write_report(results, config.output, files, overwrite=config.overwrite)
+    written = write_report(
+        results, config.output, files, overwrite=config.overwrite, experiment=config.experiment
+    )
     absent = dict.fromkeys(p.title for result in results for p in result.evaluation.absent)
     if absent:
         names = ", ".join(absent) if len(absent) <= 5 else f"{len(absent)} further pairs"
@@ -112,6 +151,22 @@ def run(config: Namespace) -> int:
     plots = dict.fromkeys(path.stem for path in written if path.suffix == ".png")
     print(f"wrote {written[0]} and, beside it as .png and .pdf, {', '.join(plots)}")
     return 0
+
+
+def _scores(texts: Sequence[str]) -> dict[str, str]:
+    """Names and expressions out of ``name=expression``."""
+    scores = {}
+    for text in texts:
+        name, equals, expression = (part.strip() for part in text.partition("="))
+        if not (name and equals and expression) or name in scores:
+            raise InputError(
+                f"score branch {text!r}",
+                expected="a name of its own and an expression, as in particlenet=FatJet_pn_score",
+                got="the name a second time" if name in scores else repr(text),
+                fix="write NAME=EXPRESSION",
+            )
+        scores[name] = expression
+    return scores
 
 
 def _dropped(results: Sequence[Result]) -> list[str]:

@@ -8,14 +8,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hepml.deploy._compare import Result, compare
+    from hepml.deploy._compare import compare
     from hepml.deploy._predict import Prediction, predict
     from hepml.deploy._report import comparison_table, write_report
+    from hepml.deploy._result import Result
     from hepml.deploy._tagger import Tagger
 
 _MODULES = {
     "Prediction": "_predict",
-    "Result": "_compare",
+    "Result": "_result",
     "Tagger": "_tagger",
     "compare": "_compare",
     "comparison_table": "_report",

@@ -1,68 +1,29 @@
 """Taggers on the same files: what each reaches, and how fast."""
 
+import csv
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from hepml.data import ParticleSet
+from hepml.deploy._result import Result, Sample
 from hepml.deploy._tagger import Tagger
 from hepml.errors import InputError
 from hepml.io import Columns, Files, count_entries, iterate
-from hepml.training import Evaluation, Pair, evaluate_probabilities
+from hepml.training import Pair, evaluate_probabilities, evaluate_scores
 from hepml.training._folder import RunFolder
+from hepml.training._jets import JetKinematics
 
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What a tagger reached on some files.
-
-    Parameters
-    ----------
-    name
-        The name in tables and figures, different for each tagger that is compared.
-    model
-        The class of the model.
-    parameters
-        The number of its parameters that training adjusts.
-    evaluation
-        Accuracy, AUC, background rejections.
-    sets_per_second
-        Jets per second from the file to the score: reading, converting and the network together.
-    dropped
-        Jets left out because they cannot be used, by reason.
-    probabilities, labels, weights
-        The scores from which all of this was computed.
-    """
-
-    name: str
-    model: str
-    parameters: int
-    evaluation: Evaluation
-    sets_per_second: float
-    dropped: Mapping[str, int]
-    probabilities: Float[np.ndarray, "sets classes"]
-    labels: Int64[np.ndarray, " sets"]
-    weights: Float[np.ndarray, " sets"] | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, without scores."""
-        return {
-            "model": self.model,
-            "parameters": self.parameters,
-            "sets_per_second": self.sets_per_second,
-            "dropped": dict(self.dropped),
-            **self.evaluation.to_dict(),
-        }
+# What the weights of the columns give way to, beside an expression.
+UNWEIGHTED = "none"
 
 
 def compare(
@@ -71,6 +32,9 @@ def compare(
     *,
     columns: Columns | None = None,
     pairs: Sequence[Pair] | None = None,
+    names: Sequence[str] = (),
+    weights: str | None = None,
+    scores: Mapping[str, str] | None = None,
     max_sets: int | None = None,
     bad: Literal["error", "drop"] = "error",
     replicas: int = 100,
@@ -79,7 +43,7 @@ def compare(
     batch_size: int = 128,
     progress: bool = False,
 ) -> list[Result]:
-    """Evaluate taggers on the jets of some files.
+    """Evaluate taggers, and scores that the files hold, on the jets of some files.
 
     Parameters
     ----------
@@ -92,6 +56,15 @@ def compare(
         taggers and their features, of which each tagger gets its own.
     pairs
         Which classes to tell from which; by default as :func:`hepml.training.default_pairs`.
+    names
+        What tables and figures call the taggers, in their order; by default their networks, with
+        the folder of the run where networks repeat.
+    weights
+        An expression for the weight of each jet in place of that of the columns; ``"none"`` for
+        none.
+    scores
+        Names and expressions of scores of others that the files hold, one number for each jet that
+        is larger for signal. They are read with the columns, or with those of the first tagger.
     max_sets
         Evaluate the first jets of the files only.
     bad
@@ -104,8 +77,9 @@ def compare(
     Raises
     ------
     InputError
-        If there is no tagger, if a tagger has no columns and none are given, if features or classes
-        of columns and tagger differ, or if no pair has both signal and background in the files.
+        If there is nothing to evaluate, if a tagger has no columns and none are given, if features
+        or classes of columns and tagger differ, if names are not as many as taggers or not
+        different, or if no pair has both signal and background in the files.
     FileError, ColumnError, DataError
         If a checkpoint or file cannot be read, or lacks columns.
     """
@@ -115,7 +89,8 @@ def compare(
         else Tagger.load(Path(tagger), device=device, batch_size=batch_size)
         for tagger in taggers
     ]
-    if not loaded:
+    scores = dict(scores or {})
+    if not loaded and not scores:
         raise InputError(
             "taggers", expected="one or more", got="none", fix="name a checkpoint (*.ckpt)"
         )
@@ -123,12 +98,13 @@ def compare(
         raise InputError(
             "max_sets", expected="at least 1", got=str(max_sets), fix="leave it out for all jets"
         )
-    places = [Path() if isinstance(tagger, Tagger) else _place(Path(tagger)) for tagger in taggers]
+    called = _checked_names(names, loaded, scores)
+    found: dict[str, Any] = {"pairs": pairs, "replicas": replicas, "seed": seed}
     results = []
-    for tagger, name in zip(loaded, _names(loaded, places), strict=True):
-        read = _columns_for(tagger, columns)
-        scores, labels, weights, seconds, dropped = _score(
-            tagger, name, read, files, max_sets, bad, progress
+    for tagger, name in zip(loaded, called, strict=True):
+        read = _weighted(_columns_for(tagger, columns), weights)
+        values, sample, seconds = _scored(
+            tagger.probabilities, name, read, files, max_sets, bad, progress
         )
         results.append(
             Result(
@@ -136,35 +112,123 @@ def compare(
                 type(tagger.model).__name__,
                 sum(p.numel() for p in tagger.model.parameters() if p.requires_grad),
                 evaluate_probabilities(
-                    scores,
-                    labels,
-                    tagger.class_names,
-                    weights=weights,
-                    pairs=pairs,
-                    replicas=replicas,
-                    seed=seed,
+                    values, sample.labels, tagger.class_names, weights=sample.weights, **found
                 ),
-                len(labels) / seconds,
-                dropped,
-                scores,
-                labels,
-                weights,
+                len(values) / seconds,
+                sample,
+                probabilities=values,
+                origin=_origin(tagger),
+                epochs=_epochs(tagger),
+            )
+        )
+    for name, expression in scores.items():
+        read = _columns_of_score(loaded, columns, expression)
+        values, sample, seconds = _scored(
+            _context, name, _weighted(read, weights), files, max_sets, bad, progress
+        )
+        results.append(
+            Result(
+                name,
+                expression,
+                None,
+                evaluate_scores(
+                    values[:, 0], sample.labels, read.class_names, weights=sample.weights, **found
+                ),
+                len(values) / seconds,
+                sample,
+                scores=values[:, 0],
             )
         )
     return results
 
 
-def _place(checkpoint: Path) -> Path:
+def _context(particles: ParticleSet) -> Tensor:
+    """The numbers of each set, of which a score is one."""
+    return cast(Tensor, particles.context).double()
+
+
+def _checked_names(
+    names: Sequence[str], taggers: Sequence[Tagger], scores: Mapping[str, str]
+) -> list[str]:
+    """The name of each tagger, none of them twice."""
+    if names and len(names) != len(taggers):
+        raise InputError(
+            "names",
+            expected=f"{len(taggers)}, one for each tagger",
+            got=f"{len(names)}: {', '.join(names)}",
+            fix="give a name for each checkpoint, in their order",
+        )
+    called = list(names) or _names(taggers)
+    twice = [name for name, count in Counter([*called, *scores]).items() if count > 1]
+    if twice:
+        raise InputError(
+            "names",
+            expected="different names",
+            got=f"{twice[0]!r} for several",
+            fix="give other names: --names, or another name of the score",
+        )
+    return called
+
+
+def _weighted(columns: Columns, weights: str | None) -> Columns:
+    """The columns with the weights asked for."""
+    if weights is None:
+        return columns
+    return columns.replace(weights=None if weights == UNWEIGHTED else weights)
+
+
+def _columns_of_score(
+    taggers: Sequence[Tagger], columns: Columns | None, expression: str
+) -> Columns:
+    """Columns that read labels and one score."""
+    base = columns
+    if base is None and taggers:
+        base = taggers[0].columns
+    if base is None or not base.class_names:
+        raise InputError(
+            f"score {expression!r}",
+            expected="columns with the classes of the jets",
+            got="none" if base is None else "columns without classes",
+            fix="give columns (--columns), or a tagger whose columns read these files",
+        )
+    return base.with_features(()).replace(context={"score": expression})
+
+
+def _origin(tagger: Tagger) -> dict[str, Any]:
+    """Where a tagger is from."""
+    if tagger.checkpoint is None:
+        return {}
+    training = {k: tagger.run[k] for k in ("seed", "files", "epochs") if k in tagger.run}
+    return {"checkpoint": str(tagger.checkpoint), "training": training}
+
+
+def _epochs(tagger: Tagger) -> dict[str, list[float]]:
+    """The table of the epochs of the run that a checkpoint lies in; empty without."""
+    if tagger.checkpoint is None:
+        return {}
+    try:
+        with open(RunFolder(tagger.checkpoint.parent.parent).metrics, newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    except (OSError, ValueError, TypeError, csv.Error):
+        # A table that is not there, or was cut short, is no part of what is measured.
+        return {}
+
+
+def _place(checkpoint: Path | None) -> Path:
     """The folder of the run for its best checkpoint, else the checkpoint without its ending."""
+    if checkpoint is None:
+        return Path()
     run = RunFolder(checkpoint.parent.parent)
     if checkpoint == run.best:
         return run.path
     return checkpoint.with_suffix("") if checkpoint.suffix == ".ckpt" else checkpoint
 
 
-def _names(taggers: Sequence[Tagger], places: Sequence[Path]) -> list[str]:
+def _names(taggers: Sequence[Tagger]) -> list[str]:
     """The name of the model, followed by the end of its path where models repeat."""
     count = Counter(tagger.name for tagger in taggers)
+    places = [_place(tagger.checkpoint) for tagger in taggers]
     names = []
     for number, (tagger, place) in enumerate(zip(taggers, places, strict=True)):
         if count[tagger.name] == 1:
@@ -209,19 +273,20 @@ def _described(features: Sequence[str], classes: Sequence[str], context: Sequenc
     return text + (f" and context ({', '.join(context)})" if context else "")
 
 
-def _score(
-    tagger: Tagger,
+def _scored(
+    score: Callable[[ParticleSet], Tensor],
     name: str,
     columns: Columns,
     files: Files,
     max_sets: int | None,
     bad: Literal["error", "drop"],
     progress: bool,
-) -> tuple[Any, Any, Any, float, dict[str, int]]:
-    """Probabilities, labels and weights of the jets of the files, seconds, and what was dropped."""
-    scores, labels, weights = [], [], []
+) -> tuple[Any, Sample, float]:
+    """What a function gives for the jets of the files, these jets, and seconds."""
+    scores, labels, weights, kinematics = [], [], [], []
     dropped: Counter[str] = Counter()
-    start = time.perf_counter()
+    read = 0
+    seconds = 0.0
     with tqdm(
         total=sum(count_entries(files, columns)),
         desc=name,
@@ -231,20 +296,27 @@ def _score(
         leave=False,
         dynamic_ncols=True,
     ) as bar:
+        start = time.perf_counter()
         for chunk in iterate(files, columns, bad=bad, max_sets=max_sets):
             particles: ParticleSet = chunk.particles
-            scores.append(tagger.probabilities(particles).numpy())
+            scores.append(score(particles).numpy())
+            seconds += time.perf_counter() - start
             # The columns have classes, so there are labels.
             labels.append(cast(Tensor, particles.labels))
             if particles.weights is not None:
                 weights.append(particles.weights)
+            kinematics.append(JetKinematics.of(particles))
             dropped.update(chunk.dropped)
+            read += chunk.total
             bar.update(chunk.stop - chunk.start)
-    seconds = time.perf_counter() - start
-    return (
-        np.concatenate(scores),
+            start = time.perf_counter()
+    sample = Sample(
         torch.cat(labels).numpy(),
         torch.cat(weights).numpy() if weights else None,
-        seconds,
+        JetKinematics.joined(kinematics),
+        read,
+        columns.cut,
+        columns.weights,
         dict(dropped),
     )
+    return np.concatenate(scores), sample, seconds

@@ -2,12 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from hepml import __version__
-from hepml.deploy._compare import Result
+from hepml.deploy._result import Result
 from hepml.io import Files, locate
 from hepml.outputs import require_free_folder, whole_folder
 from hepml.training import (
@@ -17,6 +19,13 @@ from hepml.training import (
     roc_figure,
     save_figure,
     scores_figure,
+)
+from hepml.training._experiment import experiment_label
+from hepml.training._jet_plots import (
+    calibration_figure,
+    kinematics_figure,
+    learning_figure,
+    mass_figure,
 )
 
 _METRICS = "metrics.json"
@@ -28,7 +37,8 @@ def comparison_table(results: Sequence[Result]) -> str:
     """One line for each tagger and pair of classes, for a terminal.
 
     The rejections are 1/eB at the signal efficiencies eS in the heading; jets/s is the rate from
-    file to score. Of more than 12 pairs those with most signal jets are shown.
+    file to score. Of more than 12 pairs those with most signal jets are shown. The lines below say
+    which jets of the files these are, and how they are weighted.
     """
     several = len({d.pair for result in results for d in result.evaluation.discriminations}) > 1
     rates = results[0].evaluation.discriminations[0].rejections
@@ -51,9 +61,9 @@ def comparison_table(results: Sequence[Result]) -> str:
             rows.append(
                 [
                     result.name if first else "",
-                    f"{result.parameters:,}" if first else "",
+                    _parameters(result) if first else "",
                     *([found.pair.title] if several else []),
-                    str(result.evaluation.accuracy) if first else "",
+                    str(result.evaluation.accuracy or "-") if first else "",
                     str(found.auc),
                     *map(str, found.rejections.values()),
                     f"{result.sets_per_second:,.0f}" if first else "",
@@ -71,7 +81,21 @@ def comparison_table(results: Sequence[Result]) -> str:
     most = max(len(result.evaluation.discriminations) for result in results)
     if most > _MOST_PAIRS:
         lines.append(f"({most - _MOST_PAIRS} further pairs are not shown)")
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+    rule = "-" * max(map(len, lines))
+    return "\n".join([lines[0], rule, *lines[1:], *_samples(results)])
+
+
+def _samples(results: Sequence[Result]) -> list[str]:
+    """Which jets were evaluated, in a line; with the tagger's name if taggers differ."""
+    said = [str(result.sample) for result in results]
+    if len(set(said)) == 1:
+        return said[:1]
+    return [f"{result.name}: {text}" for result, text in zip(results, said, strict=True)]
+
+
+def _parameters(result: Result) -> str:
+    """The number of parameters, of a network."""
+    return "-" if result.parameters is None else f"{result.parameters:,}"
 
 
 def _largest(found: Sequence[Discrimination]) -> list[Discrimination]:
@@ -86,6 +110,7 @@ def write_report(
     files: Files | None = None,
     *,
     overwrite: bool = False,
+    experiment: str | None = None,
 ) -> list[Path]:
     """Write ``metrics.json`` and the figures, as PNG and PDF, into a folder.
 
@@ -99,9 +124,13 @@ def write_report(
         The files that were evaluated, to be named in the JSON.
     overwrite
         Whether a report that the folder holds may be replaced.
+    experiment
+        What figures are labelled with, such as "CMS Simulation Preliminary" or "ATLAS Internal".
 
     Raises
     ------
+    InputError
+        If the experiment has no label in mplhep.
     FileError
         If the folder or a file cannot be written, or if it holds a report and `overwrite` is false.
         The report is complete, or what was there stays.
@@ -110,9 +139,12 @@ def write_report(
     -------
     :
         The files: all taggers in one ROC figure for each pair of classes, or all pairs of a single
-        tagger in one; scores and confusion matrix of each tagger.
+        tagger in one; beside it, for the same, efficiencies against transverse momentum and
+        pseudorapidity, the mass of the background after a cut, and calibration; scores and
+        confusion matrix of each tagger; the losses of its training, if it lies in a run.
     """
     check_report(folder, overwrite)
+    label = experiment_label(experiment)
     folder = Path(folder)
     content = {
         "hepml": __version__,
@@ -120,19 +152,35 @@ def write_report(
         "taggers": {result.name: result.to_dict() for result in results},
     }
     with whole_folder(folder, _METRICS) as part:
-        written = _write(results, part, content)
+        written = _write(results, part, content, label)
     return [folder / path.name for path in written]
 
 
-def _write(results: Sequence[Result], folder: Path, content: Mapping[str, Any]) -> list[Path]:
+def _write(
+    results: Sequence[Result],
+    folder: Path,
+    content: Mapping[str, Any],
+    label: Callable[[Figure], None],
+) -> list[Path]:
     """Write all files of a report."""
     paths = [folder / _METRICS]
     paths[0].write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-    for name, curves in _roc_figures(results).items():
-        paths += save_figure(roc_figure(curves), folder / name)
-    for result in results:
-        suffix = f"_{_file_name(result.name)}" if len(results) > 1 else ""
+
+    def save(figure: Figure, name: str) -> None:
+        label(figure)
+        paths.extend(save_figure(figure, folder / name))
+
+    for suffix, overlay in _overlays(results).items():
+        save(roc_figure({name: found for name, (_, found) in overlay.items()}), f"roc{suffix}")
+        jets = {name: result.jets_of(found.pair) for name, (result, found) in overlay.items()}
+        save(kinematics_figure(jets), f"kinematics{suffix}")
+        save(mass_figure(jets), f"mass{suffix}")
+        if any(each.is_probability for each in jets.values()):
+            save(calibration_figure(jets), f"calibration{suffix}")
+    for result, suffix in zip(results, _suffixes(results), strict=True):
         names = result.evaluation.class_names
+        if result.probabilities is None or result.evaluation.confusion is None:
+            continue
         scores = scores_figure(
             result.probabilities,
             result.labels,
@@ -140,10 +188,23 @@ def _write(results: Sequence[Result], folder: Path, content: Mapping[str, Any]) 
             [found.pair for found in result.evaluation.discriminations],
             weights=result.weights,
         )
-        paths += save_figure(scores, folder / f"scores{suffix}")
-        confusion = confusion_figure(result.evaluation.confusion, names)
-        paths += save_figure(confusion, folder / f"confusion{suffix}")
+        save(scores, f"scores{suffix}")
+        save(confusion_figure(result.evaluation.confusion, names), f"confusion{suffix}")
+    learned = {result.name: result.epochs for result in results if "train_loss" in result.epochs}
+    if learned:
+        save(learning_figure(learned), "learning")
     return paths
+
+
+def _suffixes(results: Sequence[Result]) -> list[str]:
+    """What tells the files of several taggers apart."""
+    if len(results) == 1:
+        return [""]
+    names = [_file_name(result.name) for result in results]
+    return [
+        f"_{name}" if names.count(name) == 1 else f"_{name}_{number}"
+        for number, name in enumerate(names, start=1)
+    ]
 
 
 def check_report(folder: str | os.PathLike[str], overwrite: bool) -> None:
@@ -151,23 +212,22 @@ def check_report(folder: str | os.PathLike[str], overwrite: bool) -> None:
     require_free_folder(folder, _METRICS, "an evaluation", overwrite=overwrite)
 
 
-def _roc_figures(results: Sequence[Result]) -> dict[str, dict[str, Discrimination]]:
-    """The names of the ROC figures and what each overlays."""
+def _overlays(results: Sequence[Result]) -> dict[str, dict[str, tuple[Result, Discrimination]]]:
+    """What each figure overlays, by the end of its name: taggers, or pairs of classes of one."""
     if len(results) == 1:
         (result,) = results
         pairs = result.evaluation.discriminations
-        if len(pairs) == 1:
-            return {"roc": {result.name: pairs[0]}}
-        return {"roc": {found.pair.title: found for found in pairs}}
-    figures: dict[Pair, dict[str, Discrimination]] = {}
+        single = len(pairs) == 1
+        return {"": {result.name if single else each.pair.title: (result, each) for each in pairs}}
+    figures: dict[Pair, dict[str, tuple[Result, Discrimination]]] = {}
     for result in results:
         for found in result.evaluation.discriminations:
-            figures.setdefault(found.pair, {})[result.name] = found
+            figures.setdefault(found.pair, {})[result.name] = (result, found)
     if len(figures) == 1:
-        return {"roc": figures.popitem()[1]}
-    return {f"roc_{_file_name(pair.title)}": figure for pair, figure in figures.items()}
+        return {"": figures.popitem()[1]}
+    return {f"_{_file_name(pair.title)}": figure for pair, figure in figures.items()}
 
 
 def _file_name(text: str) -> str:
     """Text without the characters that a shell or a file system would trip over."""
-    return "".join(c if c.isalnum() or c in "-+." else "_" for c in text)
+    return "".join(c if c.isalnum() or c in "-+." else "_" for c in text).strip("_")

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
@@ -99,6 +99,9 @@ class Tagger:
             # Context that the network was not built for would be read for nothing.
             columns = columns.with_context([])
         self.columns = columns
+        # Where it was loaded from, and the options of the training run.
+        self.checkpoint: Path | None = None
+        self.run: Mapping[str, Any] = {}
         self.device = available(device)
         self.batch_size, self.empty = batch_size, empty
         self._told_of_cut = False
@@ -155,7 +158,7 @@ class Tagger:
         # Those who wrote a checkpoint without columns find their features as to_awkward names them.
         channels = int(info.arguments.get("features", 0))
         context = int(info.arguments.get("context", 0))
-        return cls(
+        tagger = cls(
             network,
             columns,
             feature_names=[f"feature_{i}" for i in range(channels)],
@@ -164,6 +167,8 @@ class Tagger:
             batch_size=batch_size,
             empty=empty,
         )
+        tagger.checkpoint, tagger.run = Path(path), info.run
+        return tagger
 
     def __repr__(self) -> str:
         parameters = sum(each.numel() for each in self.model.parameters())

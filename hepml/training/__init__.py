@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         save_checkpoint,
     )
     from hepml.training._data import ParticleData
+    from hepml.training._discrimination import Discrimination
     from hepml.training._dynamics_evaluation import DynamicsEvaluation, evaluate_dynamics
     from hepml.training._dynamics_network import NETWORKS, Dynamics
     from hepml.training._dynamics_plots import (
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
     )
     from hepml.training._dynamics_task import DynamicsTask
     from hepml.training._dynamics_train import LearnedDynamics, load_dynamics, train_dynamics
-    from hepml.training._evaluation import Discrimination, Evaluation, evaluate_probabilities
+    from hepml.training._evaluation import (
+        Evaluation,
+        evaluate_probabilities,
+        evaluate_scores,
+    )
     from hepml.training._folder import RunFolder
     from hepml.training._metrics import Estimate, RocCurve, accuracy, confusion_matrix, roc_curve
     from hepml.training._pairs import Pair, default_pairs
@@ -36,7 +41,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "Checkpoint": "_checkpoint",
     "CheckpointInfo": "_checkpoint",
-    "Discrimination": "_evaluation",
+    "Discrimination": "_discrimination",
     "Dynamics": "_dynamics_network",
     "DynamicsEvaluation": "_dynamics_evaluation",
     "DynamicsTask": "_dynamics_task",
@@ -58,6 +63,7 @@ _MODULES = {
     "error_figure": "_dynamics_plots",
     "evaluate_dynamics": "_dynamics_evaluation",
     "evaluate_probabilities": "_evaluation",
+    "evaluate_scores": "_evaluation",
     "load_checkpoint": "_checkpoint",
     "load_dynamics": "_dynamics_train",
     "phase_figure": "_dynamics_plots",
@@ -96,6 +102,7 @@ __all__ = [
     "error_figure",
     "evaluate_dynamics",
     "evaluate_probabilities",
+    "evaluate_scores",
     "load_checkpoint",
     "load_dynamics",
     "phase_figure",

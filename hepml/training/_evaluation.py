@@ -1,7 +1,6 @@
 """What a tagger reaches on a sample: its numbers with bootstrap uncertainties, pair by pair."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,62 +8,23 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int64
 
 from hepml.errors import InputError
+from hepml.training._discrimination import (
+    EFFICIENCIES,
+    GRID,
+    Discrimination,
+    discrimination,
+    spread,
+)
 from hepml.training._metrics import (
     Estimate,
     Ranking,
     accuracy,
+    cancelling,
     check_lengths,
     checked_weights,
     confusion_matrix,
 )
 from hepml.training._pairs import Pair, default_pairs
-
-EFFICIENCIES = (0.5, 0.3)
-# No event where mu are expected has probability exp(-mu): 0.05 at this mu.
-_EVENTS_AT_95_PERCENT = -math.log(0.05)
-# The signal efficiencies at which the band of a ROC curve is kept.
-_GRID = np.linspace(0.005, 1.0, 200)
-
-
-@dataclass(frozen=True, eq=False)
-class Discrimination:
-    """How well a tagger tells the classes of a pair apart.
-
-    Parameters
-    ----------
-    pair
-        The classes.
-    sets
-        The numbers of signal and background jets.
-    auc
-        The area under the ROC curve.
-    rejections
-        1 / background efficiency at the signal efficiencies that are the keys.
-    signal_efficiency, background_efficiency
-        The ROC curve on an even grid of signal efficiencies.
-    background_low, background_high
-        The band around it that holds 68.3 % of the replicas.
-    """
-
-    pair: Pair
-    sets: tuple[int, int]
-    auc: Estimate
-    rejections: dict[float, Estimate]
-    signal_efficiency: Float[np.ndarray, " points"]
-    background_efficiency: Float[np.ndarray, " points"]
-    background_low: Float[np.ndarray, " points"]
-    background_high: Float[np.ndarray, " points"]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, without the curve."""
-        return {
-            "signal": list(self.pair.signal),
-            "background": list(self.pair.background),
-            "signal_sets": self.sets[0],
-            "background_sets": self.sets[1],
-            "auc": self.auc.to_dict(),
-            "rejection": {f"{at:g}": x.to_dict() for at, x in self.rejections.items()},
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,23 +38,24 @@ class Evaluation:
     sets
         The number of jets.
     accuracy
-        The fraction whose most probable class is the true one.
+        The fraction whose most probable class is the true one; None of a score, which names none.
     discriminations
         One for each pair of which the sample has signal and background.
     absent
         The pairs left out, because the sample has no signal or no background of theirs.
     confusion
-        The weight of the jets of each true class (row) taken for each class (column).
+        The weight of the jets of each true class (row) taken for each class (column); None of a
+        score.
     replicas, seed
         Of the bootstrap.
     """
 
     class_names: tuple[str, ...]
     sets: int
-    accuracy: Estimate
+    accuracy: Estimate | None
     discriminations: tuple[Discrimination, ...]
     absent: tuple[Pair, ...]
-    confusion: Float[np.ndarray, "classes classes"]
+    confusion: Float[np.ndarray, "classes classes"] | None
     replicas: int
     seed: int
 
@@ -103,10 +64,10 @@ class Evaluation:
         return {
             "classes": list(self.class_names),
             "sets": self.sets,
-            "accuracy": self.accuracy.to_dict(),
+            "accuracy": None if self.accuracy is None else self.accuracy.to_dict(),
             "pairs": {str(d.pair): d.to_dict() for d in self.discriminations},
             "absent": [str(pair) for pair in self.absent],
-            "confusion": self.confusion.tolist(),
+            "confusion": None if self.confusion is None else self.confusion.tolist(),
             "bootstrap": {"replicas": self.replicas, "seed": self.seed},
         }
 
@@ -132,7 +93,7 @@ def evaluate_probabilities(
     class_names
         The names of the classes.
     weights
-        Non-negative weights; one for each jet by default.
+        The weight of each jet; one by default. Some may be negative.
     pairs
         What to tell from what; by default as :func:`default_pairs`.
     replicas, seed
@@ -141,8 +102,9 @@ def evaluate_probabilities(
     Raises
     ------
     InputError
-        If lengths differ, a probability is NaN, a label is not a class, a weight is negative, fewer
-        than two replicas are asked for, or no pair has both signal and background.
+        If lengths differ, a probability is NaN, a label is not a class, a weight is not finite, the
+        weights of a side cancel, fewer than two replicas are asked for, or no pair has both signal
+        and background.
 
     Notes
     -----
@@ -162,15 +124,73 @@ def evaluate_probabilities(
     probabilities = np.asarray(probabilities, np.float64)
     _check_table(probabilities, labels, class_names, replicas)
     weights = checked_weights(weights, len(labels))
-    if not weights.all():
-        # Then every replica of a class has a positive sum of weights.
-        probabilities, labels, weights = (x[weights > 0] for x in (probabilities, labels, weights))
+    return _evaluation(
+        labels,
+        tuple(class_names),
+        weights,
+        lambda pair: pair.scores(probabilities, class_names),
+        default_pairs(class_names) if pairs is None else pairs,
+        probabilities,
+        _Bootstrap(replicas, seed),
+    )
+
+
+def evaluate_scores(
+    scores: Float[np.ndarray, " jets"],
+    labels: Int[np.ndarray, " jets"],
+    class_names: Sequence[str],
+    *,
+    weights: Float[np.ndarray, " jets"] | None = None,
+    pairs: Sequence[Pair] | None = None,
+    replicas: int = 100,
+    seed: int = 0,
+) -> Evaluation:
+    """AUC and background rejection of a number that is larger for signal, such as another's score.
+
+    Parameters
+    ----------
+    scores
+        One for each jet, of any scale.
+    labels, class_names, weights, pairs, replicas, seed
+        As for :func:`evaluate_probabilities`, where the errors are, too.
+
+    Notes
+    -----
+    A score alone has no most probable class: there is no accuracy and no confusion.
+    """
+    scores = np.asarray(scores, np.float64)
+    check_lengths("scores", scores, len(labels))
+    _check_labels(labels, class_names, replicas)
+    return _evaluation(
+        labels,
+        tuple(class_names),
+        checked_weights(weights, len(labels)),
+        lambda _: scores,
+        default_pairs(class_names) if pairs is None else pairs,
+        None,
+        _Bootstrap(replicas, seed),
+    )
+
+
+def _evaluation(
+    labels: Int[np.ndarray, " jets"],
+    class_names: tuple[str, ...],
+    weights: Float[np.ndarray, " jets"],
+    scores_of: Callable[[Pair], Float[np.ndarray, " jets"]],
+    pairs: Sequence[Pair],
+    probabilities: Float[np.ndarray, "jets classes"] | None,
+    bootstrap: "_Bootstrap",
+) -> Evaluation:
+    """The numbers of all pairs, and accuracy and confusion where there are probabilities."""
+    # A replica of a class draws jets that count.
+    counted = weights != 0
+    labels, weights = labels[counted], weights[counted]
     rankings: list[tuple[Pair, Bool[np.ndarray, " jets"], Ranking]] = []
     absent: list[Pair] = []
-    for pair in default_pairs(class_names) if pairs is None else pairs:
+    for pair in pairs:
         signal, chosen = pair.is_signal(labels, class_names)
-        if weights[signal].any() and weights[chosen & ~signal].any():
-            scores = pair.scores(probabilities[chosen], class_names)
+        if signal.any() and (chosen & ~signal).any():
+            scores = scores_of(pair)[counted][chosen]
             rankings.append((pair, chosen, Ranking(scores, signal[chosen], weights[chosen])))
         else:
             absent.append(pair)
@@ -183,77 +203,57 @@ def evaluate_probabilities(
             got=f"{len(labels)} jets of {', '.join(present) or 'no class'}",
             fix="evaluate a sample that has signal and background",
         )
-    correct = np.where(probabilities.argmax(1) == labels, weights, 0.0)
+    correct = None
+    if probabilities is not None:
+        probabilities = probabilities[counted]
+        correct = np.where(probabilities.argmax(1) == labels, weights, 0.0)
     accuracies = []
     curves: list[list[Float[np.ndarray, " numbers"]]] = [[] for _ in rankings]
-    for counts in _bootstrap(labels, replicas, seed):
-        accuracies.append((correct @ counts) / (weights @ counts))
+    for counts in bootstrap.draw(labels):
+        if correct is not None:
+            total = float(weights @ counts)
+            if not total > 0:
+                raise cancelling(total)
+            accuracies.append((correct @ counts) / total)
         for (_, chosen, ranking), replica in zip(rankings, curves, strict=True):
             curve = ranking.curve(counts[chosen])
-            points = curve.background_at(np.append(EFFICIENCIES, _GRID))
+            points = curve.background_at(np.append(EFFICIENCIES, GRID))
             replica.append(np.append(curve.area, points))
+    found = None
+    if probabilities is not None:
+        found = Estimate(accuracy(probabilities, labels, weights), spread(np.array(accuracies)))
     return Evaluation(
-        tuple(class_names),
+        class_names,
         len(labels),
-        Estimate(accuracy(probabilities, labels, weights), _spread(np.array(accuracies))),
+        found,
         tuple(
-            _discrimination(pair, ranking, np.stack(replica))
+            discrimination(pair, ranking, np.stack(replica))
             for (pair, _, ranking), replica in zip(rankings, curves, strict=True)
         ),
         tuple(absent),
-        confusion_matrix(probabilities, labels, weights),
-        replicas,
-        seed,
+        None if probabilities is None else confusion_matrix(probabilities, labels, weights),
+        bootstrap.replicas,
+        bootstrap.seed,
     )
 
 
-def _bootstrap(
-    labels: Int[np.ndarray, " jets"], replicas: int, seed: int
-) -> Iterator[Int64[np.ndarray, " jets"]]:
-    """How often each jet enters each replica, drawn with replacement within its class."""
-    random = np.random.default_rng(seed)
-    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    for _ in range(replicas):
-        counts = np.empty(len(labels), np.int64)
-        for jets in members:
-            drawn = random.integers(len(jets), size=len(jets))
-            counts[jets] = np.bincount(drawn, minlength=len(jets))
-        yield counts
+@dataclass(frozen=True)
+class _Bootstrap:
+    """Replicas of a sample."""
 
+    replicas: int
+    seed: int
 
-def _discrimination(
-    pair: Pair, ranking: Ranking, replicas: Float[np.ndarray, "replicas numbers"]
-) -> Discrimination:
-    """The numbers of the sample with the spread of (area, background efficiencies) around them."""
-    curve = ranking.curve()
-    rejections = {}
-    for column, efficiency in enumerate(EFFICIENCIES, start=1):
-        sigma = _spread(replicas[:, column])
-        passing = float(curve.background_at(np.array([efficiency]))[0])
-        if passing > 0:
-            rejections[efficiency] = Estimate(1 / passing, sigma / passing**2)
-        else:
-            effective = ranking.background.sum() ** 2 / (ranking.background**2).sum()
-            limit = float(effective) / _EVENTS_AT_95_PERCENT
-            rejections[efficiency] = Estimate(math.inf, math.nan, limit)
-    # The shares of a normal distribution below minus and plus one standard deviation.
-    low, high = np.quantile(replicas[:, 1 + len(EFFICIENCIES) :], (0.15866, 0.84134), axis=0)
-    return Discrimination(
-        pair,
-        (int((ranking.signal > 0).sum()), int((ranking.background > 0).sum())),
-        Estimate(curve.area, _spread(replicas[:, 0])),
-        rejections,
-        _GRID,
-        curve.background_at(_GRID),
-        low,
-        high,
-    )
-
-
-def _spread(values: Float[np.ndarray, " replicas"]) -> float:
-    """The standard deviation; zero where the values differ by rounding alone."""
-    sigma = float(np.std(values, ddof=1))
-    return sigma if sigma > 1e-12 * float(np.abs(values).max()) else 0.0
+    def draw(self, labels: Int[np.ndarray, " jets"]) -> Iterator[Int64[np.ndarray, " jets"]]:
+        """How often each jet enters each replica, drawn with replacement within its class."""
+        random = np.random.default_rng(self.seed)
+        members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        for _ in range(self.replicas):
+            counts = np.empty(len(labels), np.int64)
+            for jets in members:
+                drawn = random.integers(len(jets), size=len(jets))
+                counts[jets] = np.bincount(drawn, minlength=len(jets))
+            yield counts
 
 
 def _check_table(
@@ -276,6 +276,11 @@ def _check_table(
             got=f"NaN for {int(bad.sum())} of {len(bad)} jets, first for jet {int(bad.argmax())}",
             fix="drop these jets, or look for the reason in the network and its input",
         )
+    _check_labels(labels, class_names, replicas)
+
+
+def _check_labels(labels: np.ndarray, class_names: Sequence[str], replicas: int) -> None:
+    """Refuse labels that are no classes, and too few replicas."""
     if len(labels) and not (labels.min() >= 0 and labels.max() < len(class_names)):
         raise InputError(
             "labels",

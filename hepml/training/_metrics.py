@@ -74,9 +74,26 @@ class RocCurve:
         self, signal_efficiency: Float[np.ndarray, " points"]
     ) -> Float[np.ndarray, " points"]:
         """Background efficiency of the tightest cut that keeps at least this much signal."""
+        kept: Float[np.ndarray, " points"] = self.background_efficiency[
+            self._cuts(signal_efficiency)
+        ]
+        return kept
+
+    def threshold_at(self, signal_efficiency: float) -> float:
+        """The score of the tightest cut that keeps at least this much signal."""
+        return float(self.thresholds[self._cuts(np.array([signal_efficiency]))[0]])
+
+    def _cuts(
+        self, signal_efficiency: Float[np.ndarray, " points"]
+    ) -> Int64[np.ndarray, " points"]:
+        """The number of the first cut that keeps at least this much signal."""
+        # With negative weights a looser cut may keep less.
+        kept = np.maximum.accumulate(self.signal_efficiency)
         # Rounding may leave the loosest cut a little below one.
-        cuts = np.searchsorted(self.signal_efficiency, signal_efficiency)
-        return self.background_efficiency[np.minimum(cuts, len(self.signal_efficiency) - 1)]
+        cuts: Int64[np.ndarray, " points"] = np.minimum(
+            np.searchsorted(kept, signal_efficiency), len(kept) - 1
+        )
+        return cuts
 
 
 def roc_curve(
@@ -95,12 +112,20 @@ def roc_curve(
     signal
         Which jets are signal; the others are background.
     weights
-        Non-negative weights; one for each jet by default.
+        The weight of each jet; one by default.
 
     Raises
     ------
     InputError
-        If a score is NaN, a weight negative or not finite, or signal or background is absent.
+        If a score is NaN, a weight is not finite, or the weights of signal or background do not
+        have a positive sum.
+
+    Notes
+    -----
+    With negative weights, as of events at next-to-leading order, a looser cut may keep less: the
+    curve turns back. Its area is still the weighted share of the pairs of a signal and a background
+    jet that the score puts in order. scikit-learn gives the same numbers, but no area under a curve
+    that turns back.
 
     Examples
     --------
@@ -131,12 +156,13 @@ class Ranking:
                 fix="drop these jets, or look for the reason in the network and its input",
             )
         for name, of_kind in (("signal", signal), ("background", ~signal)):
-            if not weights[of_kind].any():
+            if not weights[of_kind].sum() > 0:
+                found = f"weights of {name} that sum to {weights[of_kind].sum():.6g}"
                 raise InputError(
                     name,
                     expected="signal and background with a positive sum of weights",
-                    got=f"no {name} among {len(scores)} jets",
-                    fix="evaluate a sample that has both",
+                    got=found if weights[of_kind].any() else f"no {name} among {len(scores)} jets",
+                    fix="evaluate a sample that has both, or without weights",
                 )
         self.order = np.argsort(-scores, kind="stable")
         ranked = scores[self.order]
@@ -158,6 +184,8 @@ class Ranking:
     def _efficiency(self, weights: Float[np.ndarray, " jets"]) -> Float[np.ndarray, " cuts"]:
         """The fraction of the weights that each cut keeps."""
         kept = np.append(0.0, np.cumsum(weights)[self.last_of_score])
+        if not kept[-1] > 0:
+            raise cancelling(kept[-1])
         fraction: Float[np.ndarray, " cuts"] = kept / kept[-1]
         return fraction
 
@@ -170,7 +198,10 @@ def accuracy(
     """The fraction of (the weight of) the jets whose most probable class is the true one."""
     check_lengths("labels", labels, len(probabilities))
     correct = probabilities.argmax(1) == labels
-    return float(np.average(correct, weights=checked_weights(weights, len(labels))))
+    weights = checked_weights(weights, len(labels))
+    if not weights.sum() > 0:
+        raise cancelling(float(weights.sum()))
+    return float(np.average(correct, weights=weights))
 
 
 def confusion_matrix(
@@ -189,19 +220,29 @@ def confusion_matrix(
 def checked_weights(
     weights: Float[np.ndarray, " jets"] | None, jets: int
 ) -> Float[np.ndarray, " jets"]:
-    """The weights in float64, or ones; refuses negative ones, for which efficiencies may fall."""
+    """The weights in float64, or ones."""
     if weights is None:
         return np.ones(jets)
     check_lengths("weights", weights, jets)
-    bad = ~(np.isfinite(weights) & (weights >= 0))
+    bad = ~np.isfinite(weights)
     if bad.any():
         raise InputError(
             "weights",
-            expected="finite numbers that are not negative",
+            expected="finite numbers",
             got=f"{weights[bad][0]} for jet {int(bad.argmax())} ({int(bad.sum())} such jets)",
             fix="give other weights, or evaluate without weights",
         )
     return weights.astype(np.float64)
+
+
+def cancelling(total: float) -> InputError:
+    """The error of weights whose sum is not above 0 in every replica of the sample."""
+    return InputError(
+        "weights",
+        expected="a sum that is positive, beyond what the bootstrap varies it by",
+        got=f"{total:.6g} in a replica of the sample: negative and positive weights cancel",
+        fix="evaluate more jets, or without weights",
+    )
 
 
 def check_lengths(name: str, values: np.ndarray, jets: int) -> None:

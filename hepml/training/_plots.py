@@ -17,7 +17,7 @@ from matplotlib.rcsetup import cycler
 
 from hepml.errors import InputError
 from hepml.outputs import whole_file
-from hepml.training._evaluation import Discrimination
+from hepml.training._discrimination import Discrimination
 from hepml.training._pairs import Pair
 
 # More are not told apart by eye: of more, those with most signal jets are drawn.

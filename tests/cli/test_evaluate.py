@@ -35,14 +35,18 @@ def test_two_taggers_give_one_table_and_one_roc(tmp_path, capsys):
     text, errors = capsys.readouterr()
     lines = text.splitlines()
     assert [line.split()[0] for line in lines[2:4]] == ["ParticleFlow", "EnergyFlow"]
-    assert lines[4].startswith(f"wrote {out / 'metrics.json'} and, beside it as .png and .pdf, roc")
+    assert lines[4] == "300 jets, not weighted"
+    assert lines[5].startswith(f"wrote {out / 'metrics.json'} and, beside it as .png and .pdf, roc")
     assert "Traceback" not in errors
     content = json.loads((out / "metrics.json").read_text())
     assert content["files"] == files
     assert content["taggers"]["ParticleFlow"]["sets"] == 300
     assert sorted(path.name for path in out.glob("*.pdf")) == [
+        "calibration.pdf",
         "confusion_EnergyFlow.pdf",
         "confusion_ParticleFlow.pdf",
+        "kinematics.pdf",
+        "mass.pdf",
         "roc.pdf",
         "scores_EnergyFlow.pdf",
         "scores_ParticleFlow.pdf",
@@ -60,13 +64,16 @@ def test_options_reach_the_evaluation(tmp_path, capsys, monkeypatch):
     tagger = checkpoint(tmp_path / "flow.ckpt")
     file = str(write_jets(tmp_path / "jets.root", 100))
     words = ["--pairs", "qcd/top", "--max-jets", "60", "--replicas", "7", "--seed", "3"]
-    words += ["--batch-size", "16", "--columns", "hepml", "--bad", "drop"]
+    words += ["--batch-size", "16", "--columns", "hepml", "--bad", "drop", "--names", "mine"]
+    words += ["--weights", "none", "--score-branch", "theirs=jet_pt", "--experiment", "CMS"]
     assert main(["evaluate", tagger, file, *words]) == 0
     assert list(seen["pairs"]) == ["qcd/top"]
     assert seen["sets"] == 60
     assert seen["bootstrap"] == {"replicas": 7, "seed": 3}
     assert (seen["folder"], seen["files"], seen["overwrite"]) == ("evaluation", [file], False)
-    assert "ParticleFlow" in capsys.readouterr().out
+    assert seen["experiment"] == "CMS"
+    table = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in table[2:4]] == ["mine", "theirs"]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +87,10 @@ def test_options_reach_the_evaluation(tmp_path, capsys, monkeypatch):
         (["flow.ckpt", "jets.root", "--pairs", "top/w"], "classes among qcd, top, got w"),
         (["flow.ckpt", "jets.root", "--device", "cuda:99"], "device 'cuda:99'"),
         (["flow.ckpt", "jets.root", "--replicas", "1"], "replicas: expected at least 2"),
+        (["flow.ckpt", "jets.root", "--score-branch", "pt"], "score branch 'pt'"),
+        (["flow.ckpt", "jets.root", "--score-branch", "a=jet_pt", "a=1"], "a second time"),
+        (["flow.ckpt", "jets.root", "--experiment", "UA1"], "experiment 'UA1'"),
+        (["flow.ckpt", "jets.root", "--names", "a", "b"], "names: expected 1"),
     ],
 )
 def test_mistakes_give_one_message(tmp_path, capsys, monkeypatch, words, message):

@@ -81,11 +81,12 @@ def test_checkpoints_are_named_by_what_differs(tmp_path, files):
 
 def test_the_table_has_a_line_for_each_tagger_and_states_what_it_shows(files):
     results = compare([make_tagger(name="one"), make_tagger(seed=1, name="two")], files)
-    heading, rule, *lines = comparison_table(results).splitlines()
+    heading, rule, *lines, jets = comparison_table(results).splitlines()
     assert heading.split("  ")[0] == "model"
     for column in ("parameters", "accuracy", "AUC", "1/eB at eS=0.5", "1/eB at eS=0.3", "jets/s"):
         assert column in heading
     assert set(rule) == {"-"}
+    assert jets == "400 jets, not weighted"
     assert [line.split()[0] for line in lines] == ["one", "two"]
     for line, result in zip(lines, results, strict=True):
         found = result.evaluation.discriminations[0]
@@ -104,7 +105,7 @@ def test_more_classes_have_a_line_for_each_pair(tmp_path):
     results = compare([make_tagger(three_classes())], path)
     lines = comparison_table(results).splitlines()
     assert "classes" in lines[0]
-    assert [line[: len("ParticleFlow")].strip() for line in lines[2:]] == ["ParticleFlow", "", ""]
+    assert [line[: len("ParticleFlow")].strip() for line in lines[2:-1]] == ["ParticleFlow", "", ""]
     assert "top against qcd+w" in lines[4]
     (named,) = compare([make_tagger(three_classes())], path, pairs=[Pair.parse("top/w")])
     assert [str(d.pair) for d in named.evaluation.discriminations] == ["top/w"]
@@ -116,7 +117,11 @@ def test_the_report_is_json_and_pictures(tmp_path, files):
     written = write_report(results, tmp_path / "report" / "new", files)
     assert [path.name for path in written] == [
         "metrics.json",
-        *(f"roc.{ending}" for ending in ("png", "pdf")),
+        *(
+            f"{kind}.{ending}"
+            for kind in ("roc", "kinematics", "mass", "calibration")
+            for ending in ("png", "pdf")
+        ),
         *(f"{kind}_one.{ending}" for kind in ("scores", "confusion") for ending in ("png", "pdf")),
         *(f"{kind}_two_2.{e}" for kind in ("scores", "confusion") for e in ("png", "pdf")),
     ]
@@ -144,7 +149,10 @@ def test_several_pairs_of_several_taggers_get_a_roc_each(tmp_path, monkeypatch):
     with pytest.raises(FileError, match=r"metrics\.json, which exists"):
         write_report(single, tmp_path)
     single = write_report(single, tmp_path, overwrite=True)
-    assert [p.name for p in single] == ["metrics.json", "roc", "scores", "confusion"]
+    assert [p.name for p in single] == [
+        "metrics.json",
+        *("roc", "kinematics", "mass", "calibration", "scores", "confusion"),
+    ]
 
 
 def test_a_report_that_cannot_be_written_is_one_clear_error(tmp_path, files):
@@ -184,5 +192,80 @@ def test_of_many_pairs_the_table_shows_those_with_most_signal(tmp_path):
     results = compare([make_tagger(columns)], path, replicas=2)
     assert len(results[0].evaluation.discriminations) == 20
     lines = comparison_table(results).splitlines()
-    assert [line.split(" against")[0].split()[-1] for line in lines[2:-1]] == names[8:]
-    assert lines[-1] == "(8 further pairs are not shown)"
+    assert [line.split(" against")[0].split()[-1] for line in lines[2:-2]] == names[8:]
+    assert lines[-2] == "(8 further pairs are not shown)"
+
+
+def test_cut_weights_and_numbers_of_jets_are_said(tmp_path):
+    jet_pt = np.linspace(1, 3, 200, dtype=np.float32)
+    path = write_jets(tmp_path / "jets.root", 200, jet_pt=jet_pt)
+    tagger = make_tagger(COLUMNS.replace(cut="jet_pt > 2", weights="jet_pt"))
+    (result,) = compare([tagger], path, replicas=2)
+    said = comparison_table([result]).splitlines()[-1]
+    assert said == "100 jets of 200 (cut: jet_pt > 2), weighted by jet_pt"
+    plain = result.to_dict()
+    assert (plain["cut"], plain["weights"], plain["sets"]) == ("jet_pt > 2", "jet_pt", 100)
+    assert plain["sets_before_cut"] == 200
+    (unweighted,) = compare([tagger], path, weights="none", replicas=2)
+    assert unweighted.weights is None
+    assert unweighted.to_dict()["weights"] is None
+    (other,) = compare([tagger], path, weights="jet_pt ** 2", replicas=2)
+    np.testing.assert_allclose(other.weights, jet_pt[jet_pt > 2] ** 2, rtol=1e-6)
+    both = comparison_table(compare([tagger, make_tagger(name="all")], path, replicas=2))
+    assert both.splitlines()[-2:] == [
+        "ParticleFlow: 100 jets of 200 (cut: jet_pt > 2), weighted by jet_pt",
+        "all: 200 jets, not weighted",
+    ]
+
+
+def test_scores_of_the_file_stand_beside_taggers(tmp_path):
+    score = np.linspace(-3, 5, 200, dtype=np.float32)
+    path = write_jets(tmp_path / "jets.root", 200, jet_pt=score)
+    tagger, other = compare([make_tagger()], path, scores={"theirs": "-2 * jet_pt"}, replicas=5)
+    labels = read(path).labels.numpy()
+    assert tagger.name == "ParticleFlow"
+    assert (other.name, other.model, other.parameters) == ("theirs", "-2 * jet_pt", None)
+    found = other.evaluation.discriminations[0].auc.value
+    assert found == pytest.approx(roc_auc_score(labels, -2 * score), abs=1e-12)
+    row = comparison_table([tagger, other]).splitlines()[3].split()
+    assert row[:3] == ["theirs", "-", "-"]
+    alone = compare([], path, columns=COLUMNS, scores={"theirs": "jet_pt"}, replicas=2)
+    assert len(alone) == 1
+    with pytest.raises(InputError, match="expected columns with the classes of the jets"):
+        compare([], path, scores={"theirs": "jet_pt"})
+    with pytest.raises(InputError, match="names: expected different names, got 'ParticleFlow'"):
+        compare([make_tagger()], path, scores={"ParticleFlow": "jet_pt"})
+
+
+def test_names_are_given_to_taggers_in_their_order(files):
+    taggers = [make_tagger(), make_tagger(seed=1)]
+    assert [r.name for r in compare(taggers, files, names=["a", "b"], replicas=2)] == ["a", "b"]
+    with pytest.raises(InputError, match="names: expected 2, one for each tagger, got 1: a"):
+        compare(taggers, files, names=["a"])
+    with pytest.raises(InputError, match="names: expected different names, got 'a' for several"):
+        compare(taggers, files, names=["a", "a"])
+
+
+def test_a_result_knows_its_checkpoint_and_the_run_it_is_from(tmp_path, files):
+    path = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    arguments = {"features": 10}
+    save_checkpoint(path, ParticleFlow(**arguments), arguments=arguments, columns=COLUMNS)
+    table = tmp_path / "run" / "metrics.csv"
+    table.write_text("epoch,train_loss\n1,0.5\n2,0.25\n")
+    # Loaded beforehand, as the command line does.
+    (result,) = compare([Tagger.load(tmp_path / "run")], files, replicas=2)
+    assert result.to_dict()["checkpoint"] == str(path)
+    assert result.epochs == {"epoch": [1.0, 2.0], "train_loss": [0.5, 0.25]}
+    table.write_text("epoch,train_loss\n1,0.5\n2,")
+    assert compare([tmp_path / "run"], files, replicas=2)[0].epochs == {}
+
+
+def test_files_of_taggers_with_like_names_do_not_meet(tmp_path, files, monkeypatch):
+    monkeypatch.setattr("hepml.deploy._report.save_figure", lambda _, stem: [stem])
+    taggers = [make_tagger(name="flow (a)"), make_tagger(name="flow [a]"), make_tagger(name="b")]
+    written = write_report(compare(taggers, files, replicas=2), tmp_path)
+    assert [p.name for p in written if p.name.startswith("scores")] == [
+        "scores_flow__a_1",
+        "scores_flow__a_2",
+        "scores_b",
+    ]

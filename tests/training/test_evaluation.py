@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from hepml.errors import InputError
 from hepml.training import _evaluation
-from hepml.training._evaluation import evaluate_probabilities
+from hepml.training._evaluation import evaluate_probabilities, evaluate_scores
 from hepml.training._pairs import Pair
 
 
@@ -43,7 +43,7 @@ def test_the_uncertainty_of_the_area_is_delong_s():
 
 def test_a_bootstrap_without_replacement_is_noticed(monkeypatch):
     monkeypatch.setattr(
-        _evaluation, "_bootstrap", lambda labels, n, _: (np.ones_like(labels) for _ in range(n))
+        _evaluation._Bootstrap, "draw", lambda self, x: [np.ones_like(x)] * self.replicas
     )
     probabilities, labels = two_classes()
     (found,) = evaluate_probabilities(probabilities, labels, ["qcd", "top"]).discriminations
@@ -197,3 +197,40 @@ def test_bad_input_is_named(change, message):
 def test_no_jets_at_all_is_an_error():
     with pytest.raises(InputError, match="got 0 jets of no class"):
         evaluate_probabilities(np.zeros((0, 2)), np.zeros(0, int), ["qcd", "top"])
+
+
+def test_a_score_has_the_curve_of_the_probability_that_rises_with_it():
+    probabilities, labels = two_classes(400)
+    # Steps that float64 resolves, so that the order is the same.
+    score = np.round(np.log(probabilities[:, 1] / probabilities[:, 0]), 6)
+    weights = np.linspace(0.5, 2, 400)
+    found = evaluate_scores(score, labels, ["qcd", "top"], weights=weights)
+    expected = evaluate_probabilities(probabilities, labels, ["qcd", "top"], weights=weights)
+    assert found.accuracy is None
+    assert found.confusion is None
+    assert found.to_dict()["pairs"] == expected.to_dict()["pairs"]
+    json.dumps(found.to_dict(), allow_nan=False)
+    with pytest.raises(InputError, match="scores: expected numbers, got NaN for 1 of 400"):
+        evaluate_scores(np.where(np.arange(400) == 3, np.nan, score), labels, ["qcd", "top"])
+    with pytest.raises(InputError, match="replicas: expected at least 2"):
+        evaluate_scores(score, labels, ["qcd", "top"], replicas=1)
+
+
+def test_negative_weights_are_evaluated_and_those_that_cancel_refused():
+    probabilities, labels = two_classes(2000)
+    random = np.random.default_rng(5)
+    weights = np.where(random.random(2000) < 0.2, -1.0, 1.0)
+    found, plain = (
+        evaluate_probabilities(probabilities, labels, ["qcd", "top"], weights=w, replicas=300)
+        for w in (weights, None)
+    )
+    # A fifth of negative weights leaves 0.6² of the jets' power.
+    auc, expected = found.discriminations[0].auc, plain.discriminations[0].auc
+    assert abs(auc.value - expected.value) < 4 * auc.uncertainty
+    assert auc.uncertainty / expected.uncertainty == pytest.approx(1 / 0.6, rel=0.2)
+    assert found.sets == 2000
+    json.dumps(found.to_dict(), allow_nan=False)
+    even = np.where(np.arange(2000) % 4 < 2, -1.0, 1.0)
+    even[:2] = 3.0
+    with pytest.raises(InputError, match=r"negative and positive weights cancel|sum to"):
+        evaluate_probabilities(probabilities, labels, ["qcd", "top"], weights=even)

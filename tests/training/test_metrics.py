@@ -112,7 +112,8 @@ SCORES, SIGNAL = np.array([0.1, 0.7, 0.8]), np.array([False, True, True])
         ((SCORES, np.ones(3, bool)), "got no background among 3 jets"),
         ((SCORES, np.zeros(3, bool)), "got no signal among 3 jets"),
         ((np.zeros(0), np.zeros(0, bool)), "got no signal among 0 jets"),
-        ((SCORES, SIGNAL, np.array([1.0, -2.0, 1.0])), r"got -2.0 for jet 1 \(1 such jets\)"),
+        ((SCORES, SIGNAL, np.array([1.0, -2.0, 1.0])), "got weights of signal that sum to -1"),
+        ((SCORES, SIGNAL, np.array([0.0, -2.0, 3.0])), "got no background"),
         ((SCORES, SIGNAL, np.array([1.0, 1.0, np.inf])), "got inf for jet 2"),
         ((SCORES, SIGNAL, np.array([0.0, 1.0, 1.0])), "got no background"),
         ((SCORES, SIGNAL[:2]), r"one for each of the 3 jets, got an array of shape \(2,\)"),
@@ -151,3 +152,45 @@ def test_infinite_estimates_become_null():
         "uncertainty": None,
         "lower_limit_95": 3.0,
     }
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_signed_weights_as_scikit_learn_has_them_and_beyond(seed):
+    random = np.random.default_rng(seed)
+    signal = np.arange(80) % 2 == 1
+    scores = np.round(random.normal(size=80) + signal, 1)
+    weights = random.exponential(size=80) * np.where(random.random(80) < 0.2, -1, 1)
+    weights[:2] = 20.0
+    curve = roc_curve(scores, signal, weights)
+    fpr, tpr, _ = sklearn_metrics.roc_curve(
+        signal, scores, sample_weight=weights, drop_intermediate=False
+    )
+    np.testing.assert_allclose(curve.background_efficiency, fpr, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(curve.signal_efficiency, tpr, rtol=0, atol=1e-12)
+    # The share of ordered pairs, which scikit-learn refuses where the curve turns back.
+    ordered = (np.sign(scores[signal][:, None] - scores[~signal]) + 1) / 2
+    share = weights[signal] @ ordered @ weights[~signal]
+    share /= weights[signal].sum() * weights[~signal].sum()
+    assert curve.area == pytest.approx(share, abs=1e-12)
+    if (np.diff(fpr) >= 0).all():
+        area = sklearn_metrics.roc_auc_score(signal, scores, sample_weight=weights)
+        assert curve.area == pytest.approx(area, abs=1e-12)
+    probabilities = random.dirichlet([1, 1], 80)
+    taken = probabilities.argmax(1)
+    assert accuracy(probabilities, signal.astype(int), weights) == pytest.approx(
+        sklearn_metrics.accuracy_score(signal, taken, sample_weight=weights), abs=1e-12
+    )
+
+
+def test_the_tightest_cut_is_the_first_that_keeps_enough():
+    # The second signal jet takes away what the first brought.
+    scores, signal = np.arange(6.0)[::-1], np.array([True, True, False, True, True, False])
+    curve = roc_curve(scores, signal, np.array([2.0, -1.0, 1.0, 1.0, 2.0, 3.0]))
+    assert curve.signal_efficiency.tolist() == [0.0, 0.5, 0.25, 0.25, 0.5, 1.0, 1.0]
+    assert curve.background_at(np.array([0.3, 0.5, 0.6])).tolist() == [0.0, 0.0, 0.25]
+    assert [curve.threshold_at(e) for e in (0.3, 0.6)] == [5.0, 1.0]
+
+
+def test_weights_that_cancel_have_no_accuracy():
+    with pytest.raises(InputError, match="weights: expected a sum that is positive"):
+        accuracy(np.ones((2, 2)), np.zeros(2, int), np.array([1.0, -1.0]))

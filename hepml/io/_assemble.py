@@ -9,11 +9,11 @@ from hepml.data import hardest_places
 from hepml.io._binding import Bound, BoundCollection
 from hepml.io._columns import UNITS
 from hepml.io._conditions import decided
-from hepml.io._expressions import Expression
 from hepml.io._faults import Faults
 from hepml.io._momenta import fill_p4
 from hepml.io._places import passing, places_of
 from hepml.io._rows import Rows, offsets_of, particles_of
+from hepml.io._syntax import Expression
 from hepml.io._table import Column
 
 
@@ -23,21 +23,20 @@ def particles_table(
     levels: Sequence[Mapping[str, str]],
     entries: Any,
     faults: Faults,
-) -> tuple[Any, Any, Any]:
-    """Momenta, features and offsets of all collections together, in their order in each set."""
-    jets = None if bound.jets is None else offsets_of(columns[bound.jets])
-    parts = []
-    for part, level in zip(bound.parts, levels, strict=True):
-        rows, offsets = particles_of(bound, part, columns, level, jets, faults)
-        kept = places_of(bound, part, columns, rows, offsets, entries, faults)
-        parts.append(_momenta(bound, part, rows, offsets, kept, faults))
+) -> tuple[Any, Any, Any, dict[Expression, Rows]]:
+    """Momenta, features and offsets of all collections together, in their order in each set.
+
+    Also the rows of the particles over which each reduction of the sets runs.
+    """
+    parts = momenta_of(bound, columns, levels, entries, faults)
+    reduced = reduced_over(bound, parts)
     channels = len(bound.columns.feature_names)
     if len(parts) == 1:
         p4, rows, offsets = parts[0]
         features = np.empty((len(p4), channels), np.float32)
         _fill_features(features, bound.parts[0], rows, channels)
         _check_particles(bound, bound.parts[0], p4, features, rows, offsets, faults)
-        return p4, features, offsets
+        return p4, features, offsets, reduced
     offsets = np.sum([part_offsets for _, _, part_offsets in parts], axis=0)
     p4 = np.empty((int(offsets[-1]), 4), np.float32)
     features = np.empty((len(p4), channels), np.float32)
@@ -50,13 +49,40 @@ def particles_table(
         _check_particles(bound, part, part_p4, part_features, rows, part_offsets, faults)
         p4[place], features[place] = part_p4, part_features
         before += counts
-    return p4, features, offsets
+    return p4, features, offsets, reduced
+
+
+def momenta_of(
+    bound: Bound,
+    columns: Mapping[str, Column],
+    levels: Sequence[Mapping[str, str]],
+    entries: Any,
+    faults: Faults,
+) -> list[tuple[Any, Rows, Any]]:
+    """Momenta, rows and offsets of each collection, without padding and what is cut away."""
+    jets = None if bound.jets is None else offsets_of(columns[bound.jets])
+    parts = []
+    for part, level in zip(bound.parts, levels, strict=True):
+        rows, offsets = particles_of(bound, part, columns, level, jets, faults)
+        kept = places_of(bound, part, columns, rows, offsets, entries, faults)
+        parts.append(_momenta(bound, part, rows, offsets, kept, faults))
+    return parts
+
+
+def reduced_over(bound: Bound, parts: Sequence[tuple[Any, Rows, Any]]) -> dict[Expression, Rows]:
+    """The particles over which each reduction of the sets runs: those that are kept."""
+    return {
+        argument: rows
+        for part, (_, rows, _) in zip(bound.parts, parts, strict=True)
+        for argument in part.reduced
+    }
 
 
 def _momenta(
     bound: Bound, part: BoundCollection, rows: Rows, offsets: Any, kept: Any, faults: Faults
 ) -> tuple[Any, Rows, Any]:
     """The momenta of one collection, without padding and what its cut and its number remove."""
+    rows.counted = kept
     coordinates = {name: rows.evaluate(e) for name, e in part.momentum.items()}
     if part.cut is not None:
         passed = passing(
@@ -64,12 +90,12 @@ def _momenta(
         )
         kept = passed if kept is None else kept & passed
     if kept is not None:
-        coordinates, offsets = _only(kept, coordinates, rows, offsets)
+        coordinates, offsets = _only(kept, coordinates, rows)
     if part.hardest is not None:
         cartesian = "px" in coordinates
         pt = np.hypot(coordinates["px"], coordinates["py"]) if cartesian else coordinates["pt"]
         kept = hardest_places(pt, offsets, part.hardest)
-        coordinates, offsets = _only(kept, coordinates, rows, offsets)
+        coordinates, offsets = _only(kept, coordinates, rows)
     if "pt" in coordinates:
         pt = coordinates["pt"]
         bad = np.flatnonzero(pt < 0)
@@ -80,13 +106,10 @@ def _momenta(
     return p4, rows, offsets
 
 
-def _only(
-    kept: Any, coordinates: Mapping[str, Any], rows: Rows, offsets: Any
-) -> tuple[dict[str, Any], Any]:
+def _only(kept: Any, coordinates: Mapping[str, Any], rows: Rows) -> tuple[dict[str, Any], Any]:
     """Coordinates and offsets of the particles that a mask keeps; the rows forget the others."""
     rows.keep(kept)
-    before = np.concatenate([[0], np.cumsum(kept)])
-    return {name: values[kept] for name, values in coordinates.items()}, before[offsets]
+    return {name: values[kept] for name, values in coordinates.items()}, rows.offsets
 
 
 def _fill_features(features: Any, part: BoundCollection, rows: Rows, channels: int) -> None:

@@ -2,14 +2,15 @@
 
 import fnmatch
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 
-from hepml.errors import DataError
+from hepml.errors import DataError, InputError
 from hepml.io._collection import Collection, JetIndex
 from hepml.io._columns import Columns
-from hepml.io._expressions import Expression, parse
 from hepml.io._levels import ListOf, levels_in_jets, levels_in_sets
+from hepml.io._syntax import Expression, parse
 from hepml.io._table import Table, missing_column
 
 
@@ -33,8 +34,10 @@ class BoundCollection:
     cut: Expression | None
     padding: BoundPadding | None
     hardest: int | None
-    levels: Mapping[str, str | None]
+    levels: Mapping[str, str | None] = field(default_factory=dict)
     """For each column, the level of its lists, if it holds lists; None where it is open."""
+    reduced: tuple[Expression, ...] = ()
+    """What expressions of the sets reduce over the particles of this collection."""
 
     @property
     def expressions(self) -> list[Expression]:
@@ -42,7 +45,7 @@ class BoundCollection:
         padding = self.padding
         extra = (self.cut, *((padding.mask, padding.count) if padding is not None else ()))
         optional = [expression for expression in extra if expression is not None]
-        return [*self.momentum.values(), *self.features.values(), *optional]
+        return [*self.momentum.values(), *self.features.values(), *optional, *self.reduced]
 
 
 @dataclass(frozen=True)
@@ -108,12 +111,9 @@ def bind(columns: Columns, table: Table) -> Bound:
         return None if text is None else look_up(text, where)
 
     places = {name: i for i, name in enumerate(columns.feature_names)}
-    parts = tuple(
-        _bind_collection(part, places, table.list_of, look_up, optional)
-        for part in columns.collections
-    )
+    parts = tuple(_bind_collection(part, places, look_up, optional) for part in columns.collections)
     by_expression = columns.classes if isinstance(columns.classes, dict) else {}
-    return Bound(
+    bound = Bound(
         table=table,
         columns=columns,
         parts=parts,
@@ -124,18 +124,60 @@ def bind(columns: Columns, table: Table) -> Bound:
         weights=optional(columns.weights, "weights"),
         context={name: look_up(text, f"context {name}") for name, text in columns.context.items()},
     )
+    arguments = dict.fromkeys(step.argument for e in bound.per_set for step in e.reductions)
+    owners = {argument: _owner(argument, parts) for argument in arguments}
+    whole = []
+    for i, part in enumerate(parts):
+        reduced = tuple(argument for argument, owner in owners.items() if owner == i)
+        whole.append(_with_levels(replace(part, reduced=reduced), table.list_of))
+    return replace(bound, parts=tuple(whole))
+
+
+def _owner(argument: Expression, parts: Sequence[BoundCollection]) -> int:
+    """The number of the collection over whose particles an expression of the sets reduces."""
+    if len(parts) == 1:
+        return 0
+    names = [{name for e in part.expressions for name in e.names} for part in parts]
+    shared = set.union(*(a & b for a, b in combinations(names, 2)))
+    owners = [i for i, own in enumerate(names) if set(argument.names) & (own - shared)]
+    if len(owners) != 1:
+        raise InputError(
+            f"expression {argument.text!r} that is reduced over the particles of a set",
+            expected="columns that one collection has in its momentum, features or cut, and no "
+            "other collection has",
+            got=f"columns of {len(owners)} of {len(parts)} collections",
+            fix="reduce a column of one collection; add sums over several",
+        )
+    return owners[0]
 
 
 def _bind_collection(
     part: Collection,
     places: Mapping[str, int],
-    list_of: ListOf,
     look_up: Callable[[str, str], Expression],
     optional: Callable[[str | None, str], Expression | None],
 ) -> BoundCollection:
-    """Parse the expressions of one collection, and decide at which level its columns lie."""
+    """Parse the expressions of one collection."""
     index, padding = part.index, part.padding
-    bound = BoundCollection(
+
+    def stored(text: str | None, where: str) -> Expression | None:
+        """What says which particles there are cannot be reduced over them."""
+        expression = optional(text, where)
+        if expression is not None and expression.reductions:
+            raise InputError(
+                f"expression {text!r} ({where})",
+                expected="no reduction over the particles of a set, as it says which they are",
+                got=f"a reduction of {expression.reductions[0].argument.text!r}",
+                fix="name a column",
+            )
+        return expression
+
+    if index is not None:
+        for name in ("jets", "jet", "particle"):
+            stored(getattr(index, name), f"index.{name}")
+        for name in index.levels:
+            look_up(name, "index.levels")
+    return BoundCollection(
         momentum={name: look_up(text, name) for name, text in part.momentum.items()},
         features={
             places[name]: look_up(text, f"feature {name}") for name, text in part.features.items()
@@ -147,21 +189,19 @@ def _bind_collection(
         if padding is None
         else BoundPadding(
             padding.fill,
-            optional(padding.mask, "padding.mask"),
-            optional(padding.count, "padding.count"),
+            stored(padding.mask, "padding.mask"),
+            stored(padding.count, "padding.count"),
         ),
         hardest=part.hardest,
-        levels={},
     )
-    names = [name for expression in bound.expressions for name in expression.names]
-    if index is None:
-        return replace(bound, levels=levels_in_sets(names))
-    for name in ("jets", "jet", "particle"):
-        optional(getattr(index, name), f"index.{name}")
-    for name in index.levels:
-        look_up(name, "index.levels")
-    levels = levels_in_jets(index, bound.momentum.values(), names, list_of)
-    return replace(bound, levels=levels)
+
+
+def _with_levels(part: BoundCollection, list_of: ListOf) -> BoundCollection:
+    """The collection with the level of each of its columns."""
+    names = [name for expression in part.expressions for name in expression.names]
+    if part.index is None:
+        return replace(part, levels=levels_in_sets(names))
+    return replace(part, levels=levels_in_jets(part.index, part.momentum.values(), names, list_of))
 
 
 def _file_label(columns: Columns, file: str) -> int:

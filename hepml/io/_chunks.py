@@ -8,7 +8,14 @@ import numpy as np
 import torch
 
 from hepml.data import ParticleSet
-from hepml.io._assemble import context_of, labels_of, numbers_of, particles_table
+from hepml.io._assemble import (
+    context_of,
+    labels_of,
+    momenta_of,
+    numbers_of,
+    particles_table,
+    reduced_over,
+)
 from hepml.io._binding import Bound
 from hepml.io._conditions import decided
 from hepml.io._faults import Faults
@@ -57,19 +64,23 @@ class Chunk:
 
 
 def count_passing(bound: Bound, start: int, stop: int) -> int:
-    """The number of sets in a range of entries that pass the cut, reading no particles."""
+    """The number of sets in a range of entries that pass the cut."""
     if bound.cut is None and bound.jets is None:
         return stop - start
     return int(passing(bound, start, stop).sum())
 
 
 def passing(bound: Bound, start: int, stop: int) -> Any:
-    """Which sets of a range of entries pass the cut; those of which it is not known do."""
-    names = list(dict.fromkeys(bound.cut.names)) if bound.cut is not None else []
+    """Which sets of a range of entries pass the cut; those of which it is not known do.
+
+    Particles are read only for a cut that reduces over them.
+    """
+    names = list(bound.cut.names) if bound.cut is not None else []
     if bound.jets is not None:
         names.append(bound.jets)
-    columns = read_columns(bound.table, names, start, stop)
-    return _passing(bound, columns, stop - start, Faults())
+    reduces = bound.cut is not None and bool(bound.cut.reductions)
+    columns = read_columns(bound.table, bound.names if reduces else names, start, stop)
+    return _passing(bound, columns, start, stop, Faults())
 
 
 def read_chunk(
@@ -83,7 +94,7 @@ def read_chunk(
     columns: Mapping[str, Column] = read_columns(bound.table, bound.names, start, stop)
     bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
     faults = Faults()
-    passed = _passing(bound, columns, entries, faults)
+    passed = _passing(bound, columns, start, stop, faults)
     place = np.cumsum(passed) - 1
     if limit is not None:
         passed &= place < limit
@@ -102,7 +113,9 @@ def read_chunk(
     sets = sets_of(bound, set_levels[0], columns, int(equal.sum()))
     particle_levels = [level for level, _ in levels]
     numbers = np.arange(start, stop)[equal]
-    p4, features, offsets = particles_table(bound, columns, particle_levels, numbers, faults)
+    p4, features, offsets, sets.particles = particles_table(
+        bound, columns, particle_levels, numbers, faults
+    )
     labels = labels_of(bound, sets, faults)
     weights = numbers_of({"weights": bound.weights} if bound.weights else {}, sets, faults)
     weights = None if weights is None else weights[:, 0]
@@ -150,19 +163,27 @@ def read_chunk(
     return chunk, row_of
 
 
-def _passing(bound: Bound, columns: Mapping[str, Column], entries: int, faults: Faults) -> Any:
+def _passing(
+    bound: Bound, columns: Mapping[str, Column], start: int, stop: int, faults: Faults
+) -> Any:
     """Which sets pass the cut; those of which it cannot be computed are bad and pass."""
     bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
-    passed = np.ones(entries if bounds is None else int(bounds[-1]), bool)
+    passed = np.ones(stop - start if bounds is None else int(bounds[-1]), bool)
     if bound.cut is None:
         return passed
     levels, unequal = set_levels_of(bound, [bound.cut], columns)
-    equal = np.ones(entries, bool)
-    for _, differ in unequal.values():
+    reduces = bool(bound.cut.reductions)
+    parts = [levels_of(bound, part, columns) for part in bound.parts] if reduces else []
+    equal = np.ones(stop - start, bool)
+    for _, differ in (pair for each in (unequal, *(u for _, u in parts)) for pair in each.values()):
         equal &= ~differ
     if not equal.all():
         columns = {name: take_entries(column, equal) for name, column in columns.items()}
     sets = sets_of(bound, levels, columns, int(equal.sum()))
+    if reduces:
+        # What is wrong with the particles is found, and said, when they are read for good.
+        numbers, own = np.arange(start, stop)[equal], [level for level, _ in parts]
+        sets.particles = reduced_over(bound, momenta_of(bound, columns, own, numbers, Faults()))
     values = sets.evaluate(bound.cut)
     true, open_ = decided(values)
     computed = np.flatnonzero(_of_sets(equal, bounds))

@@ -18,6 +18,14 @@ UNITS = {"GeV": 1.0, "MeV": 1e-3}
 class Columns:
     """Which columns of a file hold what; the same value reads training data and the data to tag.
 
+    Wherever a column is expected an expression may stand. Integers and bools compute as on paper,
+    without wrapping; ``& | ^ ~`` combine conditions, or with an integer constant take bits. What is
+    NaN, or neither true nor false, where a condition is needed makes a bad set. ``sum``, ``mean``,
+    ``min``, ``max``, ``first``, ``argmax``, ``count``, ``any`` and ``all`` run over the particles
+    of a set, without padding and without what the collection's cut and `hardest` leave out; in
+    momenta and in that cut itself, over all but padding. Of an empty set ``sum`` and ``count`` are
+    0, ``any`` is false, ``all`` is true and the others are NaN.
+
     Parameters
     ----------
     collections

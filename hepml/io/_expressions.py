@@ -1,29 +1,17 @@
 """Arithmetic on columns: what a user may write where a branch name is expected."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from hepml.errors import InputError
 from hepml.io._arithmetic import NotComputable
-from hepml.io._syntax import Constant, Name, Step, steps_of
+from hepml.io._syntax import Constant, Expression, Name, Reduce, parse
 
 # What names of branches are made of: "Jet/Jet.PT" and "Tower.Edges[4]" are no expressions.
 _NAME = re.compile(r"[\w./:#\[\]]+")
-
-
-class Expression(NamedTuple):
-    """A parsed expression: the names of columns in it, and the steps that compute it.
-
-    The steps are those of a stack. Nothing of the text is ever executed, which may come from a
-    stranger's checkpoint.
-    """
-
-    text: str
-    names: tuple[str, ...]
-    steps: tuple[Step, ...]
 
 
 def check_text(text: object, what: str) -> None:
@@ -60,23 +48,28 @@ def check_texts(mapping: Mapping[str, str], what: str) -> dict[str, str]:
     return dict(mapping)
 
 
-def parse(text: str, known: Collection[str]) -> Expression:
-    """Parse an expression over the known names of columns.
-
-    Raises
-    ------
-    InputError
-        If the text is neither a known name nor arithmetic on names, numbers and functions.
-    """
-    if text in known:
-        return Expression(text, (text,), (Name(text),))
-    steps = steps_of(text, known)
-    names = dict.fromkeys(step.name for step in steps if isinstance(step, Name))
-    return Expression(text, tuple(names), steps)
+def _no_sets(reduction: Reduce) -> Any:
+    """Where there are no sets there is nothing to reduce over."""
+    raise NotComputable(
+        "an expression of each thing by itself",
+        f"a reduction of {reduction.argument.text!r} over the particles of a set",
+        "use reductions in features, momenta, cuts, labels, weights and context",
+    )
 
 
-def evaluate(expression: Expression, operand: Callable[[str], Any]) -> Any:
+def evaluate(
+    expression: Expression,
+    operand: Callable[[str], Any],
+    reduced: Callable[[Reduce], Any] = _no_sets,
+) -> Any:
     """Compute the expression; NaN and infinity are the caller's to find.
+
+    Parameters
+    ----------
+    operand
+        The numbers of a column.
+    reduced
+        The result of a reduction for each thing that the expression is computed of.
 
     Raises
     ------
@@ -84,22 +77,24 @@ def evaluate(expression: Expression, operand: Callable[[str], Any]) -> Any:
         If an operation has no meaning for the numbers in the columns.
     """
     stack: list[Any] = []
-    with np.errstate(all="ignore"):
-        for step in expression.steps:
-            if isinstance(step, Name):
-                stack.append(operand(step.name))
-            elif isinstance(step, Constant):
-                stack.append(step.value)
-            else:
-                arguments = stack[-step.arguments :]
-                del stack[-step.arguments :]
-                try:
+    try:
+        with np.errstate(all="ignore"):
+            for step in expression.steps:
+                if isinstance(step, Name):
+                    stack.append(operand(step.name))
+                elif isinstance(step, Constant):
+                    stack.append(step.value)
+                elif isinstance(step, Reduce):
+                    stack.append(reduced(step))
+                else:
+                    arguments = stack[-step.arguments :]
+                    del stack[-step.arguments :]
                     stack.append(step.call(*arguments))
-                except NotComputable as error:
-                    raise InputError(
-                        f"expression {expression.text!r}",
-                        expected=error.expected,
-                        got=error.got,
-                        fix=error.fix,
-                    ) from error
+    except NotComputable as error:
+        raise InputError(
+            f"expression {expression.text!r}",
+            expected=error.expected,
+            got=error.got,
+            fix=error.fix,
+        ) from error
     return stack[0]

@@ -9,10 +9,10 @@ from hepml.data import other_padding, particle_places
 from hepml.errors import ColumnError, DataError
 from hepml.io._binding import Bound, BoundCollection
 from hepml.io._conditions import decided
-from hepml.io._expressions import Expression
 from hepml.io._faults import Faults
 from hepml.io._levels import ENTRY
 from hepml.io._rows import Rows, offsets_of, reference_of
+from hepml.io._syntax import Expression
 from hepml.io._table import Column
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from hepml.errors import ColumnError
 from hepml.io._collection import Collection
 from hepml.io._columns import Columns
-from hepml.io._expressions import parse
 from hepml.io._files import Location, locate
 from hepml.io._nanoaod import AK4, AK8, NANOAOD, candidates_of
 from hepml.io._open import open_table
 from hepml.io._presets import PRESETS
+from hepml.io._syntax import parse
 from hepml.io._table import Table
 
 # The columns that tell a layout from the others, in the order in which they are tried; NanoAOD with

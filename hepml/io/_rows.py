@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from hepml.errors import ColumnError
+from hepml.io._arithmetic import NotComputable
 from hepml.io._binding import Bound, BoundCollection
-from hepml.io._expressions import Expression, evaluate
+from hepml.io._expressions import evaluate
 from hepml.io._faults import Faults
 from hepml.io._levels import ENTRY, LINK, PARTICLE, SET
+from hepml.io._syntax import Expression, Reduce
 from hepml.io._table import Column
 
 Columns = Mapping[str, Column]
@@ -37,6 +39,8 @@ class Rows:
     rows
         For each level, a function that gives the row of each thing, or None if the column lists
         the things in their order.
+    offsets
+        Of particles, the bounds of the sets among them.
     """
 
     def __init__(
@@ -45,8 +49,14 @@ class Rows:
         size: int,
         levels: Mapping[str, str],
         rows: Mapping[str, Callable[[], Any] | None],
+        offsets: Any = None,
     ) -> None:
         self.columns, self.size, self.levels, self._rows = columns, size, levels, dict(rows)
+        self.offsets = offsets
+        self.counted: Any = None
+        """Of particles, a mask of those over which reductions run; None for all of them."""
+        self.particles: Mapping[Expression, Rows] = {}
+        """Of sets, the particles over which the argument of each reduction runs."""
         self._kept: Any = None
         self._cache: dict[str, Any] = {}
 
@@ -69,15 +79,42 @@ class Rows:
 
     def evaluate(self, expression: Expression) -> Any:
         """The value of an expression for each thing."""
-        value = evaluate(expression, self.operand)
+        value = evaluate(expression, self.operand, self._reduced)
         return np.broadcast_to(value, (self.size,)) if np.ndim(value) == 0 else value
+
+    def _reduced(self, reduction: Reduce) -> Any:
+        """A reduction over the particles of the set of each thing."""
+        if self.offsets is None:
+            return self.particles[reduction.argument]._of_sets(reduction)
+        return np.repeat(self._of_sets(reduction), np.diff(self.offsets))
+
+    def _of_sets(self, reduction: Reduce) -> Any:
+        """A reduction over particles, for each set."""
+        if all(self.levels[name] in (ENTRY, SET) for name in reduction.argument.names):
+            raise NotComputable(
+                "a column with a number for each particle in a reduction over the particles",
+                f"{reduction.argument.text!r}, of one number for each set",
+                "leave the reduction out",
+            )
+        values, offsets = self.evaluate(reduction.argument), self.offsets
+        if self.counted is not None:
+            values, offsets = values[self.counted], _bounds_of(self.counted, offsets)
+        return reduction.call(values, offsets)
 
     def keep(self, mask: Any) -> None:
         """Forget the things that the mask leaves out."""
+        if self.offsets is not None:
+            self.offsets = _bounds_of(mask, self.offsets)
+        self.counted = None
         kept = np.flatnonzero(mask)
         self._kept = kept if self._kept is None else self._kept[kept]
         self._cache.clear()
         self.size = len(kept)
+
+
+def _bounds_of(mask: Any, offsets: Any) -> Any:
+    """The bounds of the sets among the particles that a mask keeps."""
+    return np.concatenate([[0], np.cumsum(mask)])[offsets]
 
 
 def sets_of(bound: Bound, levels: Mapping[str, str], columns: Columns, entries: int) -> Rows:
@@ -106,7 +143,7 @@ def particles_of(
     def entry() -> Any:
         return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
 
-    return Rows(columns, size, levels, {ENTRY: entry, PARTICLE: None}), offsets
+    return Rows(columns, size, levels, {ENTRY: entry, PARTICLE: None}, offsets), offsets
 
 
 def _indexed(
@@ -162,7 +199,8 @@ def _indexed(
         LINK: lambda: chosen,
         PARTICLE: None if particle is None else lambda: particle[chosen],
     }
-    return Rows(columns, len(chosen), levels, rows), offsets.astype(np.int64)
+    offsets = offsets.astype(np.int64)
+    return Rows(columns, len(chosen), levels, rows, offsets), offsets
 
 
 def levels_of(
@@ -207,7 +245,7 @@ def set_levels_of(
     ColumnError
         If a column holds lists where an entry is a set.
     """
-    names = dict.fromkeys(name for e in expressions for name in e.names)
+    names = dict.fromkeys(name for e in expressions for name in e.outer)
     levels = {name: ENTRY if columns[name].per_entry else SET for name in names}
     if bound.jets is not None:
         return levels, _unequal(levels, {SET: bound.jets}, columns)
@@ -217,8 +255,8 @@ def set_levels_of(
                 f"{bound.table.source}, column {name!r}",
                 expected="one number in each entry",
                 got="a list",
-                fix="label, weights, cut and context need one number for each set; a cut on "
-                "particles belongs to their collection",
+                fix="label, weights, cut and context need one number for each set: reduce the "
+                "list, as in sum(x) or max(x); a cut on particles belongs to their collection",
             )
     return levels, {}
 

@@ -15,6 +15,7 @@ from hepml.io import _arithmetic as arithmetic
 from hepml.io import _conditions as conditions
 from hepml.io._arithmetic import NotComputable
 from hepml.io._functions import FUNCTIONS
+from hepml.io._reductions import REDUCTIONS, Reduction
 
 # Constants are to fit into 64 bits. Python would also compute 9**9**9, for hours.
 _LARGEST = 2**63
@@ -78,23 +79,58 @@ class Apply(NamedTuple):
     arguments: int
 
 
-Step = Name | Constant | Apply
+class Reduce(NamedTuple):
+    """A step that reduces an expression over the particles of each set."""
+
+    call: Reduction
+    argument: "Expression"
 
 
-def steps_of(text: str, known: Collection[str]) -> tuple[Step, ...]:
-    """The steps of a stack that compute an expression over the known names of columns.
+Step = Name | Constant | Apply | Reduce
+
+
+class Expression(NamedTuple):
+    """A parsed expression: the steps of a stack that compute it.
+
+    Nothing of the text is ever executed, which may come from a stranger's checkpoint.
+    """
+
+    text: str
+    steps: tuple[Step, ...]
+
+    @property
+    def reductions(self) -> tuple[Reduce, ...]:
+        """The reductions over the particles of a set."""
+        return tuple(step for step in self.steps if isinstance(step, Reduce))
+
+    @property
+    def outer(self) -> tuple[str, ...]:
+        """The names of columns outside the reductions, each once."""
+        return tuple(dict.fromkeys(step.name for step in self.steps if isinstance(step, Name)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all columns, each once."""
+        inner = (name for step in self.reductions for name in step.argument.names)
+        return tuple(dict.fromkeys((*self.outer, *inner)))
+
+
+def parse(text: str, known: Collection[str]) -> Expression:
+    """Parse an expression over the known names of columns.
 
     Raises
     ------
     InputError
-        If the text is not arithmetic on names, numbers and functions.
+        If the text is neither a known name nor arithmetic on names, numbers and functions.
     """
+    if text in known:
+        return Expression(text, (Name(text),))
     try:
         with warnings.catch_warnings():
             # Of Python about its own language: "1if x" or an unknown escape.
             warnings.simplefilter("ignore")
             tree = ast.parse(text.strip(), mode="eval")
-        return tuple(_Parser(text, known).steps(tree.body))
+        return Expression(text, tuple(_Parser(text, known).steps(tree.body)))
     except SyntaxError as error:
         raise _refused(text, f"{text!r}, which is not valid: {error.msg}") from error
     except InputError:
@@ -154,18 +190,27 @@ class _Parser:
         if name == "get" and len(node.args) == 1 and isinstance(node.args[0], ast.Constant):
             column = str(node.args[0].value)
             return [Name(column if column in self.known else self._as_stored(column))]
-        if name not in FUNCTIONS:
+        if name not in FUNCTIONS and name not in REDUCTIONS:
             raise _refused(self.text, f"the function {name!r} in {self.text!r}")
-        function = FUNCTIONS[name]
-        if len(node.args) != function.arguments:
+        arguments = FUNCTIONS[name].arguments if name in FUNCTIONS else 1
+        if len(node.args) != arguments:
             raise InputError(
                 f"expression {self.text!r}",
-                expected=f"{name}({', '.join('abc'[: function.arguments])}), of "
-                f"{function.arguments} argument{'s' if function.arguments > 1 else ''}",
+                expected=f"{name}({', '.join('abc'[:arguments])}), of "
+                f"{arguments} argument{'s' if arguments > 1 else ''}",
                 got=f"{len(node.args)} in {ast.unparse(node)!r}",
-                fix="correct the number of arguments",
+                fix="correct the number of arguments"
+                if name in FUNCTIONS
+                else f"{name} is over the particles of a set; of several numbers for each there "
+                "are maximum(a, b), minimum(a, b), logical_or(a, b), ...",
             )
         steps = [self.steps(argument) for argument in node.args]
+        if name in REDUCTIONS:
+            argument = Expression(ast.unparse(node.args[0]), tuple(steps[0]))
+            if not argument.names:
+                raise _refused(self.text, f"{ast.unparse(node)!r} without a column")
+            return [Reduce(REDUCTIONS[name], argument)]
+        function = FUNCTIONS[name]
         constants = _constants(steps)
         if constants is None:
             return [*(step for each in steps for step in each), Apply(*function)]
@@ -238,7 +283,8 @@ def _refused(text: str, got: str) -> InputError:
     return InputError(
         f"expression {text!r}",
         expected="a column, or arithmetic (+ - * / ** & | ~ == < >) and functions "
-        f"({', '.join(sorted(FUNCTIONS))}) of columns and numbers",
+        f"({', '.join(sorted(FUNCTIONS))}; over the particles of a set {', '.join(REDUCTIONS)}) of "
+        "columns and numbers",
         got=got,
         fix="combine conditions with & and | in parentheses, and write get('name') for a column "
         "whose name is no Python name",

@@ -3,11 +3,11 @@
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, SupportsIndex, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
 from hepml.data._selection import chosen_range, chosen_set, chosen_sets
@@ -20,6 +20,9 @@ from hepml.data._validation import (
 )
 from hepml.errors import InputError
 from hepml.ops import segment_index
+
+if TYPE_CHECKING:
+    from hepml.data._padded import PaddedParticles
 
 PER_PARTICLE = ("p4", "features")
 PER_SET = ("context", "labels", "weights")
@@ -324,6 +327,88 @@ class ParticleSet:
         from hepml.data._awkward import awkward_from_particle_set
 
         return awkward_from_particle_set(self, features)
+
+    def hardest(self, number: int) -> "ParticleSet":
+        """The same sets with at most so many particles each: those with the largest pt.
+
+        They stay in their order; of particles with equal pt the first are taken.
+
+        Raises
+        ------
+        InputError
+            If the number is less than one.
+        """
+        from hepml.data._padded import hardest_of_particle_set
+
+        return hardest_of_particle_set(self, number)
+
+    def to_padded(self, length: int | None = None) -> "PaddedParticles":
+        """Tensors of one length for each set, and a mask, for networks that need them.
+
+        Parameters
+        ----------
+        length
+            The number of places; by default that of the longest set, so that nothing is lost. Of
+            sets with more particles the hardest are taken, as by :meth:`hardest`.
+
+        Returns
+        -------
+        :
+            ``p4`` (sets, length, 4), ``features`` (sets, length, channels) and ``mask`` (sets,
+            length), true for particles, which come first; the other places are zero.
+
+        Raises
+        ------
+        InputError
+            If the length is less than one.
+
+        Examples
+        --------
+        >>> p4 = torch.tensor([[5., 0., 3., 4.], [2., 1., 0., 1.], [1., 0., 0., 1.]])
+        >>> padded = ParticleSet(p4, torch.tensor([0, 2, 3])).to_padded()
+        >>> padded.p4.shape, padded.mask.tolist()
+        (torch.Size([2, 2, 4]), [[True, True], [True, False]])
+        >>> ParticleSet.from_padded(*padded).counts.tolist()
+        [2, 1]
+        """
+        from hepml.data._padded import padded_from_particle_set
+
+        return padded_from_particle_set(self, length)
+
+    @classmethod
+    def from_padded(
+        cls,
+        p4: Float[Tensor, "sets length 4"],
+        features: Float[Tensor, "sets length channels"] | None = None,
+        mask: Bool[Tensor, "sets length"] | None = None,
+        *,
+        context: Tensor | None = None,
+        labels: Tensor | None = None,
+        weights: Tensor | None = None,
+    ) -> "ParticleSet":
+        """The particles of padded tensors; what stands in the other places does not matter.
+
+        Parameters
+        ----------
+        p4, features
+            Momenta and features, padded to one length.
+        mask
+            True for the places that hold particles, which may be any; by default all but those at
+            the end of a set in which the momentum is zero.
+        context, labels, weights
+            As for the constructor.
+
+        Raises
+        ------
+        InputError
+            If shapes do not fit, or without a mask if what ends a set looks like other padding than
+            zeros; also all that the constructor refuses.
+        """
+        from hepml.data._padded import particle_set_from_padded
+
+        return particle_set_from_padded(
+            p4, features, mask, context=context, labels=labels, weights=weights
+        )
 
 
 def _is_integer(index: Tensor) -> bool:

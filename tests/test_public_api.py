@@ -49,6 +49,12 @@ def test_models_are_built_from_keywords_with_defaults() -> None:
             assert parameter.default is not parameter.empty, (model, parameter)
 
 
+@pytest.mark.parametrize("name", ["deploy", "testing", "training"])
+def test_dir_shows_names_that_are_imported_when_they_are_needed(name: str) -> None:
+    package = importlib.import_module(f"hepml.{name}")
+    assert {*package.__all__} <= {*dir(package)}
+
+
 @pytest.mark.parametrize("name", PACKAGES)
 def test_exports_exist_and_are_documented(name: str) -> None:
     package = importlib.import_module(f"hepml.{name}")

@@ -5,7 +5,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from tqdm.auto import tqdm
 from hepml import __version__
 from hepml.deploy._arrays import reading_columns
 from hepml.deploy._tagger import Tagger
-from hepml.errors import FileError, InputError
+from hepml.errors import DataError, FileError, InputError
 from hepml.io import Chunk, Columns, Files, Location, count_entries, iterate, locate
+from hepml.io._observers import observer_types
 from hepml.outputs import require_free, whole_file
 
 
@@ -37,12 +38,16 @@ class Prediction:
         The number of jets with a score.
     bad
         The jets that could not be scored, by reason: their scores are NaN.
+    nan
+        The number of further jets for which the network gave NaN: it is damaged, or computes what
+        is not defined.
     """
 
     path: Path
     entries: int
     sets: int
     bad: dict[str, int]
+    nan: int = 0
 
 
 def predict(
@@ -50,6 +55,7 @@ def predict(
     files: Files,
     output: str | os.PathLike[str],
     *,
+    observers: Mapping[str, str] | Sequence[str] = (),
     tree: str = "scores",
     overwrite: bool = False,
     step: int = 8192,
@@ -70,6 +76,11 @@ def predict(
     output
         A name that ends in ``.root``: one file with the entries of all input files, one after the
         other. Any other name: a folder with one file for each input file, of the same name.
+    observers
+        Names of further branches and what they hold of each jet, as expressions of the input's
+        columns; or names of columns to be copied; beside the observers of the tagger's columns.
+        Whole numbers stay whole numbers. Where entries hold several jets, a column with one number
+        for each entry is repeated for all of them.
     tree
         The name of the tree.
     overwrite
@@ -87,7 +98,7 @@ def predict(
         If an input file cannot be read, an output file exists, is an input file, or cannot be
         written. Nothing unfinished is left.
     InputError
-        If the tagger has no columns, or if names of classes or files collide.
+        If the tagger has no columns, or if names of classes, observers or files collide.
     ColumnError
         If a file lacks columns.
 
@@ -105,10 +116,16 @@ def predict(
     """
     columns = reading_columns(tagger.columns)
     names = _branch_names(tagger.class_names)
+    if not isinstance(observers, Mapping):
+        observers = {name: name for name in observers}
+    observers = {**columns.observers, **observers}
+    _check_observers(observers, names)
+    columns = columns.replace(observers=observers)
     locations = locate(files)
     targets = _targets(locations, Path(output))
     _check_targets(locations, targets, overwrite)
     counts = count_entries(files, columns)
+    stated = observer_types(files, columns)
     _warn_of_empty([location for location, n in zip(locations, counts, strict=True) if not n])
     written = []
     with tqdm(
@@ -127,9 +144,9 @@ def predict(
             }
             full = [str(locations[i]) for i in inputs if counts[i]]
             with whole_file(path, overwrite=overwrite) as part, uproot.recreate(part) as file:
-                out = file.mktree(tree, _types(names, columns))
+                out = file.mktree(tree, _types(names, columns, stated))
                 chunks = iterate(full, columns, step=step, bad="drop") if full else ()
-                written.append(_write(out, names, tagger, chunks, path, bar))
+                written.append(_write(out, names, tagger, chunks, path, stated, bar))
                 file["about"] = json.dumps(about)
     return written
 
@@ -141,13 +158,43 @@ def _warn_of_empty(files: Sequence[Location]) -> None:
         warnings.warn(f"no entries in {files[0]}{others}: no scores", UserWarning, stacklevel=3)
 
 
-def _types(names: Sequence[str], columns: Columns) -> dict[str, Any]:
+def _types(
+    names: Sequence[str], columns: Columns, observers: Mapping[str, np.dtype[Any]]
+) -> dict[str, Any]:
     """The types of the branches: jagged where an entry holds several jets."""
     if columns.collections[0].index is None:
-        return {f"score_{name}": np.dtype(np.float32) for name in names}
+        return {**{f"score_{name}": np.dtype(np.float32) for name in names}, **observers}
     # One record, so that the branches share one counter.
     fields = ", ".join(f'"{name}": float32' for name in names)
-    return {"score": f"var * {{{fields}}}"}
+    jagged = {name: f"var * {dtype.name}" for name, dtype in observers.items()}
+    return {"score": f"var * {{{fields}}}", **jagged}
+
+
+def _as_stated(name: str, values: Any, dtype: np.dtype[Any], chunk: Chunk) -> Any:
+    """The values of an observer in the type of its branch, that of the first file."""
+    cast = values.astype(dtype)
+    if values.dtype != dtype and not np.array_equal(cast, values, equal_nan=dtype.kind == "f"):
+        raise DataError(
+            f"{chunk.file}, observer {name!r}",
+            expected=f"numbers that {dtype} holds, the type in the first file",
+            got=f"{values.dtype} with others",
+            fix="convert it in the expression, as in 'name * 1.0', or predict into a folder",
+        )
+    return cast
+
+
+def _check_observers(observers: Mapping[str, str], names: Sequence[str]) -> None:
+    """Refuse names that are none of branches, or taken."""
+    taken = {f"score_{name}" for name in names} | {"score", "nscore", "n"}
+    counters = {f"n{name}" for name in observers}
+    for name in observers:
+        if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or name in taken | counters:
+            raise InputError(
+                f"observer {name!r}",
+                expected="letters, digits and underscores, and no name of another branch",
+                got=f"one beside {', '.join(sorted(taken | counters))}",
+                fix="give it another name: {'pt': 'Jet.pt'}, or --observers pt=Jet.pt",
+            )
 
 
 def _write(
@@ -156,24 +203,31 @@ def _write(
     tagger: Tagger,
     chunks: Iterable[Chunk],
     path: Path,
+    stated: Mapping[str, np.dtype[Any]],
     bar: Any,
 ) -> Prediction:
     """Score the chunks and append their entries to the tree."""
-    entries = sets = 0
+    entries = sets = nan = 0
     bad: Counter[str] = Counter()
     for chunk in chunks:
         scores = np.full((chunk.total, len(names)), np.nan, np.float32)
         scores[chunk.rows] = tagger.probabilities(chunk.particles).numpy()
+        asked = np.asarray(chunk.particles.counts) > 0 if tagger.empty is not None else True
+        nan += int((np.isnan(scores[chunk.rows]).any(1) & asked).sum())
+        observers = {k: _as_stated(k, v, stated[k], chunk) for k, v in chunk.observers.items()}
         if chunk.sets_per_entry is None:
-            out.extend({f"score_{name}": scores[:, i] for i, name in enumerate(names)})
+            branches = {f"score_{name}": scores[:, i] for i, name in enumerate(names)}
+            branches |= observers
         else:
             records = ak.zip({name: scores[:, i] for i, name in enumerate(names)})
-            out.extend({"score": ak.unflatten(records, chunk.sets_per_entry)})
+            lists = {"score": records, **observers}
+            branches = {k: ak.unflatten(v, chunk.sets_per_entry) for k, v in lists.items()}
+        out.extend(branches)
         entries += chunk.stop - chunk.start
         sets += len(chunk.particles)
         bad.update(chunk.dropped)
         bar.update(chunk.stop - chunk.start)
-    return Prediction(path, entries, sets, dict(bad))
+    return Prediction(path, entries, sets, dict(bad), nan)
 
 
 def _branch_names(class_names: Sequence[str]) -> list[str]:

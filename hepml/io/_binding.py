@@ -61,6 +61,7 @@ class Bound:
     file_label: int | None
     weights: Expression | None
     context: dict[str, Expression]
+    observers: dict[str, Expression]
 
     @property
     def jets(self) -> str | None:
@@ -77,7 +78,8 @@ class Bound:
     @property
     def names(self) -> list[str]:
         """The columns to read."""
-        expressions = [*self.per_set, *(e for part in self.parts for e in part.expressions)]
+        of_sets = [*self.per_set, *self.observers.values()]
+        expressions = [*of_sets, *(e for part in self.parts for e in part.expressions)]
         names = dict.fromkeys(name for e in expressions for name in e.names)
         for part in self.parts:
             if part.index is not None:
@@ -123,6 +125,9 @@ def bind(columns: Columns, table: Table) -> Bound:
         file_label=_file_label(columns, table.file) if columns.class_files else None,
         weights=optional(columns.weights, "weights"),
         context={name: look_up(text, f"context {name}") for name, text in columns.context.items()},
+        observers={
+            name: look_up(text, f"observer {name}") for name, text in columns.observers.items()
+        },
     )
     arguments = dict.fromkeys(step.argument for e in bound.per_set for step in e.reductions)
     owners = {argument: _owner(argument, parts) for argument in arguments}

@@ -19,6 +19,7 @@ from hepml.io._assemble import (
 from hepml.io._binding import Bound
 from hepml.io._conditions import decided
 from hepml.io._faults import Faults
+from hepml.io._observers import observed
 from hepml.io._rows import levels_of, offsets_of, set_levels_of, sets_of
 from hepml.io._table import Column, read_columns, take_entries
 
@@ -45,6 +46,8 @@ class Chunk:
         The number of sets of each entry; None where an entry is a set.
     bad
         For each reason, the numbers among the `total` of the sets that were dropped for it.
+    observers
+        What the columns observe, for each of the `total` sets.
     """
 
     particles: ParticleSet
@@ -56,6 +59,7 @@ class Chunk:
     rows: Any
     sets_per_entry: Any = None
     bad: Mapping[str, Any] = field(default_factory=dict)
+    observers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -93,6 +97,7 @@ def read_chunk(
     entries = stop - start
     columns: Mapping[str, Column] = read_columns(bound.table, bound.names, start, stop)
     bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
+    observers = observed(bound, columns, entries)
     faults = Faults()
     passed = _passing(bound, columns, start, stop, faults)
     place = np.cumsum(passed) - 1
@@ -155,6 +160,7 @@ def read_chunk(
         rows=rows,
         sets_per_entry=None if bounds is None else np.diff(bounds),
         bad=lost,
+        observers=observers,
     )
     row_of = np.empty(int(passed.sum()), np.int64)
     row_of[place[rows]] = np.arange(len(rows))

@@ -49,6 +49,9 @@ class Columns:
         An expression for the weight of each set.
     context
         Name and expression of numbers of each set.
+    observers
+        Name and expression of further numbers of each set, which no network reads: they are carried
+        along as they are, whole numbers as such, to be written beside its scores.
 
     Raises
     ------
@@ -79,6 +82,7 @@ class Columns:
     class_files: Mapping[str, str] = field(default_factory=dict)
     weights: str | None = None
     context: Mapping[str, str] = field(default_factory=dict)
+    observers: Mapping[str, str] = field(default_factory=dict)
 
     def __init__(
         self,
@@ -92,6 +96,7 @@ class Columns:
         class_files: Mapping[str, str] | None = None,
         weights: str | None = None,
         context: Mapping[str, str] | None = None,
+        observers: Mapping[str, str] | None = None,
     ) -> None:
         if isinstance(collections, Collection):
             collections = (collections,)
@@ -108,6 +113,7 @@ class Columns:
             "class_files": dict(class_files or {}),
             "weights": weights,
             "context": check_texts(context or {}, "Columns.context"),
+            "observers": check_texts(observers or {}, "Columns.observers"),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)

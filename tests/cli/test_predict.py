@@ -63,6 +63,30 @@ def test_bad_jets_are_counted(capsys):
     assert "30 entries, 29 jets scored, NaN for 1 bad ones (1 " in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("workplace")
+def test_observers_and_the_score_of_empty_jets(capsys):
+    words = ["predict", "flow.ckpt", "jets_0.root", "-o", "out.root"]
+    assert main([*words, "--observers", "label", "pt=jet_pt / 1000", "--empty", "nan"]) == 0
+    assert capsys.readouterr().out == "out.root: 30 entries, 30 jets scored\n"
+    with uproot.open("out.root") as file, uproot.open("jets_0.root") as jets:
+        scores, tree = file["scores"].arrays(), jets["tree"].arrays()
+    assert scores.label.to_list() == tree.label.to_list()
+    assert scores.label.type.content == tree.label.type.content
+    np.testing.assert_allclose(scores.pt, tree.jet_pt / 1000, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("workplace")
+def test_nan_of_the_network_fails_unless_it_is_allowed(capsys):
+    model = ParticleFlow(features=1)
+    next(model.parameters()).data.fill_(float("nan"))
+    columns = PRESETS["hepml"].with_features(["charge"])
+    save_checkpoint("nan.ckpt", model, arguments={"features": 1}, columns=columns)
+    words = ["predict", "nan.ckpt", "jets_0.root", "-o", "out.root", "--overwrite"]
+    assert main(words) == 1
+    assert "the network gave NaN to 30 jets" in capsys.readouterr().err
+    assert main([*words, "--allow-nan"]) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

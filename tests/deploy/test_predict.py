@@ -3,6 +3,7 @@
 import json
 import os
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import awkward as ak
@@ -158,6 +159,92 @@ def test_events_of_several_jets_get_jagged_scores_with_one_counter(tmp_path):
         assert ak.num(branches[name]).to_list() == jets.tolist()
         np.testing.assert_allclose(ak.flatten(branches[name]), column, rtol=1e-6)
     assert (written.entries, written.sets) == (20, jets.sum())
+
+
+def test_observers_lie_beside_the_scores_of_all_jets(tmp_path):
+    event = np.arange(30, dtype=np.uint64) + 2**60
+    pt = np.arange(30, dtype=np.float32)
+    source = write_jets(tmp_path / "plain.root", 30, jet_pt=pt)
+
+    def add(branches):
+        branches["event"] = event
+        branches["jet_nhits"] = np.arange(30, dtype=np.uint8)
+        table = ak.to_list(branches["part_px"])
+        table[3][0] = float("nan")
+        branches["part_px"] = ak.values_astype(ak.Array(table), np.float32)
+
+    path = rewritten(tmp_path / "jets.root", source, add)
+    columns = COLUMNS.replace(cut="jet_pt > 10", observers={"nhits": "jet_nhits"})
+    observers = {"event": "event", "pt_mev": "jet_pt * 1000", "hard": "jet_pt > 20"}
+    (written,) = predict(
+        make_tagger(columns), path, tmp_path / "out.root", observers=observers, step=7
+    )
+    branches = read_tree(written.path, "scores")
+    assert tuple(branches) == (*NAMES, "nhits", *observers)
+    found = {name: ak.to_numpy(branches[name]) for name in ("nhits", *observers)}
+    assert {name: str(values.dtype) for name, values in found.items()} == {
+        "nhits": "uint8",
+        "event": "uint64",
+        "pt_mev": "float32",
+        "hard": "bool",
+    }
+    assert found["event"].tolist() == event.tolist()
+    assert found["nhits"].tolist() == list(range(30))
+    assert found["pt_mev"].tolist() == (1000 * pt).tolist()
+    assert found["hard"].tolist() == (pt > 20).tolist()
+    assert np.flatnonzero(np.isnan(branches["score_top"])).tolist() == [3]
+
+
+def test_observers_of_events_are_repeated_for_their_jets(tmp_path):
+    path, jets = write_events(tmp_path / "events.root")
+    with uproot.open(path) as file:
+        branches = file["Events"].arrays(how=dict)
+    expected = branches["Jet_pt"]
+    branches = {k: v for k, v in branches.items() if k[0] != "n"} | {"run": np.arange(20)}
+    with uproot.recreate(path) as file:
+        file.mktree("Events", {name: ak.Array(array).type for name, array in branches.items()})
+        file["Events"].extend(branches)
+    tagger = make_tagger(event_columns(), class_names=["qcd", "top"])
+    (written,) = predict(
+        *(tagger, path, tmp_path / "out.root"), observers={"pt": "Jet_pt", "run": "run"}, step=3
+    )
+    found = read_tree(written.path, "scores")
+    assert found["pt"].to_list() == expected.to_list()
+    assert found["run"].to_list() == [[i] * n for i, n in enumerate(jets)]
+    with pytest.raises(DataError, match=r"'PFCands_pt' \(observers\): .* got 15 for \d jets"):
+        predict(tagger, path, tmp_path / "no.root", observers=["PFCands_pt"])
+    assert not (tmp_path / "no.root").exists()
+
+
+def test_observers_that_cannot_be_written(tmp_path, tagger):
+    path = write_jets(tmp_path / "jets.root", 10)
+    for name in ("score_top", "n", "jet.pt", "npt"):
+        with pytest.raises(InputError, match=f"observer '{name}': expected letters"):
+            predict(tagger, path, tmp_path / "out.root", observers={name: "jet_pt", "pt": "jet_pt"})
+    with pytest.raises(ColumnError, match=r"'lost' \(observer lost\)"):
+        predict(tagger, path, tmp_path / "out.root", observers=["lost"])
+    wide = rewritten(
+        tmp_path / "wide.root",
+        path,
+        lambda branches: branches.update(jet_pt=np.full(10, 1 / 3)),
+    )
+    with pytest.raises(DataError, match=r"expected numbers that float32 holds, .* got float64"):
+        predict(tagger, [path, wide], tmp_path / "out.root", observers=["jet_pt"])
+    assert not (tmp_path / "out.root").exists()
+
+
+def test_nan_of_the_network_is_counted_and_scores_of_choice_are_not(tmp_path):
+    path = write_jets(tmp_path / "jets.root", 20)
+    tagger = make_tagger()
+    assert predict(tagger, path, tmp_path / "fine.root")[0].nan == 0
+    next(tagger.model.parameters()).data.fill_(float("nan"))
+    (written,) = predict(tagger, path, tmp_path / "nan.root")
+    assert (written.sets, written.bad, written.nan) == (20, {}, 20)
+    hollow = COLUMNS.replace(collections=replace(COLUMNS.collections[0], cut="part_charge > 5"))
+    tagger = make_tagger(hollow, empty=float("nan"))
+    (written,) = predict(tagger, path, tmp_path / "empty.root")
+    assert written.nan == 0
+    assert np.isnan(read_scores(written.path)).all()
 
 
 @pytest.mark.slow

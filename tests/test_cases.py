@@ -170,7 +170,14 @@ def test_derivatives_agree_with_finite_differences(case: Case) -> None:
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")
 def test_derivatives_of_every_mode_agree(case: Case) -> None:
-    particles = jets([2, 1], _generator(3), features=case.features, scale=2.0, mass=1.0)
+    particles = jets(
+        [2, 1],
+        _generator(3),
+        features=case.features,
+        context=case.context,
+        scale=2.0,
+        mass=1.0,
+    )
     model, p4 = _model(case), particles.p4
 
     def function(p4: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
-from hepml.ops import pair_moments, segment_gather, segment_sum
+from hepml.ops import pair_moments, segment_counts, segment_gather, segment_sum
 
 
 class RaggedBatchNorm(nn.BatchNorm1d):
@@ -65,7 +65,7 @@ class PairBatchNorm(RaggedBatchNorm):
         """a, b and W whose sum is the normalised one; see :func:`hepml.ops.pair_messages`."""
         mean, variance = cast(Tensor, self.running_mean), cast(Tensor, self.running_var)
         if self.training:
-            others = segment_gather(offsets.diff(), offsets, a.shape[0]) - 1
+            others = segment_gather(segment_counts(offsets), offsets, a.shape[0]) - 1
             pairs = others.sum()
             now, spread = _statistics(a, b, weight, p4, offsets, others)
             # Before they are tracked: the running statistics change in place.

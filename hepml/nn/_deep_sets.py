@@ -3,6 +3,7 @@
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from hepml.errors import InputError
 from hepml.ops import segment_sum
 
 
@@ -42,6 +43,13 @@ class DeepSets(nn.Module):
         """The outputs of each set; its items are the rows between two successive offsets."""
         latent = self.phi(x)
         if weights is not None:
+            if not isinstance(weights, Tensor) or weights.shape != latent.shape[:1]:
+                raise InputError(
+                    "weights",
+                    expected=f"shape ({latent.shape[0]},), a number for each item",
+                    got=str(tuple(weights.shape)) if isinstance(weights, Tensor) else "no tensor",
+                    fix="give one weight for each row of x",
+                )
             latent = weights[:, None] * latent
         outputs: Tensor = self.f(segment_sum(latent, offsets))
         return outputs

@@ -154,7 +154,7 @@ class IrrepsTensorProduct(nn.Module):
         never held for all pairs.
         """
         fields1, fields2 = self._fields1.split(edge), self._fields2.split(y)
-        blocks = blocks_of(pairs)
+        blocks = blocks_of(pairs.checked(y.shape[0]))
         products = [cast(_Group, group).received(fields1, fields2, blocks) for group in self.groups]
         return self._couple(products, weights)
 

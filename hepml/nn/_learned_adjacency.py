@@ -35,6 +35,7 @@ class LearnedAdjacency(nn.Module):
 
     def forward(self, h: Float[Tensor, "items width"], pairs: Pairs) -> Float[Tensor, " pairs"]:
         """The matrix element of each pair."""
+        pairs = pairs.checked(h.shape[0])
         query = segment_gather(self.query(h), pairs.offsets, pairs.senders.shape[0])
         key = self.key(h).index_select(0, pairs.senders)
         score = (query * key).sum(1) / sqrt(self.key.out_features)

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from hepml.nn._batch_norm import PairBatchNorm, RaggedBatchNorm
-from hepml.ops import pair_messages, segment_gather
+from hepml.ops import pair_messages, segment_counts, segment_gather
 
 
 def psi(x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -111,7 +111,7 @@ class LorentzBlock(nn.Module):
             step=[] if self.phi_x is None else [_linear(self.phi_x[0]), _linear(self.phi_x[2])],
         )
         if self.phi_x is not None:
-            others = segment_gather(offsets.diff(), offsets, x.shape[0]) - 1
+            others = segment_gather(segment_counts(offsets), offsets, x.shape[0]) - 1
             x = x + self.c * moved / others.clamp(min=1)[:, None]
         return x, h + self.phi_h(torch.cat([h, received.to(h.dtype), s], dim=1))
 

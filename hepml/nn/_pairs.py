@@ -6,8 +6,16 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from hepml.errors import InputError
 from hepml.lorentz import eta, phi
-from hepml.ops import last_bound, segment_gather, segment_index
+from hepml.ops import (
+    check_index,
+    check_memory,
+    last_bound,
+    segment_counts,
+    segment_gather,
+    segment_index,
+)
 
 # Beyond any detector; in place of the infinite pseudorapidity along the beam.
 _LARGEST_ETA = 100.0
@@ -33,6 +41,30 @@ class Pairs(NamedTuple):
         """The item that receives, of each pair."""
         return segment_index(self.offsets, self.senders.shape[0])
 
+    def checked(self, items: int) -> "Pairs":
+        """These pairs, if they are of so many items.
+
+        Raises
+        ------
+        InputError
+            If senders are no index of these items, or if there are not bounds of all of them.
+        """
+        check_index(self.senders, items)
+        offsets, senders = self.offsets, self.senders
+        misfit = segment_counts(offsets).shape[0] != items or offsets.device != senders.device
+        # A GPU would have to be waited for.
+        if not misfit and offsets.device.type == "cpu" and not torch.compiler.is_compiling():
+            misfit = last_bound(offsets) != senders.shape[0]
+        if misfit:
+            raise InputError(
+                "pairs",
+                expected=f"bounds of the {senders.shape[0]} pairs of {items} items",
+                got=f"bounds of {offsets.shape[0] - 1} items on {offsets.device}, "
+                f"and senders on {senders.device}",
+                fix="pass the pairs of the sets to which the items belong",
+            )
+        return self
+
 
 def all_pairs(offsets: Int64[Tensor, " bounds"], items: int) -> Pairs:
     """Every item of a set receives from every other item of the set.
@@ -52,11 +84,13 @@ def all_pairs(offsets: Int64[Tensor, " bounds"], items: int) -> Pairs:
     >>> pairs.senders.tolist()
     [1, 2, 0, 2, 0, 1]
     """
-    others = segment_gather(offsets.diff() - 1, offsets, items)
+    others = segment_gather(segment_counts(offsets) - 1, offsets, items)
     first = segment_gather(offsets[:-1], offsets, items)
     bounds = _bounds(others)
     # The one number that the device has to report; the blocks of a network share the pairs.
     size = last_bound(bounds)
+    fix = "take fewer or smaller sets at a time"
+    check_memory(f"all {size} pairs of {items} items", 40 * size, offsets.device, fix)
     receivers = segment_index(bounds, size)
     senders = torch.arange(size, device=offsets.device) + (first - bounds[:-1])[receivers]
     return Pairs(senders + (senders >= receivers), bounds)
@@ -89,6 +123,20 @@ def nearest_pairs(
     >>> nearest_pairs(p4, torch.tensor([0, 3]), 1).senders
     tensor([2, 2, 0])
     """
+    if not isinstance(p4, Tensor) or p4.dim() != 2 or p4.shape[1] != 4:
+        raise InputError(
+            "p4",
+            expected="a tensor of shape (items, 4)",
+            got=str(tuple(p4.shape)) if isinstance(p4, Tensor) else type(p4).__name__,
+            fix="pass (E, px, py, pz) of each item",
+        )
+    if not isinstance(neighbours, int) or not 0 <= neighbours < 2**63:
+        raise InputError(
+            "neighbours",
+            expected="a whole number from 0 on",
+            got=repr(neighbours),
+            fix="pass how many neighbours send to an item",
+        )
     pairs = all_pairs(offsets, p4.shape[0])
     receivers = segment_index(pairs.offsets, pairs.senders.shape[0])
     longitudinal, azimuth = eta(p4).clamp(-_LARGEST_ETA, _LARGEST_ETA), phi(p4)

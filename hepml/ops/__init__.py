@@ -8,10 +8,12 @@ derivatives, and none breaks the graph of ``torch.compile``. Under forward-mode 
 the values are the same, memory and time are not.
 """
 
+from hepml.ops._bounds import check_index, last_bound
+from hepml.ops._memory import check_memory
 from hepml.ops._pair_messages import pair_messages, pair_moments
-from hepml.ops._reference import last_bound
 from hepml.ops._scatter import scatter_max, scatter_mean, scatter_min, scatter_sum
 from hepml.ops._segment import (
+    segment_counts,
     segment_gather,
     segment_index,
     segment_logsumexp,
@@ -24,6 +26,8 @@ from hepml.ops._segment import (
 from hepml.ops._transforms import is_transformed
 
 __all__ = [
+    "check_index",
+    "check_memory",
     "is_transformed",
     "last_bound",
     "pair_messages",
@@ -32,6 +36,7 @@ __all__ = [
     "scatter_mean",
     "scatter_min",
     "scatter_sum",
+    "segment_counts",
     "segment_gather",
     "segment_index",
     "segment_logsumexp",

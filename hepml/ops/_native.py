@@ -49,6 +49,7 @@ _FUNCTIONS = {
     "hepml_segment_map_float": [*[_NUMBER] * 4, *[_ADDRESS] * 6],
     "hepml_segment_map_double": [*[_NUMBER] * 4, *[_ADDRESS] * 6],
     "hepml_bounds_hold": [_ADDRESS, _NUMBER, _NUMBER],
+    "hepml_index_holds": [_ADDRESS, _NUMBER, _NUMBER],
 }
 
 
@@ -78,14 +79,27 @@ def library() -> ctypes.CDLL:
 
 def bounds_hold(offsets: Tensor, items: int) -> bool:
     """Whether they go from 0 to the number of items and never fall; False without a library."""
-    # Not made for this alone.
-    library = _built()[0] if _built.cache_info().currsize else None
-    if library is None or offsets.device.type != "cpu" or offsets.dtype != torch.int64:
-        return False
-    if is_wrapped(offsets):
+    library = _built_for(offsets)
+    if library is None:
         return False
     bounds = offsets.contiguous()
     return bool(library.hepml_bounds_hold(bounds.data_ptr(), bounds.shape[0], items))
+
+
+def index_holds(index: Tensor, size: int) -> bool:
+    """Whether all places are from 0 to below the size; False without a library."""
+    library = _built_for(index)
+    if library is None:
+        return False
+    places = index.contiguous()
+    return bool(library.hepml_index_holds(places.data_ptr(), places.shape[0], size))
+
+
+def _built_for(numbers: Tensor) -> ctypes.CDLL | None:
+    """The library, if it can look at these whole numbers; it is not made for this alone."""
+    if numbers.device.type != "cpu" or numbers.dtype != torch.int64 or is_wrapped(numbers):
+        return None
+    return _built()[0] if _built.cache_info().currsize else None
 
 
 def plain(tensor: Tensor) -> Tensor:

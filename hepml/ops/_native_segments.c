@@ -368,4 +368,11 @@ int hepml_bounds_hold(const int64_t *offsets, int64_t bounds, int64_t items) {
     for (int64_t k = 1; k < bounds; k++) falls |= offsets[k] < offsets[k - 1];
     return bounds > 0 && offsets[0] == 0 && offsets[bounds - 1] == items && !falls;
 }
+
+/* Whether all places are from 0 to below the size. */
+int hepml_index_holds(const int64_t *index, int64_t places, int64_t size) {
+    int64_t outside = 0;
+    for (int64_t k = 0; k < places; k++) outside |= (uint64_t)index[k] >= (uint64_t)size;
+    return !outside;
+}
 #endif

@@ -46,7 +46,8 @@ def segment_softmax(values: Tensor, offsets: Tensor) -> Tensor:
 def segment_logsumexp(values: Tensor, offsets: Tensor) -> Tensor:
     """Two passes in C."""
     total, shift = _exponentials(values, offsets)
-    return total.log_().add_(shift)
+    # inf - inf is not a number.
+    return total.log_().add_(shift).masked_fill_(shift == torch.inf, torch.inf)
 
 
 def segment_gather(rows: Tensor, offsets: Tensor, items: int) -> Tensor:

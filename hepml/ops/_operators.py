@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hepml.ops import _native_segments, _reference, _torch
-from hepml.ops._bounds import check_bounds
+from hepml.ops._bounds import check_bounds, check_index
 from hepml.ops._kernel import choose_kernel
 from hepml.ops._reference import per_row, widened
 from hepml.ops._table import KERNELS
@@ -35,8 +35,10 @@ def _operator(
     reference = getattr(_reference, operation)
 
     def check(values: Tensor, place: Tensor, *size: int) -> None:
-        # Not on a GPU: to look at the bounds would be to wait for it.
-        if place.device.type == "cpu" and operation.startswith("segment"):
+        if not operation.startswith("segment"):
+            check_index(place, *size)
+        # Not on a GPU: to look at the numbers would be to wait for it.
+        elif place.device.type == "cpu":
             check_bounds(place, size[0] if size else values.shape[0])
 
     def run(values: Tensor, place: Tensor, *size: int) -> Tensor:

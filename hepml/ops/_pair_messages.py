@@ -8,6 +8,7 @@ from torch import Tensor
 
 from hepml.errors import InputError
 from hepml.ops import _pair_operators
+from hepml.ops._arguments import described, is_real
 from hepml.ops._bounds import check_offsets
 from hepml.ops._reference import widened
 
@@ -136,11 +137,11 @@ def pair_moments(
     tensor([[0.6931, 1.0986],
             [0.6931, 1.0986]], dtype=torch.float64)
     """
-    if p4.dim() != 2 or p4.shape[1] != 4 or not p4.is_floating_point():
+    if not is_real(p4) or p4.dim() != 2 or p4.shape[1] != 4:
         raise InputError(
             "p4",
             expected="floating point of shape (items, 4)",
-            got=f"{p4.dtype} of shape {tuple(p4.shape)}",
+            got=described(p4),
             fix="pass (E, px, py, pz) of each item",
         )
     check_offsets(offsets, p4)
@@ -167,6 +168,17 @@ def _check(
     step: Sequence[Layer],
 ) -> None:
     """Refuse what does not fit together."""
+    lists = (("layers", layers), ("gate", () if gate is None else (gate,)), ("step", step))
+    for name, each in lists:
+        _check_layers(name, each)
+    for name, tensor in (("a", a), ("b", b), ("p4", p4), ("invariants", invariants)):
+        if not is_real(tensor) and not (name in ("p4", "invariants") and tensor is None):
+            raise InputError(
+                name,
+                expected="floating point, a row for each item",
+                got=described(tensor),
+                fix="convert integers with .float()",
+            )
     if a.dim() != 2 or b.shape != a.shape:
         raise InputError(
             "a and b",
@@ -188,16 +200,12 @@ def _check(
     check_offsets(offsets, a)
     for name, given in (("b", [b]), ("p4", [p4]), ("invariants", [invariants])):
         _check_device(name, given, a)
-    for name, each in (
-        ("layers", layers),
-        ("gate", () if gate is None else (gate,)),
-        ("step", step),
-    ):
+    for name, each in lists:
         _check_device(name, [tensor for layer in each for tensor in layer], a)
     width = a.shape[1]
     if invariants is not None and invariants.shape != (width, 2):
         raise _misfit("invariants", (width, 2), invariants)
-    for name, each in (("layers", layers), ("gate", () if gate is None else (gate,))):
+    for name, each in lists[:2]:
         for weight, bias in each:
             _check_layer(name, weight, bias, width)
             width = weight.shape[0] if name == "layers" else width
@@ -208,6 +216,24 @@ def _check(
         width = weight.shape[0]
     if step and width != 1:
         raise _misfit("step", (1, step[-1][0].shape[1]), step[-1][0])
+
+
+def _check_layers(name: str, layers: Sequence[Layer]) -> None:
+    """Refuse what are not weights and biases of layers."""
+    pairs = isinstance(layers, Sequence) and all(
+        isinstance(layer, tuple | list)
+        and len(layer) == 2
+        and is_real(layer[0])
+        and (layer[1] is None or is_real(layer[1]))
+        for layer in layers
+    )
+    if not pairs:
+        raise InputError(
+            name,
+            expected="a weight and a bias (or None) of each layer, in floating point",
+            got=described(layers),
+            fix="pass [(layer.weight, layer.bias), ...]",
+        )
 
 
 def _check_device(name: str, tensors: Sequence[Tensor | None], items: Tensor) -> None:

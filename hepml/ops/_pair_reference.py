@@ -7,7 +7,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import linear
 
-from hepml.ops._reference import last_bound, segment_index, segment_sum
+from hepml.ops._bounds import last_bound
+from hepml.ops._memory import check_memory
+from hepml.ops._reference import segment_index, segment_sum
 
 
 def pairs_of_sets(
@@ -18,6 +20,8 @@ def pairs_of_sets(
     others = offsets.diff()[index] - 1
     bounds = torch.cat([others.new_zeros(1), others.cumsum(0)])
     size = last_bound(bounds)
+    fix = "take fewer sets at a time; first derivatives alone, by autograd, keep no pairs"
+    check_memory(f"{size} pairs of {items} items", 64 * size, offsets.device, fix)
     receivers = segment_index(bounds, size)
     senders = torch.arange(size, device=offsets.device) - bounds[receivers]
     senders = senders + offsets[index[receivers]]

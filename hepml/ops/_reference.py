@@ -4,14 +4,14 @@ A faster kernel agrees with these functions in value, and the operators in deriv
 precision is summed in float32 and rounded once.
 """
 
-from typing import cast
+from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Float, Inexact, Int64, Shaped
 from torch import Tensor
 
 
-def widened(values: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:
+def widened(values: Inexact[Tensor, " *shape"]) -> Inexact[Tensor, " *shape"]:
     """Half precision as float32, to be summed in it; anything else as it is."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
@@ -32,26 +32,6 @@ def segment_index(offsets: Int64[Tensor, " bounds"], items: int) -> Int64[Tensor
     return ended[:-1].cumsum(0)
 
 
-def last_bound(bounds: Int64[Tensor, " bounds"]) -> int:
-    """The number of items: the last of the bounds, for which the device is asked.
-
-    In an exported program it is a number of each batch and not of the one that was exported.
-
-    Parameters
-    ----------
-    bounds
-        Offsets of sets or segments.
-
-    Examples
-    --------
-    >>> last_bound(torch.tensor([0, 2, 5]))
-    5
-    """
-    number = cast(int, bounds[-1].item())
-    torch._check(number >= 0)  # type: ignore[no-untyped-call]
-    return number
-
-
 def segment_gather(
     rows: Shaped[Tensor, "segments *channels"], offsets: Int64[Tensor, " bounds"], items: int
 ) -> Shaped[Tensor, "items *channels"]:
@@ -60,16 +40,16 @@ def segment_gather(
 
 
 def scatter_sum(
-    values: Float[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
-) -> Float[Tensor, "{size} *channels"]:
+    values: Inexact[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
+) -> Inexact[Tensor, "{size} *channels"]:
     """Sum of the values that go to each place; 0 where none goes."""
     wide = widened(values)
     return wide.new_zeros((size, *values.shape[1:])).index_add(0, index, wide).to(values.dtype)
 
 
 def scatter_mean(
-    values: Float[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
-) -> Float[Tensor, "{size} *channels"]:
+    values: Inexact[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
+) -> Inexact[Tensor, "{size} *channels"]:
     """Mean of the values that go to each place; 0 where none goes."""
     wide = widened(values)
     counts = scatter_sum(wide.new_ones(values.shape[0]), index, size).clamp(min=1)
@@ -101,15 +81,15 @@ def _scatter_extremum(values: Tensor, index: Tensor, size: int, reduce: str) -> 
 
 
 def segment_sum(
-    values: Float[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
-) -> Float[Tensor, "bounds-1 *channels"]:
+    values: Inexact[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
+) -> Inexact[Tensor, "bounds-1 *channels"]:
     """Sum over each segment; 0 for an empty one."""
     return scatter_sum(values, segment_index(offsets, values.shape[0]), offsets.shape[0] - 1)
 
 
 def segment_mean(
-    values: Float[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
-) -> Float[Tensor, "bounds-1 *channels"]:
+    values: Inexact[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
+) -> Inexact[Tensor, "bounds-1 *channels"]:
     """Mean over each segment; 0 for an empty one."""
     return scatter_mean(values, segment_index(offsets, values.shape[0]), offsets.shape[0] - 1)
 
@@ -128,12 +108,13 @@ def segment_min(
     return scatter_min(values, segment_index(offsets, values.shape[0]), offsets.shape[0] - 1)
 
 
-def _shifted_exponential(values: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """exp(values - shift), its sums and the shift of each segment, which is its largest value."""
+def _exponential(
+    values: Tensor, offsets: Tensor, unshifted: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """exp(values - shift), its sums and the shift of each segment: its largest value, or 0."""
     wide = widened(values)
     shift = segment_max(wide.detach(), offsets)
-    # A segment of -inf alone has nothing to shift by, and -inf - -inf is not a number.
-    shift = shift.masked_fill(shift == -torch.inf, 0)
+    shift = shift.masked_fill(unshifted(shift), 0)
     exponential = (wide - segment_gather(shift, offsets, values.shape[0])).exp()
     return exponential, segment_sum(exponential, offsets), shift
 
@@ -142,7 +123,8 @@ def segment_softmax(
     values: Float[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
 ) -> Float[Tensor, "items *channels"]:
     """exp(values), divided by its sum over the segment; 0 where a segment holds -inf alone."""
-    exponential, total, _ = _shifted_exponential(values, offsets)
+    # A segment of -inf alone has nothing to shift by, and -inf - -inf is not a number.
+    exponential, total, _ = _exponential(values, offsets, torch.isneginf)
     total = total.masked_fill(total == 0, 1)
     return (exponential / segment_gather(total, offsets, values.shape[0])).to(values.dtype)
 
@@ -151,7 +133,8 @@ def segment_logsumexp(
     values: Float[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
 ) -> Float[Tensor, "bounds-1 *channels"]:
     """Logarithm of the sum of exp(values) over each segment; -inf for an empty one."""
-    _, total, shift = _shifted_exponential(values, offsets)
+    # Nor has one with inf.
+    _, total, shift = _exponential(values, offsets, torch.isinf)
     nothing = total == 0
     # Not the logarithm of 0, whose infinite derivative would turn gradients into NaN.
     logarithm = total.masked_fill(nothing, 1).log() + shift

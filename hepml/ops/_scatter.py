@@ -1,22 +1,23 @@
 """Reductions of the values that an index sends to the same place, in any order."""
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Inexact, Int64
 from torch import Tensor
 
 from hepml.errors import InputError
 from hepml.ops import _operators
+from hepml.ops._arguments import by_parts, check_values, checked_number, described, is_dense
 
 
 def scatter_sum(
-    values: Float[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
-) -> Float[Tensor, "{size} *channels"]:
+    values: Inexact[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
+) -> Inexact[Tensor, "{size} *channels"]:
     """Sum of the values that go to each place; 0 where none goes.
 
     Parameters
     ----------
     values
-        One row for each item. Half precision is summed in float32.
+        One row for each item, real or complex. Half precision is summed in float32.
     index
         The place of each item, from 0 to ``size - 1``.
     size
@@ -26,8 +27,9 @@ def scatter_sum(
     Raises
     ------
     InputError
-        If the values are not floating point, or if the index is not int64, on the same device, and
-        one number for each item.
+        If the values are not floating point or complex, if the index is not int64, on the same
+        device, and one number for each item, or (checked on the CPU alone) if a place is not one
+        of these.
 
     Notes
     -----
@@ -38,19 +40,20 @@ def scatter_sum(
     >>> scatter_sum(torch.tensor([1., 2., 3.]), torch.tensor([2, 0, 2]), 4)
     tensor([2., 0., 4., 0.])
     """
-    _check(values, index)
-    return _operators.scatter_sum(values, index, size)
+    check_values(values, complex_too=True)
+    _check_index(index, values)
+    return by_parts(_operators.scatter_sum, values, index, checked_number("size", size, values))
 
 
 def scatter_mean(
-    values: Float[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
-) -> Float[Tensor, "{size} *channels"]:
+    values: Inexact[Tensor, "items *channels"], index: Int64[Tensor, " items"], size: int
+) -> Inexact[Tensor, "{size} *channels"]:
     """Mean of the values that go to each place; 0 where none goes.
 
     Parameters
     ----------
     values
-        One row for each item. Half precision is summed in float32.
+        One row for each item, real or complex. Half precision is summed in float32.
     index
         The place of each item, from 0 to ``size - 1``.
     size
@@ -66,8 +69,9 @@ def scatter_mean(
     >>> scatter_mean(torch.tensor([1., 2., 3.]), torch.tensor([2, 0, 2]), 4)
     tensor([2., 0., 2., 0.])
     """
-    _check(values, index)
-    return _operators.scatter_mean(values, index, size)
+    check_values(values, complex_too=True)
+    _check_index(index, values)
+    return by_parts(_operators.scatter_mean, values, index, checked_number("size", size, values))
 
 
 def scatter_max(
@@ -87,7 +91,7 @@ def scatter_max(
     Raises
     ------
     InputError
-        As :func:`scatter_sum`.
+        As :func:`scatter_sum`; if the values are complex.
 
     Notes
     -----
@@ -99,8 +103,9 @@ def scatter_max(
     >>> scatter_max(torch.tensor([-1., -2., -3.]), torch.tensor([2, 0, 2]), 4)
     tensor([-2.,  0., -1.,  0.])
     """
-    _check(values, index)
-    return _operators.scatter_max(values, index, size)
+    check_values(values)
+    _check_index(index, values)
+    return _operators.scatter_max(values, index, checked_number("size", size, values))
 
 
 def scatter_min(
@@ -120,7 +125,7 @@ def scatter_min(
     Raises
     ------
     InputError
-        As :func:`scatter_sum`.
+        As :func:`scatter_sum`; if the values are complex.
 
     Notes
     -----
@@ -131,24 +136,23 @@ def scatter_min(
     >>> scatter_min(torch.tensor([1., 2., 3.]), torch.tensor([2, 0, 2]), 4)
     tensor([2., 0., 1., 0.])
     """
-    _check(values, index)
-    return _operators.scatter_min(values, index, size)
+    check_values(values)
+    _check_index(index, values)
+    return _operators.scatter_min(values, index, checked_number("size", size, values))
 
 
-def _check(values: Tensor, index: Tensor) -> None:
+def _check_index(index: Tensor, values: Tensor) -> None:
     """Refuse what can be seen without reading a number."""
-    if not values.is_floating_point() or values.dim() == 0:
-        raise InputError(
-            "values",
-            expected="floating point of shape (items, ...)",
-            got=f"{values.dtype} of shape {tuple(values.shape)}",
-            fix="give one row for each item; convert integers with .float()",
-        )
-    if index.dtype != torch.int64 or index.dim() != 1 or index.shape[0] != values.shape[0]:
+    if (
+        not is_dense(index)
+        or index.dtype != torch.int64
+        or index.dim() != 1
+        or index.shape[0] != values.shape[0]
+    ):
         raise InputError(
             "index",
             expected=f"int64 of shape ({values.shape[0]},), a place for each item",
-            got=f"{index.dtype} of shape {tuple(index.shape)}",
+            got=described(index),
             fix="give one int64 number for each row of the values",
         )
     if index.device != values.device:

@@ -4,50 +4,52 @@ The items of segment ``i`` are ``offsets[i]:offsets[i + 1]``.
 """
 
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Float, Inexact, Int64, Shaped
 from torch import Tensor
 
 from hepml.errors import InputError
 from hepml.ops import _operators, _reference, _torch
-from hepml.ops._bounds import check_offsets
+from hepml.ops._arguments import by_parts, check_values, checked_number, described, is_dense
+from hepml.ops._bounds import check_bounds, check_offsets, last_bound
 
 
 def segment_sum(
-    values: Float[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
-) -> Float[Tensor, "bounds-1 *channels"]:
+    values: Inexact[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
+) -> Inexact[Tensor, "bounds-1 *channels"]:
     """Sum over each segment; 0 for an empty one.
 
     Parameters
     ----------
     values
-        One row for each item. Half precision is summed in float32.
+        One row for each item, real or complex. Half precision is summed in float32.
     offsets
         Bounds of the segments, from 0 to the number of items, never falling.
 
     Raises
     ------
     InputError
-        If the values are not floating point, if the offsets are not int64 on the same device, or
-        (checked on the CPU alone) do not run from 0 to the number of items or fall.
+        If the values are not floating point or complex, if the offsets are not int64 on the same
+        device, or (checked on the CPU alone) do not run from 0 to the number of items or fall.
 
     Examples
     --------
     >>> segment_sum(torch.tensor([1., 2., 3.]), torch.tensor([0, 2, 2, 3]))
     tensor([3., 0., 3.])
     """
-    _check(values, offsets)
-    return _operators.segment_sum(values, offsets)
+    check_values(values, complex_too=True)
+    check_offsets(offsets, values)
+    return by_parts(_operators.segment_sum, values, offsets)
 
 
 def segment_mean(
-    values: Float[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
-) -> Float[Tensor, "bounds-1 *channels"]:
+    values: Inexact[Tensor, "items *channels"], offsets: Int64[Tensor, " bounds"]
+) -> Inexact[Tensor, "bounds-1 *channels"]:
     """Mean over each segment; 0 for an empty one.
 
     Parameters
     ----------
     values
-        One row for each item. Half precision is summed in float32.
+        One row for each item, real or complex. Half precision is summed in float32.
     offsets
         Bounds of the segments, from 0 to the number of items, never falling.
 
@@ -61,8 +63,9 @@ def segment_mean(
     >>> segment_mean(torch.tensor([1., 2., 3.]), torch.tensor([0, 2, 2, 3]))
     tensor([1.5000, 0.0000, 3.0000])
     """
-    _check(values, offsets)
-    return _operators.segment_mean(values, offsets)
+    check_values(values, complex_too=True)
+    check_offsets(offsets, values)
+    return by_parts(_operators.segment_mean, values, offsets)
 
 
 def segment_max(
@@ -80,7 +83,7 @@ def segment_max(
     Raises
     ------
     InputError
-        As :func:`segment_sum`.
+        As :func:`segment_sum`; if the values are complex.
 
     Notes
     -----
@@ -91,7 +94,8 @@ def segment_max(
     >>> segment_max(torch.tensor([-1., -2., -3.]), torch.tensor([0, 2, 2, 3]))
     tensor([-1.,  0., -3.])
     """
-    _check(values, offsets)
+    check_values(values)
+    check_offsets(offsets, values)
     return _operators.segment_max(values, offsets)
 
 
@@ -110,7 +114,7 @@ def segment_min(
     Raises
     ------
     InputError
-        As :func:`segment_sum`.
+        As :func:`segment_max`.
 
     Notes
     -----
@@ -121,7 +125,8 @@ def segment_min(
     >>> segment_min(torch.tensor([1., 2., 3.]), torch.tensor([0, 2, 2, 3]))
     tensor([1., 0., 3.])
     """
-    _check(values, offsets)
+    check_values(values)
+    check_offsets(offsets, values)
     return _operators.segment_min(values, offsets)
 
 
@@ -140,7 +145,7 @@ def segment_softmax(
     Raises
     ------
     InputError
-        As :func:`segment_sum`.
+        As :func:`segment_max`.
 
     Notes
     -----
@@ -152,7 +157,8 @@ def segment_softmax(
     >>> segment_softmax(torch.tensor([1000., 1000., 3.]), torch.tensor([0, 2, 2, 3]))
     tensor([0.5000, 0.5000, 1.0000])
     """
-    _check(values, offsets)
+    check_values(values)
+    check_offsets(offsets, values)
     return _operators.segment_softmax(values, offsets)
 
 
@@ -171,19 +177,45 @@ def segment_logsumexp(
     Raises
     ------
     InputError
-        As :func:`segment_sum`.
+        As :func:`segment_max`.
 
     Notes
     -----
-    Large values do not overflow. A segment of -inf alone gives -inf, with gradient 0.
+    Large values do not overflow. A segment of -inf alone gives -inf, with gradient 0; one with inf
+    gives inf.
 
     Examples
     --------
     >>> segment_logsumexp(torch.tensor([1000., 1000., 3.]), torch.tensor([0, 2, 2, 3]))
     tensor([1000.6932,      -inf,    3.0000])
     """
-    _check(values, offsets)
+    check_values(values)
+    check_offsets(offsets, values)
     return _operators.segment_logsumexp(values, offsets)
+
+
+def segment_counts(offsets: Int64[Tensor, " bounds"]) -> Int64[Tensor, "bounds-1"]:
+    """The number of items of each segment.
+
+    Parameters
+    ----------
+    offsets
+        Bounds of the segments, from 0 to the number of items, never falling.
+
+    Raises
+    ------
+    InputError
+        If the offsets are not int64, or (checked on the CPU alone) do not start at 0 or fall.
+
+    Examples
+    --------
+    >>> segment_counts(torch.tensor([0, 2, 2, 3]))
+    tensor([2, 0, 1])
+    """
+    check_offsets(offsets, offsets)
+    if offsets.device.type == "cpu" and not torch.compiler.is_compiling():
+        check_bounds(offsets, last_bound(offsets))
+    return offsets.diff()
 
 
 def segment_gather(
@@ -212,14 +244,14 @@ def segment_gather(
     tensor([7, 7, 9])
     """
     check_offsets(offsets, rows)
-    if rows.dim() == 0 or rows.shape[0] != offsets.shape[0] - 1:
+    if not is_dense(rows) or rows.dim() == 0 or rows.shape[0] != offsets.shape[0] - 1:
         raise InputError(
             "rows",
             expected=f"{offsets.shape[0] - 1} rows, one for each segment",
-            got=f"shape {tuple(rows.shape)}",
+            got=described(rows),
             fix="give one row for each segment, or the offsets that belong to the rows",
         )
-    return _operators.segment_gather(rows, offsets, items)
+    return by_parts(_operators.segment_gather, rows, offsets, checked_number("items", items, rows))
 
 
 def segment_index(offsets: Int64[Tensor, " bounds"], items: int) -> Int64[Tensor, "{items}"]:
@@ -235,7 +267,8 @@ def segment_index(offsets: Int64[Tensor, " bounds"], items: int) -> Int64[Tensor
     Raises
     ------
     InputError
-        If the offsets are not int64.
+        If the offsets are not int64, or (checked on the CPU alone) do not run from 0 to the number
+        of items or fall.
 
     Examples
     --------
@@ -243,18 +276,9 @@ def segment_index(offsets: Int64[Tensor, " bounds"], items: int) -> Int64[Tensor
     tensor([0, 0, 2])
     """
     check_offsets(offsets, offsets)
+    items = checked_number("items", items, offsets)
     if torch.compiler.is_exporting():
         return _reference.segment_index(offsets, items)
+    if offsets.device.type == "cpu" and not torch.compiler.is_compiling():
+        check_bounds(offsets, items)
     return _torch.segment_index(offsets, items)
-
-
-def _check(values: Tensor, offsets: Tensor) -> None:
-    """Refuse what can be seen without reading a number."""
-    if not values.is_floating_point() or values.dim() == 0:
-        raise InputError(
-            "values",
-            expected="floating point of shape (items, ...)",
-            got=f"{values.dtype} of shape {tuple(values.shape)}",
-            fix="give one row for each item; convert integers with .float()",
-        )
-    check_offsets(offsets, values)

@@ -132,7 +132,8 @@ def segment_softmax(values: Tensor, offsets: Tensor) -> Tensor:
 def segment_logsumexp(values: Tensor, offsets: Tensor) -> Tensor:
     """The logarithm of the sum after a shift by the largest value."""
     _, total, shift, _ = _shifted_exponential(values, offsets)
-    return total.log_().add_(shift).to(values.dtype)
+    # inf - inf is not a number.
+    return total.log_().add_(shift).masked_fill_(shift == torch.inf, torch.inf).to(values.dtype)
 
 
 def _shifted_exponential(values: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -1,14 +1,15 @@
 """Kernels of torch-scatter, where it is installed.
 
 Its maximum and minimum are meant for finite values: NaN is skipped, and segments of -inf alone give
-the lowest finite number, where torch gives NaN and -inf.
+the lowest finite number. Where there are such values, torch finds them.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from hepml.ops import _torch
 from hepml.ops._kernel import import_failure
 from hepml.ops._reference import widened
 
@@ -56,8 +57,18 @@ def _reduced(reduce: str, values: Tensor, offsets: Tensor) -> Tensor:
     """A reduction over segments, in float32 for half precision."""
     from torch_scatter import segment_csr
 
+    if _beyond(reduce, values):
+        return cast(Tensor, getattr(_torch, f"segment_{reduce}")(values, offsets))
     reduced: Tensor = segment_csr(widened(values), offsets, reduce=reduce)
     return reduced.to(values.dtype)
+
+
+def _beyond(reduce: str, values: Tensor) -> bool:
+    """Whether there are values that its maximum or minimum is not meant for."""
+    if reduce not in ("max", "min"):
+        return False
+    infinite = values.isneginf() if reduce == "max" else values.isposinf()
+    return bool((values.isnan() | infinite).any())
 
 
 def segment_gather(rows: Tensor, offsets: Tensor, items: int) -> Tensor:
@@ -80,13 +91,16 @@ def segment_softmax(values: Tensor, offsets: Tensor) -> Tensor:
 def segment_logsumexp(values: Tensor, offsets: Tensor) -> Tensor:
     """segment_csr twice, gather_csr once."""
     _, total, shift = _shifted_exponential(values, offsets)
-    return total.log_().add_(shift).to(values.dtype)
+    # inf - inf is not a number.
+    return total.log_().add_(shift).masked_fill_(shift == torch.inf, torch.inf).to(values.dtype)
 
 
 def _shifted_exponential(values: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """exp(values - shift), its sums, and the shift of each segment, which is its largest value."""
     wide = widened(values)
     shift = segment_max(wide, offsets)
+    # A segment of -inf alone has nothing to shift by, and -inf - -inf is not a number.
+    shift.masked_fill_(shift == -torch.inf, 0)
     exponential = torch.sub(wide, segment_gather(shift, offsets, values.shape[0])).exp_()
     return exponential, segment_sum(exponential, offsets), shift
 
@@ -115,8 +129,7 @@ def _scattered(reduce: str, values: Tensor, index: Tensor, size: int) -> Tensor:
     """A reduction by index, in float32 for half precision."""
     from torch_scatter import scatter
 
-    # Torch checks this itself; torch-scatter would write to foreign memory.
-    if index.device.type == "cpu" and not 0 <= int(index.min()) <= int(index.max()) < size:
-        raise IndexError(f"places from {int(index.min())} to {int(index.max())} of {size}")
+    if _beyond(reduce, values):
+        return cast(Tensor, getattr(_torch, f"scatter_{reduce}")(values, index, size))
     reduced: Tensor = scatter(widened(values), index, 0, dim_size=size, reduce=reduce)
     return reduced.to(values.dtype)

@@ -127,6 +127,8 @@ def _store(result, reduced, total, segment, length, there, channel, channels, FI
     elif FINISH == "logsumexp":
         nothing = total == 0
         logarithm = tl.log(tl.where(nothing, 1.0, total)) + reduced
+        # Where the largest is inf: inf - inf is not a number.
+        logarithm = tl.where(reduced == float("inf"), reduced, logarithm)
         reduced = tl.where(nothing, -float("inf"), logarithm)
     tl.store(result + row, reduced.to(result.dtype.element_ty), mask=inside)
 

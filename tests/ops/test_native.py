@@ -501,4 +501,6 @@ def test_numbers_that_torch_would_negate_later():
 
 def test_forward_mode_is_left_to_others():
     with torch.autograd.forward_ad.dual_level():
-        assert _native.why_not(torch.ones(1)) == ["it has no forward-mode derivatives"]
+        assert _native.why_not(torch.ones(1)) == [
+            "it has neither forward-mode derivatives nor those of torch.func"
+        ]

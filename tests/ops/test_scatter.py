@@ -48,8 +48,13 @@ def test_places_where_nothing_goes_are_zero(name, channels):
 
 
 def test_a_place_outside_is_an_index_error():
-    with pytest.raises(IndexError, match="out of range"):
-        ops.scatter_sum(torch.ones(2), torch.tensor([0, 3]), 3)
+    message = r"index: expected places from 0 to 2, of 3, got places from 0 to 3\. Fix: pass the"
+    for reduction in (ops.scatter_sum, ops.scatter_mean, ops.scatter_max, ops.scatter_min):
+        with pytest.raises(IndexError, match=message) as caught:
+            reduction(torch.ones(2), torch.tensor([0, 3]), 3)
+        assert isinstance(caught.value, InputError)
+        with pytest.raises(IndexError, match="got places from -1 to 0"):
+            reduction(torch.ones(2, 0), torch.tensor([0, -1]), 3)
 
 
 @pytest.mark.usefixtures("unchecked_types")

@@ -5,10 +5,11 @@ from itertools import pairwise
 import pytest
 import torch
 from hypothesis import given
-from ops.ragged import SEGMENT_REDUCTIONS, offsets_from, rows_and_offsets, segments
+from ops.ragged import SEGMENT_REDUCTIONS, forced, offsets_from, rows_and_offsets, segments
 
 from hepml import ops
 from hepml.errors import InputError
+from hepml.ops import _reference
 
 
 def reduction(name):
@@ -115,6 +116,8 @@ def test_index_counts_up():
 
 
 OFFSETS = torch.tensor([0, 1, 3])
+# Their differences are positive in int64.
+OVERFLOWING = [0, 10**9, 2**63 - 1, -2, 7]
 
 
 @pytest.mark.usefixtures("unchecked_types")
@@ -152,17 +155,25 @@ def test_reductions_refuse(name, values, offsets, message):
 
 @pytest.mark.usefixtures("unchecked_types")
 def test_gather_and_index_refuse():
-    message = r"rows: expected 2 rows, one for each segment, got shape \(3,\). Fix: give one row"
+    message = r"rows: expected 2 rows, one for each segment, got torch.float32 of "
+    message += r"shape \(3,\). Fix: give one row"
     with pytest.raises(InputError, match=message):
         ops.segment_gather(torch.ones(3), OFFSETS, 3)
     with pytest.raises(InputError, match="bounds from 0 to 4, the number of items"):
         ops.segment_gather(torch.ones(2), OFFSETS, 4)
     with pytest.raises(InputError, match=r"offsets: expected int64 of shape \(segments \+ 1,\)"):
         ops.segment_index(OFFSETS.int(), 3)
-
-
-# Their differences are positive in int64.
-OVERFLOWING = [0, 10**9, 2**63 - 1, -2, 7]
+    for bounds in ([2, 3, 5], [0, 4], [0, 3, 1, 3], OVERFLOWING):
+        with pytest.raises(InputError, match="offsets: expected bounds from 0 to 3"):
+            ops.segment_index(torch.tensor(bounds), 3)
+    for items in (3.0, -1, None, "3", torch.ones(2)):
+        for call in (
+            lambda items: ops.segment_gather(torch.ones(2), OFFSETS, items),
+            lambda items: ops.segment_index(OFFSETS, items),
+            lambda items: ops.scatter_sum(torch.ones(3), OFFSETS, items),
+        ):
+            with pytest.raises(InputError, match="expected a whole number from 0 on, got"):
+                call(items)
 
 
 @pytest.mark.parametrize("name", SEGMENT_REDUCTIONS)
@@ -178,3 +189,29 @@ def test_the_default_device_of_the_moment_is_not_kept():
     with torch.device("meta"):
         ops.segment_sum(values, offsets)
     assert ops.segment_sum(values, offsets)[:, 0].tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("name", ["reference", "torch", "torch_scatter", "native"])
+@pytest.mark.parametrize("channels", [(), (3,), (20,)])
+def test_logsumexp_of_infinity(name, channels):
+    inf = torch.inf
+    rows = torch.tensor([inf, 1.0, inf, inf, inf, -inf, 1e30, inf, inf, torch.nan, -inf, -inf])
+    values = rows.reshape(-1, *(1 for _ in channels)).expand(12, *channels).clone()
+    with forced(name):
+        result = ops.segment_logsumexp(values, torch.arange(0, 13, 2))
+    expected = torch.logsumexp(rows.reshape(6, 2), 1)
+    assert expected[:3].tolist() == [inf, inf, inf]
+    expected = expected.reshape(-1, *(1 for _ in channels)).expand(result.shape)
+    torch.testing.assert_close(result, expected, equal_nan=True)
+
+
+def test_gradients_of_logsumexp_of_infinity_are_those_of_torch():
+    values = torch.tensor([torch.inf, 1.0], requires_grad=True)
+    for total in (
+        lambda x: torch.logsumexp(x, 0),
+        lambda x: ops.segment_logsumexp(x, torch.tensor([0, 2])).sum(),
+        lambda x: _reference.segment_logsumexp(x, torch.tensor([0, 2])).sum(),
+    ):
+        (gradient,) = torch.autograd.grad(total(values), values)
+        assert gradient.isnan().tolist() == [True, False]
+        assert gradient[1] == 0

@@ -1,0 +1,92 @@
+"""What every operation refuses of its arguments, without reading a number of them."""
+
+import operator
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from hepml.errors import InputError
+from hepml.ops._memory import check_memory
+
+_REAL = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+# So many rows fit everywhere.
+_FEW = 1 << 24
+
+
+def described(value: object) -> str:
+    """A value in few words."""
+    if isinstance(value, Tensor):
+        if value.is_nested:
+            return f"a nested tensor of {value.dtype}"
+        kind = "" if value.layout == torch.strided else f" {value.layout}"
+        return f"{value.dtype}{kind} of shape {tuple(value.shape)}"
+    return f"{type(value).__name__} {value!r:.60}"
+
+
+def is_dense(value: object) -> bool:
+    """Whether it is a tensor whose numbers all lie in memory."""
+    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_nested
+
+
+def is_real(value: object) -> bool:
+    """Whether it is such a tensor of real numbers that torch can add."""
+    return is_dense(value) and cast(Tensor, value).dtype in _REAL
+
+
+def check_values(values: Tensor, *, name: str = "values", complex_too: bool = False) -> None:
+    """Refuse anything but rows of floating-point numbers, or of complex ones where they are taken.
+
+    Parameters
+    ----------
+    values
+        One row for each item.
+    name
+        What the message calls them.
+    complex_too
+        Whether they may be complex.
+    """
+    if is_dense(values) and values.dim() > 0:
+        if values.dtype in _REAL or (complex_too and values.is_complex()):
+            return
+        if values.is_complex():
+            raise InputError(
+                name,
+                expected="real floating point, since complex numbers have no order",
+                got=described(values),
+                fix="pass .abs() or .real",
+            )
+    raise InputError(
+        name,
+        expected="floating point of shape (items, ...)",
+        got=described(values),
+        fix="give one row for each item; convert integers with .float()",
+    )
+
+
+def checked_number(name: str, number: Any, like: Tensor) -> int:
+    """The number of rows of a result that are like others, from 0 on."""
+    if isinstance(number, torch.SymInt):
+        return cast(int, number)
+    try:
+        whole = operator.index(number)
+    except (TypeError, RuntimeError, ValueError):
+        whole = -1
+    if not 0 <= whole < 2**63:
+        got = repr(number) if isinstance(number, int | float) else described(number)
+        raise InputError(
+            name, expected="a whole number from 0 on", got=got, fix="pass the number of rows"
+        )
+    if whole > _FEW:
+        row = like[:1].numel() * like.element_size()
+        fix = "pass the number of rows that there are"
+        check_memory(f"{name} of {whole}", row * whole, like.device, fix)
+    return whole
+
+
+def by_parts(operation: Any, values: Tensor, *others: Any) -> Tensor:
+    """A linear operation with real factors, of complex values: of both parts as columns."""
+    if not values.is_complex():
+        return cast(Tensor, operation(values, *others))
+    parts = torch.view_as_real(values.resolve_conj())
+    return torch.view_as_complex(operation(parts, *others).contiguous())

@@ -1,14 +1,18 @@
 """Which symmetries the networks have, measured: all of hepml, lgatr and pelican-lite.
 
-    python examples/symmetry_certificates.py [--jets N] [--gammas 2 10 100]
+    python examples/symmetry_certificates.py [--jets N] [--gammas 2 10 100 10000]
 
 Jets of data/ go through every network with weights of order one. A violation is the change of an
 output that the symmetry forbids, in units of the spread of the outputs over the jets: the largest
 over jets, elements of the symmetry and draws of weights. Beams of a network are boosted along.
+
+Boosts by powers of 2 round nothing, on momenta of a grid: what they change is the arithmetic of a
+network. Random boosts of the jets as they are show what the rounding of momenta adds.
 """
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,7 +48,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("data/val.root"))
     parser.add_argument("--jets", type=int, default=24)
-    parser.add_argument("--gammas", type=float, nargs="+", default=[2.0, 10.0, 100.0])
+    parser.add_argument("--gammas", type=float, nargs="+", default=[2.0, 10.0, 100.0, 1e4])
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--output", type=Path, default=Path("runs/symmetry"))
     options = parser.parse_args(words)
@@ -65,11 +69,19 @@ def main(words: Sequence[str] | None = None) -> None:
         wide = package in (None, "e3nn") and "lorentz" in group
         bits = BITS if wide else ("float64", "float32")
         reports[name] = [
-            check(model, jets, symmetry, strengths=gammas, dtypes=bits, weights="random")
+            check(
+                *(model, jets, symmetry),
+                strengths=gammas,
+                dtypes=bits,
+                weights="random",
+                elements=elements,
+            )
             for symmetry, gammas in symmetries.items()
+            for elements in ((2, "exact") if symmetry == group else (2,))
         ]
+    bits = [("", name) for name in BITS] + [("rounded ", name) for name in BITS]
     header = ["network", "permutation", "batch", "group"]
-    header += [f"{gamma:g}, {bits}" for bits in BITS for gamma in options.gammas]
+    header += [f"{gamma:g}, {kind}{name}" for kind, name in bits for gamma in options.gammas]
     text = table(header, [row(name, *each, options.gammas) for name, each in reports.items()])
     for symmetry in ("soft emission", "collinear splitting"):
         for model in (EnergyFlow(), ParticleFlow()):
@@ -80,7 +92,7 @@ def main(words: Sequence[str] | None = None) -> None:
     (options.output / "certificates.txt").write_text(text + "\n")
     found = {name: [report.to_dict() for report in each] for name, each in reports.items()}
     (options.output / "certificates.json").write_text(json.dumps(found, indent=2) + "\n")
-    draw({name: group for name, (*_, group) in reports.items()}, options.output / "certificates")
+    draw({name: each[2:] for name, each in reports.items()}, options.output / "certificates")
     print(f"\nwritten: {options.output}/certificates.txt, .json, .png, .pdf")
 
 
@@ -88,34 +100,45 @@ def row(
     name: str,
     permutation: SymmetryReport,
     batch: SymmetryReport,
-    group: SymmetryReport,
+    rounded: SymmetryReport,
+    exact: SymmetryReport,
     gammas: Sequence[float],
 ) -> list[str]:
     """The violations of a network; a group without boosts has one figure for each precision."""
     figures = [f"{report.largest():.0e}" for report in (permutation, batch)]
-    for bits in BITS:
-        each = [f"{group.largest(bits, gamma):.0e}" for gamma in gammas]
-        if {*each} == {"nan"}:
-            each[0] = f"{group.largest(bits):.0e}"
-        figures += [figure.replace("nan", "") for figure in each]
-    return [name, *figures[:2], group.symmetry.name, *figures[2:]]
+    for report in (exact, rounded):
+        for bits in BITS:
+            near = [report.symmetry.exact_strength(gamma) for gamma in gammas]
+            each = [report.largest(bits, at) for at in (near if report is exact else gammas)]
+            if all(math.isnan(value) for value in each):
+                each[0] = report.largest(bits)
+            figures += ["" if math.isnan(value) else f"{value:.0e}" for value in each]
+    return [name, *figures[:2], exact.symmetry.name, *figures[2:]]
 
 
-def draw(reports: dict[str, SymmetryReport], stem: Path) -> None:
+def draw(reports: dict[str, Sequence[SymmetryReport]], stem: Path) -> None:
     """Violation against gamma, a line for each network that has the group."""
     look = {**mplhep.style.ROOT, "mathtext.fontset": "stixsans", "font.size": 16}
     with plt.rc_context(look):
         figure, axes = plt.subplots(1, 3, figsize=(20, 7.5), layout="constrained", sharey=True)
         for panel, bits in zip(axes, BITS, strict=True):
-            for i, (name, report) in enumerate(reports.items()):
-                curve = report.curves().get(("random", bits), [])
-                if curve and curve[0].strength is not None:
-                    x, y = [p.strength for p in curve], [p.largest for p in curve]
-                    panel.loglog(x, y, marker="osD^v<>ph*X"[i % 11], label=name)
+            for i, (name, (rounded, exact)) in enumerate(reports.items()):
+                for report, style in ((exact, "-"), (rounded, ":")):
+                    curve = report.curves().get(("random", bits), [])
+                    if not curve or curve[0].strength is None:
+                        continue
+                    # 0 has no place on the axis.
+                    x, y = zip(*((p.strength, max(p.largest, 1e-16)) for p in curve), strict=True)
+                    label = name if report is exact else None
+                    marker = "osD^v<>ph*X"[i % 11] if report is exact else ""
+                    panel.loglog(x, y, style, marker=marker, color=f"C{i}", label=label)
             panel.set_xlabel(r"Lorentz factor $\gamma$", loc="right")
             panel.set_title("float32, momenta in float64" if bits == "wide" else bits)
+        axes[1].plot([], [], "k-", label="boosts that round nothing")
+        axes[1].plot([], [], "k:", label="with the rounding of momenta")
         axes[0].set_ylabel("largest violation / spread of outputs", loc="top")
-        axes[0].legend(fontsize=12)
+        for panel in axes[:2]:
+            panel.legend(fontsize=12)
         for suffix in ("png", "pdf"):
             figure.savefig(f"{stem}.{suffix}", dpi=100)
     plt.close(figure)

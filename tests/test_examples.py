@@ -71,7 +71,8 @@ def test_symmetry_certificates(data, capsys, tmp_path):
     assert "soft emission of EnergyFlow, claimed: holds" in printed
     assert "soft emission of ParticleFlow, not claimed: broken" in printed
     found = json.loads((out / "certificates.json").read_text())
-    assert [each["verdict"] for each in found["LorentzCG, no beams"]] == ["holds"] * 3
+    assert [each["verdict"] for each in found["LorentzCG, no beams"]] == ["holds"] * 4
+    assert [each["elements"] for each in found["LorentzCG, no beams"]][2:] == ["random", "exact"]
     assert {path.suffix for path in out.iterdir()} == {".txt", ".json", ".png", ".pdf"}
 
 

@@ -4,8 +4,9 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, Union
 
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
@@ -23,6 +24,8 @@ from hepml.symmetry._precision import find_precisions
 from hepml.training import save_figure
 
 _CERTIFICATE = "symmetries.json"
+# Random elements beside those that round nothing.
+_RANDOM = 2
 
 
 def make_parser() -> ArgumentParser:
@@ -31,9 +34,11 @@ def make_parser() -> ArgumentParser:
         usage="hepml check CHECKPOINT [FILE ...] [options]",
         description="Measure the symmetries of a tagger, with its own weights and with weights of "
         "order one, in several precisions: a line for each on standard output; all violations as "
-        "JSON and plots in a folder. A violation is the change of an output that the symmetry "
-        "forbids, relative to what exchanging particles or jets does to it. Exit status 1 if a "
-        "symmetry that the model claims is broken.",
+        "JSON and plots in a folder. By default with elements that round nothing, which show the "
+        "arithmetic of the network, and beside it what rounding boosted momenta does. A violation "
+        "is the change of an output that the symmetry forbids, relative to what exchanging "
+        "particles or jets does to it. Exit status 1 if a symmetry that the model claims is "
+        "broken.",
     )
     parser.add_argument("checkpoint", type=str, help="a name ending in .ckpt, or folder of a run")
     parser.add_argument(
@@ -52,7 +57,8 @@ def make_parser() -> ArgumentParser:
         nargs="+",
         type=float,
         default=[],
-        help="Lorentz factors of boosts; default 1.01 2 10 100 1000",
+        help="Lorentz factors of boosts; default 1.01 2 10 100 1000; of elements that round "
+        "nothing the nearest (2^k + 2^-k)/2, by default up to 8192",
     )
     parser.add_argument(
         "--precision",
@@ -64,7 +70,11 @@ def make_parser() -> ArgumentParser:
     )
     parser.add_argument("--max-jets", type=PositiveInt, default=16, help="measure on the first")
     parser.add_argument(
-        "--elements", type=PositiveInt, default=2, help="random elements at each strength"
+        "--elements",
+        type=Union[Literal["exact"], PositiveInt],  # noqa: UP007
+        default="exact",
+        help="how many random elements at each strength; or exact: such as round nothing, where "
+        "the symmetry has them, and two random ones beside",
     )
     parser.add_argument("--draws", type=PositiveInt, default=1, help="draws of random weights")
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="of everything random")
@@ -100,14 +110,37 @@ def run(config: Namespace) -> int:
             fix="raise --max-jets, or give files with more jets",
         )
     config.precision = [each.name for each in find_precisions(config.precision, tagger.device)]
-    reports = _measure(config, tagger, symmetries, jets)
-    # What a model that claims nothing has, nobody promised.
-    reports = [replace(report, claimed=report.symmetry.name in claims) for report in reports]
+    reports = [
+        _Certified(
+            replace(random, claimed=random.symmetry.name in claims),
+            exact and replace(exact, claimed=exact.symmetry.name in claims),
+        )
+        for random, exact in _measure(config, tagger, symmetries, jets)
+    ]
     print(f"{tagger.name} on {len(jets)} {source}")
     print(_table(reports, config.precision))
     paths = _write(folder, config, tagger, f"{len(jets)} {source}", reports)
     print(f"wrote {', '.join(str(path) for path in paths)}")
-    return int(any(report.claimed and report.verdict == "broken" for report in reports))
+    return int(any(each.random.claimed and each.verdict == "broken" for each in reports))
+
+
+class _Certified(NamedTuple):
+    """What was measured of a symmetry: with random elements, and with such as round nothing."""
+
+    random: SymmetryReport
+    exact: SymmetryReport | None
+
+    @property
+    def shown(self) -> SymmetryReport:
+        """The one that shows the network alone."""
+        return self.exact or self.random
+
+    @property
+    def verdict(self) -> str:
+        """The graver of both: the elements of one may see what those of the other do not."""
+        found = {report.verdict for report in self if report is not None}
+        order = ("broken", "imprecise", "holds", "undecided", "blind")
+        return next(verdict for verdict in order if verdict in found)
 
 
 def _jets(config: Namespace, tagger: Tagger) -> tuple[ParticleSet, str]:
@@ -133,79 +166,101 @@ def _jets(config: Namespace, tagger: Tagger) -> tuple[ParticleSet, str]:
 
 def _measure(
     config: Namespace, tagger: Tagger, symmetries: Sequence[Symmetry], jets: ParticleSet
-) -> list[SymmetryReport]:
+) -> list[_Certified]:
     """The reports, with a progress bar on standard error."""
-    strengths = [
-        tuple(config.gamma) if config.gamma and each.strength_name == "gamma" else each.strengths
-        for each in symmetries
-    ]
-    steps = len(config.precision) * config.elements * (1 + config.draws)
-    reports = []
-    total = steps * sum(map(len, strengths))
-    with tqdm(total=total, disable=None, leave=False, dynamic_ncols=True) as bar:
-        for symmetry, values in zip(symmetries, strengths, strict=True):
+    found = []
+    with tqdm(total=len(symmetries), disable=None, leave=False, dynamic_ncols=True) as bar:
+        for symmetry in symmetries:
             bar.set_description(symmetry.name)
-            report = check(
-                tagger.model,
-                jets,
-                symmetry,
-                strengths=values,
+            gamma = config.gamma if symmetry.strength_name == "gamma" else []
+            measure = partial(
+                check,
+                *(tagger.model, jets, symmetry),
+                strengths=tuple(gamma) or None,
                 dtypes=config.precision,
-                elements=config.elements,
                 draws=config.draws,
                 seed=config.seed,
-                on_step=bar.update,
             )
-            reports.append(report)
-    return reports
+            both = config.elements == "exact" and symmetry.has_exact_elements and not symmetry.exact
+            number = _RANDOM if config.elements == "exact" else config.elements
+            exact = measure(elements="exact") if both else None
+            found.append(_Certified(measure(elements=number), exact))
+            bar.update()
+    return found
 
 
-def _table(reports: Sequence[SymmetryReport], precisions: Sequence[str]) -> str:
+def _table(reports: Sequence[_Certified], precisions: Sequence[str]) -> str:
     """One line for each symmetry: claimed, measured, verdict."""
-    rows = [["symmetry", "claimed", *precisions, "at", "verdict"]]
-    for report in reports:
+    rounded = [f"{name}, rounded" for name in precisions]
+    rows = [["symmetry", "claimed", *precisions, "at", *rounded, "at", "verdict"]]
+    for certified in reports:
+        report, beside = certified.shown, certified.random if certified.exact else None
         strength = _typical_strength(report)
-        at = "" if strength is None else f"{report.symmetry.strength_name} {strength:g}"
-        verdict: str = report.verdict
+        verdict = certified.verdict
         if report.symmetry.vanishing and math.isfinite(report.exponent):
             verdict += f", falls as its power {report.exponent:.2g}"
         rows.append(
             [
                 report.symmetry.name,
                 "yes" if report.claimed else "no",
-                *(_figure(report, name, strength) for name in precisions),
-                at,
+                *_figures(report, precisions, strength),
+                *_figures(
+                    beside, precisions, None if strength is None else _near(beside, strength)
+                ),
                 verdict if report.claimed else f"not claimed: {verdict}",
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    # Columns in which nobody has anything are left out.
+    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    widths = [max(map(len, column)) for column in columns]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+        for row in zip(*columns, strict=True)
     ]
+    if any(certified.exact for certified in reports):
+        lines.append("rounded: random elements, whose images are rounded; else none is")
     if any("*" in line for line in lines):
         lines.append("* rounding the transformed jets to this precision alone may do as much")
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
-def _figure(report: SymmetryReport, precision: str, strength: float | None) -> str:
-    """The largest violation, with a star where no verdict can be built on it."""
-    points = [
-        point
-        for point in report.measurements
-        if (point.precision, point.strength) == (precision, strength)
-    ]
-    star = "*" if any(point.verdict == "undecided" for point in points) else ""
-    return f"{max(point.largest for point in points):.1e}{star}"
+def _figures(
+    report: SymmetryReport | None, precisions: Sequence[str], strength: float | None
+) -> list[str]:
+    """The largest violations and where; with a star where no verdict can be built on them."""
+    if report is None:
+        return [""] * (len(precisions) + 1)
+    figures = []
+    for precision in precisions:
+        points = [
+            point
+            for point in report.measurements
+            if (point.precision, point.strength) == (precision, strength)
+        ]
+        star = "*" if any(point.verdict == "undecided" for point in points) else ""
+        # Not measured where the network calculates in another precision anyway.
+        figures.append(f"{max(p.largest for p in points):.1e}{star}" if points else "")
+    at = "" if strength is None else f"{report.symmetry.strength_name} {strength:g}"
+    return [*figures, at]
 
 
 def _typical_strength(report: SymmetryReport) -> float | None:
     """The strength that stands for all in one line: of a limit the smallest, else the middle."""
-    strengths = [point.strength for point in next(iter(report.curves().values()))]
-    known = sorted(strength for strength in strengths if strength is not None)
+    known = _strengths(report)
     if not known:
         return None
     return known[0] if report.symmetry.vanishing else known[len(known) // 2]
+
+
+def _near(report: SymmetryReport | None, strength: float) -> float | None:
+    """The strength of a report that is next to this one."""
+    known = [] if report is None else _strengths(report)
+    return min(known, key=lambda each: abs(math.log(each / strength)), default=None)
+
+
+def _strengths(report: SymmetryReport) -> list[float]:
+    """The strengths at which was measured."""
+    return sorted({point.strength for point in report.measurements if point.strength is not None})
 
 
 def _write(
@@ -213,7 +268,7 @@ def _write(
     config: Namespace,
     tagger: Tagger,
     jets: str,
-    reports: Sequence[SymmetryReport],
+    reports: Sequence[_Certified],
 ) -> list[Path]:
     """The certificate as JSON, and a figure of each symmetry that has strengths."""
     content: dict[str, Any] = {
@@ -221,13 +276,15 @@ def _write(
         "checkpoint": config.checkpoint,
         "model": tagger.name,
         "jets": jets,
-        "symmetries": {report.symmetry.name: report.to_dict() for report in reports},
+        "symmetries": {each.random.symmetry.name: each.random.to_dict() for each in reports},
+        "exact": {each.exact.symmetry.name: each.exact.to_dict() for each in reports if each.exact},
     }
     with whole_folder(folder, _CERTIFICATE) as part:
         paths = [part / _CERTIFICATE]
         paths[0].write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-        for report in reports:
+        for report in (report for pair in reports for report in pair if report is not None):
             if report.symmetry.strength_name:
                 name = report.symmetry.name.replace(" ", "_").replace(",", "")
+                name += "_exact" if report.elements == "exact" else ""
                 paths += save_figure(report.plot(), part / name)
     return [folder / path.name for path in paths]

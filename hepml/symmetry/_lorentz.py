@@ -93,6 +93,11 @@ class Transformations(Symmetry):
             fix="ask for a number of random elements, or write its method `dyadic`",
         )
 
+    @property
+    def has_exact_elements(self) -> bool:
+        """Whether the class draws some."""
+        return self.exact or type(self).dyadic is not Transformations.dyadic
+
     def exact_strength(self, strength: float | None) -> float | None:
         """The Lorentz factor of the nearest boost by a power of 2."""
         if not self.strength_name:

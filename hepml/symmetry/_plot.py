@@ -76,7 +76,8 @@ def violation_figure(report: SymmetryReport) -> Figure:
         axes.set_xscale("log")
         axes.set_yscale("log")
         # Room for the title and a row of the legend for each line.
-        axes.set_ylim(low, high * (high / low) ** (0.08 * (len(lines) + 2)))
+        more = 3 if report.elements == "exact" else 2
+        axes.set_ylim(low, high * (high / low) ** (0.08 * (len(lines) + more)))
         name = report.symmetry.strength_name
         axes.set_xlabel(r"Lorentz factor $\gamma$" if name == "gamma" else name.capitalize())
         if not name:
@@ -84,7 +85,8 @@ def violation_figure(report: SymmetryReport) -> Figure:
             axes.minorticks_off()
         axes.set_ylabel("Largest relative violation")
         axes.legend(
-            title=f"{report.model}, {report.symmetry.name}: {report.verdict}",
+            title=f"{report.model}, {report.symmetry.name}: {report.verdict}"
+            + ("\n(momenta of a grid, not rounded)" if report.elements == "exact" else ""),
             title_fontsize="small",
             alignment="left",
             loc="upper left",

@@ -111,6 +111,11 @@ class Symmetry(ABC):
         element = self.element(inputs, strength, generator)
         return Exactly(element, inputs, self.act(element, inputs), {}, "")
 
+    @property
+    def has_exact_elements(self) -> bool:
+        """Whether there are elements that round nothing."""
+        return self.exact or type(self).exactly is not Symmetry.exactly
+
     def exact_strength(self, strength: float | None) -> float | None:
         """The strength next to this at which there are elements that round nothing."""
         return strength

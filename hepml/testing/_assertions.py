@@ -1,7 +1,8 @@
 """Assertions about symmetries and derivatives, with messages that lead to the place."""
 
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -28,10 +29,11 @@ def assert_symmetric(
     apply: Callable[[Any, Any], Tensor] = _call,
     strengths: Sequence[float | None] | None = None,
     dtypes: Sequence[str | torch.dtype] | str | torch.dtype = "float64",
-    elements: int = 2,
+    elements: int | Literal["exact"] = 2,
     draws: int = 2,
     weights: Sequence[str] | str = ("given", "random"),
     seed: int = 0,
+    blind: Literal["fail", "leave out"] = "fail",
 ) -> SymmetryReport:
     """Fail unless a function keeps a symmetry.
 
@@ -43,6 +45,10 @@ def assert_symmetric(
         The largest violation that is allowed, relative to what the function does; of a symmetry
         that is about a limit, at the smallest strength. Without, the verdict of the report decides,
         which knows what rounding does.
+    blind
+        What becomes of inputs whose outputs do not vary, so that nothing can be seen: "fail"; or,
+        in a test by hypothesis, "leave out" for another draw, as by ``assume``. Hypothesis fails
+        if it finds none, or hardly any, that are not blind.
 
     Returns
     -------
@@ -52,7 +58,8 @@ def assert_symmetric(
     Raises
     ------
     AssertionError
-        If the symmetry is broken, or if nothing could be seen because the outputs do not vary. The
+        If the symmetry is broken, or if nothing could be seen because the outputs do not vary and
+        such inputs are not left out; outside of hypothesis they cannot be. The
         message names symmetry, element, row, both outputs and the relative error.
 
     Examples
@@ -61,8 +68,18 @@ def assert_symmetric(
     >>> from hepml.symmetry import random_jets
     >>> assert_symmetric(ParticleFlow(), random_jets(4), "permutation").verdict
     'holds'
+
+    With jets that hypothesis draws, some of which have one particle only::
+
+        @given(jets())
+        def test_my_network(particles):
+            assert_symmetric(MyNetwork(), particles, "permutation", blind="leave out")
     """
     symmetry = find_symmetry(symmetry)
+    if blind not in ("fail", "leave out"):
+        raise InputError(
+            "blind", expected="'fail' or 'leave out'", got=repr(blind), fix="choose one of these"
+        )
     report = check(
         model,
         inputs,
@@ -77,6 +94,10 @@ def assert_symmetric(
         tolerance=rtol,
     )
     if report.verdict == "blind":
+        if blind == "leave out" and _drawn_by_hypothesis():
+            from hypothesis import reject
+
+            reject()
         raise AssertionError(
             f"{report.model} does nothing that could break {symmetry.name!r}: its outputs for "
             "different inputs are the same. Give it other inputs or weights."
@@ -99,6 +120,15 @@ def assert_symmetric(
         worst = max(wrong, key=lambda point: point.largest)
         raise AssertionError(_message(report, worst, isinstance(inputs, ParticleSet)))
     return report
+
+
+def _drawn_by_hypothesis() -> bool:
+    """Whether a test by hypothesis runs, which can draw again."""
+    if "hypothesis" not in sys.modules:
+        return False
+    from hypothesis import currently_in_test_context
+
+    return currently_in_test_context()
 
 
 def _message(report: SymmetryReport, point: Measurement, jets: bool) -> str:

@@ -63,9 +63,16 @@ def test_the_certificate_of_a_tagger_that_keeps_its_claims(tmp_path, capsys):
     figures = sorted(path.name for path in out.glob("*.p*"))
     assert figures == [
         f"{name}.{kind}"
-        for name in ("batch_composition", "lorentz_with_beams")
+        for name in ("batch_composition", "lorentz_with_beams", "lorentz_with_beams_exact")
         for kind in ("pdf", "png")
     ]
+    # Elements that round nothing show the network alone.
+    exact = content["exact"]["lorentz with beams"]
+    assert {point["strength"] for point in exact["measurements"]} == {2.125, 8.03125}
+    assert rows["lorentz with beams"][3:5] == ["gamma", "8.03125"]
+    assert float(rows["lorentz with beams"][1]) < 1e-11 < float(rows["lorentz with beams"][5])
+    assert rows["lorentz with beams"][7:9] == ["gamma", "10"]
+    assert {"permutation", "parity"}.isdisjoint(content["exact"])
 
 
 class Broken(nn.Module):

@@ -4,13 +4,16 @@ import re
 
 import pytest
 import torch
+from hypothesis import Phase, given, settings
+from hypothesis.errors import FailedHealthCheck, Unsatisfiable
 from symmetries import jets
 from symmetry.planted_bugs import Flow, Masses, PaddedPool, Updates
 from torch import Tensor, nn
 
 from hepml.errors import InputError
-from hepml.symmetry import Lorentz, Permutation
-from hepml.testing import assert_differentiable, assert_symmetric
+from hepml.symmetry import Lorentz, Permutation, check
+from hepml.testing import assert_differentiable, assert_symmetric, particle_sets
+from hepml.testing import jets as drawn_jets
 
 BATCH = jets([3, 7, 1, 5], torch.Generator().manual_seed(1))
 
@@ -86,6 +89,95 @@ def test_a_model_that_does_nothing_does_not_pass():
 
     with pytest.raises(AssertionError, match=r"constant does nothing that could break 'lorentz'"):
         assert_symmetric(constant, BATCH, "lorentz")
+
+
+def _masses(particles):
+    p = torch.stack([jet.p4.sum(0) for jet in particles] or [particles.p4.new_zeros(4)])
+    return (p.square() @ p.new_tensor([[1.0], [-1.0], [-1.0], [-1.0]]))[: len(particles)]
+
+
+# Without shrinking: what fails is expected to.
+DRAWS = settings(
+    max_examples=6,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    report_multiple_bugs=False,
+    phases=[Phase.explicit, Phase.generate],
+)
+
+
+def test_hypothesis_leaves_out_what_is_blind():
+    """As the first that it draws: several times the same particle."""
+    options = {"strengths": [2.0], "elements": 1}
+
+    @DRAWS
+    @given(drawn_jets())
+    def strictly(particles):
+        assert_symmetric(_masses, particles, "lorentz", **options)
+
+    with pytest.raises(AssertionError, match="does nothing that could break 'lorentz'"):
+        strictly()
+    seen = []
+
+    @DRAWS
+    @given(drawn_jets())
+    def leniently(particles):
+        assert_symmetric(_masses, particles, "lorentz", blind="leave out", **options)
+        seen.append(particles)
+
+    leniently()
+    assert len(seen) >= 6
+
+    @DRAWS
+    @given(drawn_jets())
+    def broken(particles):
+        assert_symmetric(lambda x: x.p4[:, :1], particles, _boost, blind="leave out", **options)
+
+    _boost = Lorentz()
+    with pytest.raises(AssertionError, match="breaks 'lorentz'"):
+        broken()
+
+
+def test_it_fails_where_all_draws_are_blind():
+    @DRAWS
+    @given(drawn_jets())
+    def blind(particles):
+        ones = particles.p4.new_ones(len(particles), 1)
+        assert_symmetric(lambda _: ones, particles, "lorentz", blind="leave out", elements=1)
+
+    with pytest.raises((Unsatisfiable, FailedHealthCheck)):
+        blind()
+    # Outside of hypothesis there is no other draw.
+    with pytest.raises(AssertionError, match="does nothing"):
+        assert_symmetric(
+            lambda x: x.p4.new_ones(len(x), 1), BATCH, "lorentz", blind="leave out", elements=1
+        )
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_what_to_do_with_blind_draws_is_spelt_right():
+    with pytest.raises(InputError, match="blind: expected 'fail' or 'leave out', got 'skip'"):
+        assert_symmetric(_masses, BATCH, "lorentz", blind="skip")
+
+
+def test_every_batch_that_hypothesis_draws_can_be_measured():
+    """Also the empty one, which has no rows to compare."""
+
+    @DRAWS
+    @given(particle_sets(min_sets=0))
+    def measured(particles):
+        check(_masses, particles, "rotation", elements=1)
+        check(_masses, particles, "permutation", elements=1)
+
+    measured()
+    with pytest.raises(AssertionError, match="does nothing"):
+        assert_symmetric(_masses, BATCH[:0], "permutation")
+
+
+def test_elements_that_round_nothing():
+    report = assert_symmetric(_masses, BATCH, "lorentz", elements="exact", rtol=1e-10)
+    assert report.elements == "exact"
 
 
 def test_covariant_outputs_and_other_precisions():

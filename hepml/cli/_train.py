@@ -22,8 +22,8 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
     "columns": (str | dict[str, Any] | None, "preset or YAML file; default: recognised"),
     "features": (str, "`all`, `none`, or names of features: a,b,c"),
     "context": (str, "likewise, of the numbers of each jet that the columns name as context"),
-    "max_jets": (int | None, "learn from the first jets of the files only"),
-    "max_validation_jets": (int | None, "validate with the first jets of the files only"),
+    "max_jets": (int | None, "learn from so many jets only, drawn evenly over all files"),
+    "max_validation_jets": (int | None, "validate with so many only, drawn evenly likewise"),
     "bad": (Literal["error", "drop"], "what to do with jets that cannot be, such as NaN momenta"),
     "epochs": (int, "how often all jets are seen"),
     "batch_size": (int, "jets at a time, on each device"),
@@ -34,6 +34,7 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
     "accelerator": (str, "auto, cpu, gpu, ..."),
     "devices": (int, "number of them"),
     "workers": (int, "processes that read; 0 reads in the process that learns"),
+    "shuffle_memory": (int | float, "megabytes of jets that are shuffled together"),
     "seed": (int, "decides weights at the start, order of jets and dropout"),
 }
 

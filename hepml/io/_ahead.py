@@ -14,16 +14,22 @@ Result = TypeVar("Result")
 THREADS = 2
 
 
-def ahead(tasks: Iterable[Callable[[], Result]]) -> Generator[Result, None, None]:
-    """The results of the tasks in their order; as many as there are threads are under way."""
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="hepml-io") as pool:
+def ahead(
+    tasks: Iterable[Callable[[], Result]], waiting: int = THREADS
+) -> Generator[Result, None, None]:
+    """The results of the tasks in their order; so many are read beforehand and wait."""
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hepml-io")
+    try:
         pending: deque[Future[Result]] = deque()
         for task in _with_errors(tasks):
             pending.append(pool.submit(task))
-            if len(pending) > THREADS:
+            if len(pending) > waiting:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+    finally:
+        # Nobody waits for results any more.
+        pool.shutdown(cancel_futures=True)
 
 
 def _with_errors(tasks: Iterable[Callable[[], Result]]) -> Iterator[Callable[[], Result]]:

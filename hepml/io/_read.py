@@ -201,15 +201,19 @@ def check_options(step: int, bad: str, max_sets: int | None = None) -> None:
         raise InputError("bad", expected="'error' or 'drop'", got=repr(bad), fix="choose one")
 
 
-def chunk_ranges(bound: Bound, step: int) -> Iterator[tuple[int, int]]:
-    """Ranges of about `step` entries that begin where the file's own clusters begin."""
+def chunk_ranges(bound: Bound, step: int, most: int | None = None) -> Iterator[tuple[int, int]]:
+    """Ranges of about `step` entries that begin where the file's own clusters begin.
+
+    Clusters longer than `most`, by default `step`, are divided.
+    """
+    most = step if most is None else most
     start = 0
     bounds = sorted({*bound.table.bounds(bound.names), bound.table.entries})
     for previous, end in pairwise(bounds):
         if previous > start and end - start > step:
-            yield from _split(start, previous, step)
+            yield from _split(start, previous, most)
             start = previous
-    yield from _split(start, bound.table.entries, step)
+    yield from _split(start, bound.table.entries, most)
 
 
 def _split(start: int, stop: int, step: int) -> Iterator[tuple[int, int]]:

@@ -1,8 +1,7 @@
-"""Who delivers which sets: chunks in the order of an epoch, cut into shares and batches."""
+"""Which sets a stream delivers: ranges of entries, their order in an epoch, batches of a rank."""
 
 import math
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,9 @@ from hepml.io._columns import Columns
 from hepml.io._files import Location
 from hepml.io._open_files import OpenFiles
 from hepml.io._read import chunk_ranges
+
+# A sample of a part of the sets is drawn from so many spans at least, if there are so many.
+_DRAWN_FROM = 64
 
 
 class Span(NamedTuple):
@@ -23,49 +25,129 @@ class Span(NamedTuple):
     sets: int
 
 
+class Part(NamedTuple):
+    """The sets from one place up to another of a span, in an order of the span's own.
+
+    The pool is the number of those with which they are shuffled together.
+    """
+
+    span: int
+    start: int
+    stop: int
+    pool: int = 0
+
+
 def spans_of(
-    locations: list[Location], columns: Columns, step: int, max_sets: int | None
+    locations: list[Location], columns: Columns, step: int, most: int
 ) -> tuple[list[Span], list[int | None]]:
-    """The chunks of all files up to a number of sets, and the label of each file if it has one."""
+    """The spans of all files, of about `step` entries and no more than about `most`.
+
+    Also the label of each file, if it has one.
+    """
     spans, labels = [], []
-    left = sys.maxsize if max_sets is None else max_sets
     files = OpenFiles(locations, columns, keep=0)
     for file in range(len(locations)):
         with files.use(file) as bound:
             labels.append(bound.file_label)
-            for start, stop in chunk_ranges(bound, step):
-                sets = min(count_passing(bound, start, stop), left)
-                left -= sets
-                if sets:
+            for start, stop in chunk_ranges(bound, step, most):
+                if sets := count_passing(bound, start, stop):
                     spans.append(Span(file, start, stop, sets))
-                if not left:
-                    return spans, labels
     return spans, labels
 
 
-def shuffled(labels: Sequence[int | None], random: np.random.Generator) -> Any:
-    """Chunks in random order, those of each label spread evenly.
+def drawn(spans: list[Span], sets: int) -> list[Span]:
+    """So many sets, drawn evenly over the files and the places in each file.
 
-    Where files hold one class each, a few chunks at random would often be of one class only.
+    Of the spans as many are used as it takes, but no fewer than lie evenly over all files.
     """
-    place = np.empty(len(labels))
-    for label in dict.fromkeys(labels):
-        same = [number for number, each in enumerate(labels) if each == label]
-        place[same] = (random.permutation(len(same)) + random.random(len(same))) / len(same)
-    return np.argsort(place)
+    total = sum(span.sets for span in spans)
+    if sets >= total:
+        return spans
+    files = len({span.file for span in spans})
+    needed = max(math.ceil(len(spans) * sets / total), _DRAWN_FROM, min(files, 4 * _DRAWN_FROM))
+    chosen = spans
+    while needed < len(spans):
+        chosen = [spans[i * len(spans) // needed] for i in range(needed)]
+        total = sum(span.sets for span in chosen)
+        if sets <= total:
+            break
+        # Spans have different numbers of sets: these are too small.
+        chosen, needed = spans, needed + math.ceil(needed / 16)
+    total = sum(span.sets for span in chosen)
+    found, before = [], 0
+    for span in chosen:
+        first, last = (sets * place // total for place in (before, before + span.sets))
+        before += span.sets
+        if first < last:
+            found.append(_shortened(span, last - first))
+    return found
 
 
-def pieces_between(
-    spans: list[Span], order: Any, first: int, last: int
-) -> Iterator[tuple[int, int, int]]:
-    """The parts of spans that lie between two places in the epoch's order of all sets."""
+def _shortened(span: Span, sets: int) -> Span:
+    """The first sets of a span; where each entry is a set the others need not be read."""
+    each = span.sets == span.stop - span.start
+    return span._replace(stop=span.start + sets if each else span.stop, sets=sets)
+
+
+def parts_in_order(spans: list[Span]) -> list[Part]:
+    """Each span whole, in the order of the files."""
+    return [Part(i, 0, span.sets) for i, span in enumerate(spans)]
+
+
+def parts_dealt(
+    spans: list[Span],
+    labels: Sequence[int | None],
+    parts: int,
+    pools: int,
+    random: np.random.Generator,
+) -> list[Part]:
+    """The spans, each in so many parts, dealt to pools that follow each other.
+
+    Each pool is a fair sample: it has parts from all classes, where the files decide the class,
+    from all files and from all places in each file, in proportion.
+    """
+    known = [-1 if label is None else label for label in (labels[span.file] for span in spans)]
+    line = [
+        Part(int(i), spans[i].sets * part // parts, spans[i].sets * (part + 1) // parts)
+        for i in np.argsort(known, kind="stable")
+        for part in range(parts)
+    ]
+    line = [part for part in line if part.start < part.stop]
+    pool = dealt(len(line), pools, random)
+    order = np.lexsort((random.random(len(line)), pool))
+    return [line[i]._replace(pool=int(pool[i])) for i in order]
+
+
+def dealt(size: int, pools: int, random: np.random.Generator) -> Any:
+    """The pool of each of so many things, dealt like cards.
+
+    Of every so many things that follow each other, as there are pools, each pool gets one.
+    """
+    rounds = -(-size // pools)
+    return random.permuted(np.tile(np.arange(pools), (rounds, 1)), axis=1).reshape(-1)[:size]
+
+
+def parts_between(parts: list[Part], first: int, last: int) -> Iterator[Part]:
+    """What of the parts lies between two places in the epoch's order of all sets."""
     place = 0
-    for number in order:
-        sets = spans[number].sets
+    for part in parts:
+        sets = part.stop - part.start
         start, stop = max(first - place, 0), min(last - place, sets)
         if start < stop:
-            yield int(number), start, stop
+            yield Part(part.span, part.start + start, part.start + stop, part.pool)
         place += sets
+
+
+def pools_of(parts: Iterable[Part], first: int, last: int) -> list[list[Part]]:
+    """The pools of a reader whose own have the numbers from one up to another.
+
+    Shares are even to within a set, pools are not: what a share has of the pools of its neighbours
+    goes to the next one of its own.
+    """
+    pools: dict[int, list[Part]] = {}
+    for part in parts:
+        pools.setdefault(min(max(part.pool, first), last - 1), []).append(part)
+    return list(pools.values())
 
 
 def batch_bounds(sets: int, size: int, rank: int, ranks: int, *, drop_last: bool) -> list[int]:

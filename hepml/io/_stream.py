@@ -1,9 +1,9 @@
 """A shuffling stream of batches over many files, shared out among workers and ranks."""
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,28 +16,36 @@ from hepml.io._ahead import ahead
 from hepml.io._chunks import Bad, Chunk, read_chunk
 from hepml.io._columns import Columns
 from hepml.io._files import Files, locate
+from hepml.io._mixing import SPANS, Mixing, mixing, pool_of, read_slab, room_for, slabs_of
 from hepml.io._open_files import OpenFiles
-from hepml.io._pool import Pool
-from hepml.io._read import (
-    STEP,
-    check_options,
-    resolve,
-    warn_of_dropped,
+from hepml.io._read import STEP, check_options, resolve, warn_of_dropped
+from hepml.io._spans import (
+    Part,
+    batch_bounds,
+    drawn,
+    parts_between,
+    parts_dealt,
+    parts_in_order,
+    pools_of,
+    spans_of,
 )
-from hepml.io._spans import Span, batch_bounds, pieces_between, shuffled, spans_of
+
+# Megabytes of sets that are shuffled together, unless told.
+SHUFFLE_MEMORY = 2000
 
 # Files that stay open between their chunks.
-OPEN = 8
+OPEN = 32
 
-# The sets at the places from one up to another.
+# Ranges of fewer entries take longer to be found than to be read.
+_SMALLEST = 256
+
+# The sets at the places from one up to another; and how many places there are.
 Take = Callable[[int, int], ParticleSet]
-# The numbers of spans, and which of their sets; and what is read of these spans.
-Pieces = list[tuple[int, int, int]]
-Chunks = Generator[tuple[Chunk, Any], None, None]
+Delivered = Generator[tuple[Take, int], None, None]
 
 
 class ParticleStream(IterableDataset[ParticleSet]):
-    """Batches of sets from many files, holding no more than a few chunks at a time.
+    """Batches of sets from many files, in the order of the files or mixed.
 
     Parameters
     ----------
@@ -46,17 +54,19 @@ class ParticleStream(IterableDataset[ParticleSet]):
     batch_size
         The number of sets in a batch.
     shuffle
-        Whether to shuffle: the order of all chunks, then the sets among `buffer` chunks.
+        Whether to shuffle: then each batch is a fair sample of all files, whatever their order.
     seed
-        The order is a function of the seed, the epoch and the numbers of workers and ranks alone.
+        The order is a function of the seed, the epoch, `shuffle_memory` and the numbers of workers
+        and ranks alone.
     drop_last
         Whether to leave out the last batch of a rank if it is not full.
     max_sets
-        Use only the first sets of the files, so many; they are shuffled like the others.
+        Use only so many sets, drawn evenly over the files and the places in each file.
     step
-        About how many entries a chunk holds.
-    buffer
-        How many chunks are shuffled together and held in memory.
+        About how many entries are read at a time.
+    shuffle_memory
+        How many megabytes of sets are held in memory to be shuffled, by all workers of a rank
+        together.
 
     Raises
     ------
@@ -74,6 +84,15 @@ class ParticleStream(IterableDataset[ParticleSet]):
     make their batch smaller; a batch of which nothing remains is left out. At the end of an epoch
     each worker warns of the bad sets among its own; `max_sets` counts bad sets, too.
 
+    Sets that fit into `shuffle_memory` are shuffled completely. Of more, half of the memory holds
+    a pool that is delivered in random order while the other half is filled with the next one. Each
+    pool has parts from all classes, where files decide the class, from all files and from all
+    places in each file, in proportion; the composition of a batch then is that of a random draw
+    from the pool, and that of the pool is that of all files to within one part of each class, of
+    about 32 or more. Files are read in whole clusters, as they were written: where these are so
+    large that fewer would fit, a pool takes a part of the sets of each and reads more clusters;
+    :meth:`reads` says how often each is read.
+
     With a cut, or with several jets in an entry, the columns that decide how many sets there are
     are read once at construction.
     """
@@ -90,23 +109,37 @@ class ParticleStream(IterableDataset[ParticleSet]):
         drop_last: bool = False,
         max_sets: int | None = None,
         step: int = STEP,
-        buffer: int = 4,
+        shuffle_memory: int | float = SHUFFLE_MEMORY,
     ) -> None:
-        for name, value in (("batch_size", batch_size), ("max_sets", max_sets), ("buffer", buffer)):
+        for name, value in (("batch_size", batch_size), ("max_sets", max_sets)):
             if value is not None and value < 1:
                 raise InputError(name, expected="one or more", got=str(value), fix="choose one")
+        if not shuffle_memory > 0:
+            raise InputError(
+                "shuffle_memory",
+                expected="more than 0 megabytes",
+                got=str(shuffle_memory),
+                fix=f"{SHUFFLE_MEMORY} is the default",
+            )
         check_options(step, bad)
         self._locations = locate(files)
         self.columns = resolve(columns, self._locations[0])
         self.batch_size, self.shuffle, self.seed, self.bad = batch_size, shuffle, seed, bad
-        self.drop_last, self.buffer = drop_last, buffer
-        self._spans, self._file_labels = spans_of(self._locations, self.columns, step, max_sets)
+        self.drop_last, self.shuffle_memory = drop_last, shuffle_memory
+        self._room: int | None = None
+        small = step
+        if shuffle:
+            self._room = room_for(self._locations, self.columns, 1e6 * shuffle_memory)
+        if self._room is not None:
+            small = min(step, max(self._room // (2 * SPANS), _SMALLEST))
+        spans, self._file_labels = spans_of(self._locations, self.columns, small, step)
+        self._spans = spans if max_sets is None else drawn(spans, max_sets)
         self.sets = sum(span.sets for span in self._spans)
         self._world: tuple[int, int] | None = None
         # Shared memory: workers that persist from epoch to epoch must see the new number.
         self._epoch = torch.zeros(1, dtype=torch.int64)
         self._epoch.share_memory_()  # type: ignore[no-untyped-call]
-        self.dropped: dict[str, int] = {}
+        self._dropped: Counter[str] = Counter()
         if self.sets < self.world[1]:
             raise InputError(
                 "files",
@@ -114,6 +147,28 @@ class ParticleStream(IterableDataset[ParticleSet]):
                 got=f"{self.sets} sets",
                 fix="use fewer processes or more data",
             )
+
+    def mixing(self, workers: int = 1) -> Mixing:
+        """In how many pools each of so many workers of a rank mixes its share of the sets."""
+        if not self.shuffle:
+            return Mixing(1, 1)
+        room = None if self._room is None else self._room // workers
+        return mixing(self.sets, len(self._spans), self.world[1] * workers, room)
+
+    def reads(self, workers: int = 1) -> float:
+        """How often an entry is read in an epoch, on average over the entries."""
+        entries = [span.stop - span.start for span in self._spans]
+        order, read = self._order(0, workers), 0
+        for rank in range(self.world[1]):
+            for worker in range(workers):
+                for pool in self._pools(order, rank, worker, workers):
+                    read += sum(entries[number] for number in {part.span for part in pool})
+        return read / sum(entries)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many sets were dropped as bad in the last epoch, by reason."""
+        return dict(self._dropped)
 
     @property
     def file_labels(self) -> set[int]:
@@ -140,11 +195,15 @@ class ParticleStream(IterableDataset[ParticleSet]):
 
     def __len__(self) -> int:
         """The number of batches of this rank, over all of its workers."""
-        return len(self._bounds()) - 1
+        return len(self._bounds(self.world[0])) - 1
 
-    def _bounds(self) -> list[int]:
-        """The bounds of this rank's batches in the epoch's order of all sets."""
-        return batch_bounds(self.sets, self.batch_size, *self.world, drop_last=self.drop_last)
+    def _bounds(self, rank: int, worker: int = 0, workers: int = 1) -> list[int]:
+        """The bounds of the batches of a worker of a rank in the epoch's order of all sets."""
+        bounds = batch_bounds(
+            self.sets, self.batch_size, rank, self.world[1], drop_last=self.drop_last
+        )
+        first, last = ((len(bounds) - 1) * w // workers for w in (worker, worker + 1))
+        return bounds[first : last + 1]
 
     def __iter__(self) -> Iterator[ParticleSet]:
         yield from self.batches()
@@ -154,97 +213,93 @@ class ParticleStream(IterableDataset[ParticleSet]):
         """The batches of this worker; `dropped` then says what was dropped, without a warning."""
         worker = get_worker_info()
         number, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        bounds = self._bounds()
-        batches = len(bounds) - 1
-        first, last = (batches * w // workers for w in (number, number + 1))
-        self.dropped = {}
-        if first < last:
-            yield from self._batches(bounds[first : last + 1])
-
-    def _batches(self, bounds: list[int]) -> Iterator[ParticleSet]:
-        """The batches between bounds in the epoch's order of all sets."""
-        sizes = [stop - start for start, stop in pairwise(bounds)]
+        rank, epoch = self.world[0], int(self._epoch[0])
+        sizes = np.diff(self._bounds(rank, number, workers)).tolist()
+        pools = self._pools(self._order(epoch, workers), rank, number, workers)
+        self._dropped.clear()
         held: list[ParticleSet] = []
-        for take, places in self._pools(bounds[0], bounds[-1]):
-            place = 0
-            while place < places:
-                stop = min(place + sizes[0], places)
-                held.append(take(place, stop))
-                sizes[0] -= stop - place
-                place = stop
-                if sizes[0] == 0:
-                    batch = concatenate([sets for sets in held if len(sets)] or held[:1])
-                    held, sizes = [], sizes[1:]
-                    if len(batch):
-                        yield batch
-            # What it takes from is not to be held while the next chunks are read.
-            del take
+        with (
+            OpenFiles(self._locations, self.columns, keep=OPEN) as files,
+            closing(self._delivered(files, pools, epoch)) as delivered,
+        ):
+            for take, places in delivered:
+                place = 0
+                while place < places:
+                    stop = min(place + sizes[0], places)
+                    held.append(take(place, stop))
+                    sizes[0] -= stop - place
+                    place = stop
+                    if sizes[0] == 0:
+                        batch = concatenate([sets for sets in held if len(sets)] or held[:1])
+                        held, sizes = [], sizes[1:]
+                        if len(batch):
+                            yield batch
+                # What it takes from is not to be held while the next chunks are read.
+                del take
 
-    def _pools(self, first: int, last: int) -> Iterator[tuple[Take, int]]:
-        """The sets between two places of the epoch's order, a few chunks at a time.
+    def _pools(self, order: list[Part], rank: int, worker: int, workers: int) -> list[list[Part]]:
+        """What a worker of a rank delivers of the epoch's order, in pools."""
+        bounds = self._bounds(rank, worker, workers)
+        pools = self.mixing(workers).pools
+        first = (rank * workers + worker) * pools
+        return pools_of(parts_between(order, bounds[0], bounds[-1]), first, first + pools)
+
+    def _delivered(self, files: OpenFiles, pools: list[list[Part]], epoch: int) -> Delivered:
+        """The sets of the pools, as much as is held at a time.
 
         A set that was dropped as bad keeps its place, so that everybody knows in advance which
         batches belong to whom.
         """
-        epoch = int(self._epoch[0])
-        pieces = list(pieces_between(self._spans, self._order(epoch), first, last))
-        with (
-            OpenFiles(self._locations, self.columns, keep=OPEN) as files,
-            closing(
-                ahead(partial(self._read, files, self._spans[number]) for number, _, _ in pieces)
-            ) as chunks,
-        ):
-            if self.shuffle:
-                yield from self._mixed(pieces, chunks, epoch, first)
-            else:
-                yield from self._in_order(pieces, chunks)
+        if self.shuffle:
+            return self._mixed(files, pools, epoch)
+        return self._in_order(files, [part for pool in pools for part in pool])
 
-    def _read(self, files: OpenFiles, span: Span) -> tuple[Chunk, Any]:
+    def _read(self, files: OpenFiles, number: int) -> tuple[Chunk, Any]:
         """The chunk of a span, and where in it each of the span's sets is."""
+        span = self._spans[number]
         with files.use(span.file) as bound:
             return read_chunk(bound, span.start, span.stop, self.bad, span.sets)
 
-    def _in_order(self, pieces: Pieces, chunks: Chunks) -> Iterator[tuple[Take, int]]:
-        """The sets of the pieces one after the other."""
-        for (_, start, stop), (chunk, row_of) in zip(pieces, chunks, strict=True):
-            row_of = row_of[start:stop]
-            self._count_dropped(chunk, row_of)
-            yield partial(_slice, chunk.particles, row_of), stop - start
+    def _in_order(self, files: OpenFiles, parts: list[Part]) -> Delivered:
+        """The sets of the parts one after the other."""
+        with closing(ahead(partial(self._read, files, part.span) for part in parts)) as chunks:
+            for part, (chunk, row_of) in zip(parts, chunks, strict=True):
+                row_of = row_of[part.start : part.stop]
+                for number, reason in enumerate(chunk.bad):
+                    self._dropped[reason] += int(np.sum(row_of == -1 - number))
+                yield partial(_slice, chunk.particles, row_of), part.stop - part.start
+                del chunk
 
-    def _mixed(
-        self, pieces: Pieces, chunks: Chunks, epoch: int, first: int
-    ) -> Iterator[tuple[Take, int]]:
-        """The sets of the pieces, shuffled among a few chunks at a time."""
-        # Workers and ranks start at different places, so that each has numbers of its own.
-        random = np.random.default_rng([self.seed, epoch, len(self._spans), first])
-        for i in range(0, len(pieces), self.buffer):
-            held, orders, sets = [], [], 0
-            for number, start, stop in pieces[i : i + self.buffer]:
-                chunk, row_of = next(chunks)
-                row_of = np.random.default_rng([self.seed, epoch, number]).permutation(row_of)
-                row_of = row_of[start:stop]
-                self._count_dropped(chunk, row_of)
-                orders.append(np.where(row_of < 0, -1, row_of + sets))
-                sets += len(chunk.particles)
-                held.append(chunk.particles)
-            order = random.permutation(np.concatenate(orders))
-            pool = Pool(held, order)
-            del held, chunk
-            yield pool.take, len(order)
-            del pool
+    def _mixed(self, files: OpenFiles, pools: list[list[Part]], epoch: int) -> Delivered:
+        """The sets of the pools, each of them shuffled."""
 
-    def _count_dropped(self, chunk: Chunk, row_of: Any) -> None:
-        """Add up what was dropped at the places that are this worker's."""
-        for number, reason in enumerate(chunk.bad):
-            if count := int(np.sum(row_of == -1 - number)):
-                self.dropped[reason] = self.dropped.get(reason, 0) + count
+        def own_order(number: int, sets: int) -> Any:
+            return np.random.default_rng([self.seed, epoch, number]).permutation(sets)
 
-    def _order(self, epoch: int) -> Any:
-        """The order of the chunks in an epoch."""
+        slabs = [slabs_of(pool) for pool in pools]
+        read = partial(read_slab, partial(self._read, files), own_order)
+        tasks = (partial(read, spans) for pool in slabs for spans in pool)
+        # While one pool is delivered, the next one is read.
+        with closing(ahead(tasks, max(map(len, slabs), default=0))) as results:
+            for pool, spans in zip(pools, slabs, strict=True):
+                held = [next(results) for _ in spans]
+                for slab in held:
+                    self._dropped.update(slab.dropped)
+                # Each pool has numbers of its own.
+                words = [self.seed, epoch, len(self._spans), pool[0].pool]
+                mixed, places = pool_of(held, np.random.default_rng(words))
+                del held, slab
+                yield mixed.take, places
+                del mixed
+
+    def _order(self, epoch: int, workers: int) -> list[Part]:
+        """The order of the sets in an epoch."""
         if not self.shuffle:
-            return np.arange(len(self._spans))
-        labels = [self._file_labels[span.file] for span in self._spans]
-        return shuffled(labels, np.random.default_rng([self.seed, epoch]))
+            return parts_in_order(self._spans)
+        plan = self.mixing(workers)
+        pools = plan.pools * workers * self.world[1]
+        random = np.random.default_rng([self.seed, epoch])
+        return parts_dealt(self._spans, self._file_labels, plan.parts, pools, random)
 
 
 def _slice(chunk: ParticleSet, row_of: Any, start: int, stop: int) -> ParticleSet:

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from hepml.data import ParticleSet
 from hepml.io import Columns, ParticleStream
 from hepml.io._read import warn_of_dropped
+from hepml.io._stream import SHUFFLE_MEMORY
 
 
 class ParticleData(LightningDataModule):
@@ -27,13 +28,18 @@ class ParticleData(LightningDataModule):
     batch_size
         The number of sets in a batch, on each device.
     max_sets, max_validation_sets
-        Learn from, validate with the first sets of the files only.
+        Learn from, validate with so many sets only, drawn evenly over the files and the places in
+        each file.
     bad
         What to do with sets that cannot be: "error" or "drop".
     workers
         The number of processes that read; 0 reads in the process that learns.
     seed
-        The order of the data is a function of this, of the epoch and of the number of readers.
+        The order of the data is a function of this, of the epoch, of `shuffle_memory` and of the
+        number of readers.
+    shuffle_memory
+        How many megabytes of sets are shuffled together on each device; see
+        :class:`~hepml.io.ParticleStream`.
 
     Notes
     -----
@@ -53,6 +59,7 @@ class ParticleData(LightningDataModule):
         bad: Literal["error", "drop"] = "error",
         workers: int = 0,
         seed: int = 0,
+        shuffle_memory: int | float = SHUFFLE_MEMORY,
     ) -> None:
         super().__init__()
         self.workers = workers
@@ -65,6 +72,7 @@ class ParticleData(LightningDataModule):
             bad=bad,
             drop_last=True,
             max_sets=max_sets,
+            shuffle_memory=shuffle_memory,
         )
         self.validation_stream = (
             None

@@ -90,13 +90,8 @@ def _data(options: Mapping[str, Any], columns: Columns) -> ParticleData:
         bad=options["bad"],
         workers=options["workers"],
         seed=options["seed"],
+        shuffle_memory=options["shuffle_memory"],
     )
-    for name, stream in (
-        ("max_jets", data.train_stream),
-        ("max_validation_jets", data.validation_stream),
-    ):
-        if options[name] is not None and columns.class_files and stream is not None:
-            _check_classes(name, options[name], stream.file_labels, columns.class_names)
     jets = data.train_stream.sets // devices
     if jets < options["batch_size"]:
         each = "" if devices == 1 else " on each device"
@@ -107,19 +102,6 @@ def _data(options: Mapping[str, Any], columns: Columns) -> ParticleData:
             fix="lower it, or give more jets",
         )
     return data
-
-
-def _check_classes(option: str, jets: int, labels: set[int], class_names: Sequence[str]) -> None:
-    """Refuse a number of jets that ends before the files of some class begin."""
-    missing = [name for i, name in enumerate(class_names) if i not in labels]
-    if missing:
-        raise InputError(
-            option,
-            expected="enough to reach files of every class: the first jets are taken, in the "
-            "order of the files",
-            got=f"{jets}, without any of {_few(missing)}",
-            fix=f"leave {option} out, or give smaller files",
-        )
 
 
 def _finished_epochs(folder: RunFolder, options: Mapping[str, Any]) -> int:
@@ -143,9 +125,26 @@ def _opening(task: TaggingTask, columns: Columns, data: ParticleData, finished: 
     return (
         f"{type(task.model).__name__} with {sum(p.numel() for p in task.parameters()):,} "
         f"parameters; {data.train_stream.sets:,} jets to learn from, {validated:,} to validate "
-        f"with; classes {_few(columns.class_names)}; features {_few(columns.feature_names)}"
+        f"with; {_mixing(data)}; classes {_few(columns.class_names)}; "
+        f"features {_few(columns.feature_names)}"
         + (f"; resumed after epoch {finished}" if finished else "")
     )
+
+
+def _mixing(data: ParticleData) -> str:
+    """How the jets to learn from are shuffled, and what that costs."""
+    stream, workers = data.train_stream, max(data.workers, 1)
+    share = stream.sets // (workers * stream.world[1])
+    pools = stream.mixing(workers).pools
+    text = "all shuffled together" if workers == 1 else f"all of each of {workers} workers shuffled"
+    if pools > 1:
+        each = "" if workers == 1 else f" by each of {workers} workers"
+        text = f"{share // pools:,} at a time{each} shuffled, in {stream.shuffle_memory:g} MB"
+    reads = stream.reads(workers)
+    if reads > 1.5:
+        text += f" (each part of the files is read {reads:.1f} times: "
+        text += "a larger shuffle_memory or fewer workers read faster)"
+    return text
 
 
 def _few(names: Sequence[str], most: int = 16) -> str:

@@ -29,6 +29,7 @@ _AT_LEAST = {
     "learning_rate": 0,
     "weight_decay": 0,
     "warmup": 0,
+    "shuffle_memory": 1,
 }
 
 

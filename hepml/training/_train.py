@@ -11,6 +11,7 @@ from torch import nn
 
 from hepml.errors import InputError
 from hepml.io import Columns, Files, locate
+from hepml.io._stream import SHUFFLE_MEMORY
 from hepml.training._checkpoint import describe_model
 from hepml.training._folder import RunFolder, first_rank
 from hepml.training._inputs import (
@@ -67,6 +68,7 @@ def train(
     accelerator: str = "auto",
     devices: int = 1,
     workers: int = 0,
+    shuffle_memory: int | float = SHUFFLE_MEMORY,
     seed: int = 0,
     resume: bool = False,
     overwrite: bool = False,
@@ -97,7 +99,8 @@ def train(
     context
         Likewise, which of the columns' numbers of each set the network reads.
     max_jets, max_validation_jets
-        Learn from, validate with the first jets of the files only.
+        Learn from, validate with so many jets only, drawn evenly over the files and the places in
+        each file.
     bad
         Whether jets that cannot be (NaN momenta, ...) are an error or dropped.
     epochs, batch_size
@@ -110,6 +113,9 @@ def train(
         Lightning's: the kind of device ("auto", "cpu", "gpu", ...) and their number.
     workers
         Processes that read; 0 reads in the process that learns.
+    shuffle_memory
+        How many megabytes of jets are held on each device to be shuffled: every batch is a fair
+        sample of all files, whatever their order; see :class:`~hepml.io.ParticleStream`.
     seed
         Decides the first weights, the order of the data and what the network draws.
     resume
@@ -169,6 +175,7 @@ def train(
         "accelerator": accelerator,
         "devices": devices,
         "workers": workers,
+        "shuffle_memory": shuffle_memory,
         "seed": seed,
     }
     check_numbers(options)

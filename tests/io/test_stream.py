@@ -1,8 +1,10 @@
 """The stream: each set exactly once, in an order that only the stated numbers decide."""
 
 import pickle
+import time
 import weakref
 from collections import Counter
+from threading import Lock
 
 import awkward as ak
 import numpy as np
@@ -14,6 +16,7 @@ import hepml.io._stream as stream_module
 from hepml.errors import ColumnError, DataError, InputError
 from hepml.io import PRESETS, ParticleStream, read
 from hepml.io._ahead import THREADS
+from hepml.io._mixing import _size
 
 COLUMNS = PRESETS["hepml"].replace(context={"number": "number"})
 JETS = 103
@@ -121,10 +124,16 @@ def test_the_order_is_a_function_of_seed_and_epoch(files):
     assert numbers(again) == numbers(again) == first
 
 
+# Enough for about 40 of the jets in `files`, which take 400 bytes each.
+LITTLE = 0.016
+
+
 @pytest.mark.slow
-def test_shuffling_mixes_chunks_and_files(files):
+@pytest.mark.parametrize("memory", [2000, LITTLE])
+def test_shuffling_mixes_chunks_and_files(files, memory):
     """Over many epochs each set is early as often as late, and neighbours part."""
-    stream = make(files, shuffle=True, columns=COLUMNS.with_features(()))
+    columns = COLUMNS.with_features(())
+    stream = make(files, shuffle=True, columns=columns, shuffle_memory=memory, step=20)
     places = np.empty((30, JETS))
     for epoch in range(30):
         stream.set_epoch(epoch)
@@ -132,7 +141,7 @@ def test_shuffling_mixes_chunks_and_files(files):
     # The mean of 30 places uniform over 103 has a standard deviation of 5.4.
     assert np.abs(places.mean(axis=0) - (JETS - 1) / 2).max() < 5 * 5.4
     apart = np.abs(np.diff(places, axis=1)).mean(axis=0)
-    assert apart.min() > 5
+    assert apart.min() > 15
 
 
 def test_workers_and_ranks_draw_different_numbers(files, monkeypatch):
@@ -140,27 +149,96 @@ def test_workers_and_ranks_draw_different_numbers(files, monkeypatch):
     assert all(numbers(batches) != sorted(numbers(batches)) for batches in found.values())
 
 
+@pytest.fixture(scope="module")
+def sorted_files(tmp_path_factory, write, jets):
+    """1,000 jets of ten classes, class after class: in one file, and in a file for each class."""
+    folder = tmp_path_factory.mktemp("sorted")
+    branches = jets(np.random.default_rng(0).integers(1, 3, 1000))
+    branches["label"] = np.repeat(np.arange(10, dtype=np.int8), 100)
+    clusters = list(range(20, 1000, 20))
+    one = write(folder / "one.root", branches, clusters=clusters)
+    each = [
+        write(
+            folder / f"class_{i}.root",
+            {name: values[100 * i : 100 * i + 100] for name, values in branches.items()},
+            clusters=clusters[:4],
+        )
+        for i in range(10)
+    ]
+    return {"one": one, "each": each}
+
+
+TEN = PRESETS["hepml"].with_features(()).replace(classes=tuple("abcdefghij"))
+BY_FILE = TEN.replace(
+    label=None,
+    classes=(),
+    class_files={name: f"class_{i}.root" for i, name in enumerate("abcdefghij")},
+)
+
+
 @pytest.mark.slow
-def test_classes_that_go_by_file_are_mixed(tmp_path, write, jets):
-    """With a plain shuffle of chunks, four chunks are of one class every eighth time."""
-    for name in ("qcd", "top"):
-        for i in range(4):
-            write(tmp_path / f"{name}_{i}.root", jets([1] * 40, seed=i), clusters=[10, 20, 30])
-    columns = COLUMNS.replace(
-        label=None, classes=(), context={}, class_files={"qcd": "qcd*", "top": "top*"}
-    ).with_features(())
+@pytest.mark.parametrize(
+    ("files", "columns", "memory", "ranks", "workers"),
+    [
+        ("one", TEN, 2000, 1, 1),
+        ("one", TEN, 0.1, 1, 1),
+        ("each", BY_FILE, 0.1, 1, 1),
+        ("each", TEN, 0.2, 2, 2),
+    ],
+    ids=["sorted file", "sorted file, little memory", "file by class", "workers and ranks"],
+)
+def test_batches_are_fair_samples_of_sorted_jets(
+    sorted_files, monkeypatch, files, columns, memory, ranks, workers
+):
+    """The classes in a batch are distributed as in a draw without replacement from all jets."""
     stream = ParticleStream(
-        f"{tmp_path}/*.root", columns, batch_size=40, shuffle=True, step=10, buffer=4
+        sorted_files[files],
+        columns,
+        batch_size=50,
+        shuffle=True,
+        shuffle_memory=memory,
+        step=20,
+        drop_last=True,
     )
-    for epoch in range(5):
-        stream.set_epoch(epoch)
-        tops = [int(batch.labels.sum()) for batch in stream]
-        assert sum(tops) == 160
-        assert min(tops) >= 10
-        assert max(tops) <= 30
+    batches = [b for each in shares(stream, monkeypatch, ranks, workers).values() for b in each]
+    counts = torch.stack([torch.bincount(batch.labels, minlength=10) for batch in batches])
+    assert len(batches) == 20
+    # The multivariate hypergeometric distribution: 9 degrees of freedom, less the share drawn. The
+    # mean over 20 batches has a standard deviation of 0.9; the pools' own composition adds a bit.
+    spread = ((counts - 5.0) ** 2).sum(dim=1) / 5
+    assert float(spread.mean()) == pytest.approx(9 * (1 - 50 / 1000), abs=3)
+    assert int((counts > 0).sum(dim=1).min()) >= 8
 
 
-def test_no_more_than_a_few_chunks_are_held(files, monkeypatch):
+def test_the_memory_for_shuffling_is_kept(sorted_files, monkeypatch):
+    """What is alive is what is delivered, what is read beforehand, and a little more."""
+    alive = weakref.WeakSet()
+    lock, most = Lock(), 0
+    original = stream_module.read_slab
+
+    def watched(*arguments):
+        nonlocal most
+        slab = original(*arguments)
+        with lock:
+            alive.add(slab.sets)
+            most = max(most, sum(map(_size, alive)))
+        return slab
+
+    monkeypatch.setattr(stream_module, "read_slab", watched)
+    for memory in (0.1, 2000):
+        most = 0
+        stream = ParticleStream(
+            sorted_files["one"], TEN, batch_size=20, shuffle=True, step=20, shuffle_memory=memory
+        )
+        for batch in stream:
+            del batch
+            time.sleep(0.005)
+        assert most <= 1.3e6 * memory
+    # All of the 1000 sets.
+    assert most >= 0.15e6
+
+
+def test_in_order_no_more_than_a_few_chunks_are_held(files, monkeypatch):
     alive = weakref.WeakSet()
     most = 0
     original = stream_module.read_chunk
@@ -173,18 +251,50 @@ def test_no_more_than_a_few_chunks_are_held(files, monkeypatch):
         return chunk, places
 
     monkeypatch.setattr(stream_module, "read_chunk", watched)
-    for shuffle, buffer in ((False, 4), (True, 2), (True, 4)):
-        most = 0
-        for batch in make(files, shuffle=shuffle, buffer=buffer):
-            del batch
-        assert most <= (buffer if shuffle else 1) + THREADS + 2
+    for batch in make(files):
+        del batch
+    assert most <= 1 + THREADS + 2
 
 
-def test_at_most_so_many_sets(files):
+@pytest.mark.slow
+def test_how_often_files_are_read_is_known(sorted_files, monkeypatch):
+    read = []
+    original = stream_module.read_chunk
+
+    def counted(bound, start, stop, *rest):
+        read.append(stop - start)
+        return original(bound, start, stop, *rest)
+
+    monkeypatch.setattr(stream_module, "read_chunk", counted)
+    for memory, workers, ranks in ((2000, 1, 1), (0.2, 2, 2)):
+        stream = ParticleStream(
+            sorted_files["one"],
+            TEN,
+            batch_size=20,
+            shuffle=True,
+            shuffle_memory=memory,
+            step=100,
+        )
+        stream._world = (0, ranks)
+        expected = stream.reads(workers)
+        read.clear()
+        with monkeypatch.context() as patch:
+            shares(stream, patch, ranks, workers)
+        assert sum(read) / 1000 == pytest.approx(expected)
+        assert (expected > 1) == (memory < 1)
+
+
+def test_some_sets_are_drawn_evenly(files, sorted_files):
     for most in (1, 10, 33, 60, 1000):
         stream = make(files, max_sets=most, shuffle=True)
-        assert sorted(numbers(stream)) == list(range(min(most, JETS)))
-        assert stream.sets == min(most, JETS)
+        found = numbers(stream)
+        assert len(set(found)) == len(found) == stream.sets == min(most, JETS)
+    for shuffle in (False, True):
+        stream = ParticleStream(
+            sorted_files["one"], TEN, batch_size=100, max_sets=100, step=20, shuffle=shuffle
+        )
+        (batch,) = stream
+        assert torch.bincount(batch.labels).tolist() == [10] * 10
 
 
 def test_a_cut_is_counted_beforehand(files, monkeypatch):
@@ -300,9 +410,10 @@ def test_a_cut_that_nothing_passes(files):
         make(files, columns=COLUMNS.replace(cut="number < 0"))
 
 
-@pytest.mark.parametrize("name", ["batch_size", "max_sets", "buffer", "step"])
+@pytest.mark.parametrize("name", ["batch_size", "max_sets", "step", "shuffle_memory"])
 def test_numbers_below_one_are_refused(files, name):
-    with pytest.raises(InputError, match=rf"{name}: expected one .*got 0"):
+    least = "more than 0 megabytes" if name == "shuffle_memory" else "one "
+    with pytest.raises(InputError, match=rf"{name}: expected {least}.*got 0"):
         make(files, **{name: 0})
 
 

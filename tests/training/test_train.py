@@ -148,14 +148,18 @@ def test_a_mistake_leaves_nothing_behind(files, tmp_path, options, error, messag
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("option", ["max_jets", "max_validation_jets"])
-def test_first_jets_of_some_classes_only_are_refused(files, tmp_path, option):
+def test_a_few_jets_of_sorted_files_are_of_every_class(files):
     columns = PRESETS["hepml"].replace(
         label=None, classes=(), class_files={"a": "0.root", "b": "1.root"}
     )
-    options = {"validation": files, "columns": columns, "batch_size": 50, option: 300}
-    with pytest.raises(InputError, match=f"^{option}: .* got 300, without any of b"):
-        train(TinyFlow, files, output=tmp_path / "run", **options)
+    data = ParticleData(
+        files, files, columns=columns, batch_size=50, max_sets=100, max_validation_sets=50
+    )
+    (batch,) = data.val_dataloader()
+    assert torch.bincount(batch.labels).tolist() == [25, 25]
+    counts = [torch.bincount(batch.labels).tolist() for batch in data.train_dataloader()]
+    assert np.sum(counts, axis=0).tolist() == [50, 50]
+    assert np.min(counts) >= 15
 
 
 def test_bad_data_is_found_before_anything_is_written(tmp_path):

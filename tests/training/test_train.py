@@ -65,7 +65,8 @@ def test_a_network_learns_and_its_folder_holds_what_is_promised(run, files, caps
     lines = err.splitlines()
     assert out == ""
     assert lines[0].startswith("ParticleFlow with ")
-    assert "300 jets to learn from, 300 to validate with; classes qcd, top" in lines[0]
+    assert "300 jets to learn from, 300 to validate with; all shuffled together; " in lines[0]
+    assert "; classes qcd, top" in lines[0]
     assert len(lines) == 5, "one line for each epoch and nothing of Lightning's own"
     assert lines[4].startswith("epoch 4/4: train loss 0.")
 

@@ -1,9 +1,10 @@
 """The label of an experiment on a figure, as its collaboration asks for."""
 
 from collections.abc import Callable
-from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea
 
 from hepml.errors import InputError
 from hepml.training._plots import _plain, _style
@@ -50,18 +51,20 @@ def experiment_label(text: str | None) -> Callable[[Figure], None]:
 
     def label(figure: Figure) -> None:
         axes = figure.axes[0]
-        above: Any = {"va": "baseline", "ha": "left", "textcoords": "offset points"}
         with _style():
-            title = axes.annotate(
-                name,
-                (0, 1),
-                (0, 6),
-                "axes fraction",
-                **above,
-                weight="bold",
-                style=of_name,
-                size=30,
+            words: list[Artist] = [
+                TextArea(name, textprops={"weight": "bold", "style": of_name, "size": 30}),
+                TextArea(_plain(rest.strip()), textprops={"style": of_rest, "size": 22}),
+            ]
+            axes.add_artist(
+                AnchoredOffsetbox(
+                    "lower left",
+                    child=HPacker(children=words, align="baseline", pad=0, sep=8),
+                    bbox_to_anchor=(0, 1),
+                    bbox_transform=axes.transAxes,
+                    frameon=False,
+                    borderpad=0.2,
+                )
             )
-            axes.annotate(_plain(rest.strip()), (1, 0), (8, 0), title, **above, style=of_rest)
 
     return label

@@ -32,7 +32,7 @@ def kinematics_figure(jets: Mapping[str, ScoredJets]) -> Figure:
     -----
     One cut for all jets, that which keeps half of the signal; bins with about as many jets in each.
     """
-    shown = dict(list(jets.items())[:MOST_CURVES])
+    shown = _with_most_signal(jets)
     with _style():
         figure, panels = _figure(2, 2, width=8.5, height=6.0)
         for column, (name, title) in enumerate(
@@ -57,6 +57,12 @@ def kinematics_figure(jets: Mapping[str, ScoredJets]) -> Figure:
         title = rf"one cut, $\varepsilon_S$ = {WORKING_POINT:g}"
         panels[0].legend(loc="lower left", title=title, title_fontsize="small")
     return figure
+
+
+def _with_most_signal(jets: Mapping[str, ScoredJets]) -> dict[str, ScoredJets]:
+    """As many as can be told apart, as in the ROC figure, in their order."""
+    most = sorted(jets, key=lambda name: -int(jets[name].signal.sum()))[:MOST_CURVES]
+    return {name: each for name, each in jets.items() if name in most}
 
 
 def _steps(
@@ -87,7 +93,7 @@ def mass_figure(jets: Mapping[str, ScoredJets]) -> Figure:
     -----
     The number in the legend is the Jensen-Shannon divergence of the two shapes, in bits.
     """
-    shown = dict(list(jets.items())[:MOST_CURVES])
+    shown = _with_most_signal(jets)
     first = next(iter(shown.values()))
     with _style():
         figure, (axes,) = _figure()
@@ -129,11 +135,11 @@ def calibration_figure(jets: Mapping[str, ScoredJets]) -> Figure:
     -----
     The number in the legend is the expected calibration error.
     """
-    shown = {name: each for name, each in jets.items() if each.is_probability}
+    shown = _with_most_signal({n: each for n, each in jets.items() if each.is_probability})
     with _style():
         figure, (axes,) = _figure()
         axes.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="calibrated")
-        for name, each in list(shown.items())[:MOST_CURVES]:
+        for name, each in shown.items():
             found = calibration(each)
             axes.errorbar(
                 found.predicted,

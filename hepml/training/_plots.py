@@ -23,6 +23,8 @@ from hepml.training._pairs import Pair
 # More are not told apart by eye: of more, those with most signal jets are drawn.
 MOST_CURVES = 8
 _MOST_CLASSES_WITH_NUMBERS = 10
+# Names of more along an axis cannot be read.
+_MOST_CLASSES = 40
 _BINS = 50
 _PALETTE = ("#3f90da", "#bd1f01", "#ffa90e", "#832db6", "#94a4a2", "#a96b59", "#e76300", "#717581")
 
@@ -237,24 +239,35 @@ def confusion_figure(
         The weight of the jets of each true class (row) taken for each class (column).
     class_names
         The names of the classes.
+
+    Notes
+    -----
+    Of more than 10 classes those that the sample has are rows; of more than 40, the 40 with most
+    jets, and the others are one column.
     """
-    classes = len(class_names)
+    names = [_plain(name) for name in class_names]
     total = confusion.sum(1, keepdims=True)
     fractions = np.divide(confusion, total, out=np.full_like(confusion, np.nan), where=total > 0)
+    rows: Sequence[int] = range(len(names))
+    if len(names) > _MOST_CLASSES_WITH_NUMBERS:
+        # Of many classes a sample often has few: rows without jets say nothing.
+        rows = sorted(np.argsort(-total[:, 0], kind="stable")[:_MOST_CLASSES])
+        rows = [row for row in rows if total[row] > 0]
+    columns = names
+    if len(names) > _MOST_CLASSES:
+        others = np.delete(fractions, rows, 1)
+        fractions = np.column_stack([fractions[:, rows], others.sum(1)])
+        columns = [*(names[row] for row in rows), f"{others.shape[1]} others"]
+    classes = len(columns)
     with _style():
         width = 9.5 if classes <= _MOST_CLASSES_WITH_NUMBERS else 15.0
         figure, (axes,) = _figure(width=width, height=0.84 * width)
-        # Of many classes a sample often has few: rows without jets say nothing.
-        rows: Sequence[int] = range(classes)
-        if classes > _MOST_CLASSES_WITH_NUMBERS:
-            rows = [row for row in range(classes) if total[row] > 0]
         image = axes.imshow(fractions[list(rows)], vmin=0, vmax=1, cmap="Blues", aspect="auto")
         bar = figure.colorbar(image, ax=axes, pad=0.03, aspect=25)
         bar.set_label("Fraction of the true class", labelpad=12)
-        names = [_plain(name) for name in class_names]
-        turned = 90.0 if sum(map(len, names)) > 40 else 0.0
-        axes.set_xticks(*_ticks(names), rotation=turned, fontsize=_size(classes))
-        axes.set_yticks(*_ticks([names[row] for row in rows]), fontsize=_size(len(rows)))
+        turned = 90.0 if sum(map(len, columns)) > 40 else 0.0
+        axes.set_xticks(range(classes), columns, rotation=turned, fontsize=_size(classes))
+        axes.set_yticks(range(len(rows)), [names[row] for row in rows], fontsize=_size(len(rows)))
         axes.tick_params(which="both", length=0)
         axes.set_xlabel("Most probable class")
         axes.set_ylabel("True class")
@@ -274,12 +287,6 @@ def confusion_figure(
                         fontsize=min(24.0, 110 / classes),
                     )
     return figure
-
-
-def _ticks(names: Sequence[str]) -> tuple[Sequence[int], list[str]]:
-    """Places and names along an axis; every second, third, ... where all would overlap."""
-    places = range(0, len(names), math.ceil(max(len(names), 1) / 40))
-    return places, [names[place] for place in places]
 
 
 def _size(names: int) -> float:

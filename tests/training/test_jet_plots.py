@@ -67,3 +67,11 @@ def test_figures_can_be_written_even_of_few_jets(tmp_path):
     for number, draw in enumerate((kinematics_figure, mass_figure, calibration_figure)):
         for path in save_figure(draw({"few": few}), tmp_path / str(number)):
             assert path.stat().st_size > 1000
+
+
+def test_of_many_pairs_those_with_most_signal_are_drawn():
+    jets = {str(i): scored(i) for i in range(MOST_CURVES + 2)}
+    fewest = sorted(jets, key=lambda name: jets[name].signal.sum())[:2]
+    (axes,) = mass_figure(jets).axes
+    labels = [text.get_text().split()[0] for text in axes.get_legend().get_texts()[1:]]
+    assert labels == [name for name in jets if name not in fewest]

@@ -184,3 +184,21 @@ def test_bins_of_a_narrow_range_have_area_one():
     assert high - low < 0.02
     heights, edges, _ = axes.patches[0].get_data()
     assert np.sum(heights * np.diff(edges)) == pytest.approx(1)
+
+
+def test_of_very_many_classes_the_confusion_shows_those_with_most_jets():
+    confusion = np.zeros((188, 188))
+    present = np.arange(3, 188, 3)
+    confusion[present, present] = present
+    confusion[present, 0] = 1.0
+    names = [f"X_{i}" for i in range(188)]
+    figure = confusion_figure(confusion, names)
+    axes = figure.axes[0]
+    shown = [names[i] for i in present[-40:]]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == shown
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == [*shown, "148 others"]
+    assert min(tick.get_fontsize() for tick in axes.get_xticklabels()) >= 12
+    image = axes.images[0].get_array()
+    assert image.shape == (40, 41)
+    np.testing.assert_allclose(image.sum(1), 1.0)
+    np.testing.assert_allclose(image[:, -1], 1 / (1 + present[-40:]))

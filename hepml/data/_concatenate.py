@@ -1,6 +1,6 @@
 """Batches joined into one, also by torch's DataLoader."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -25,11 +25,19 @@ def concatenate(batches: Sequence[ParticleSet]) -> ParticleSet:
     InputError
         If there is none, or if the batches differ in features, dtype, device or optional fields.
     """
-    batches = list(batches)
+    batches = list(batches) if isinstance(batches, Iterable) else [batches]
     if not batches:
         raise InputError(
             "concatenate", expected="one batch or more", got="none", fix="pass at least one"
         )
+    for batch in batches:
+        if not isinstance(batch, ParticleSet):
+            raise InputError(
+                "concatenate",
+                expected="batches of particles",
+                got=f"a {type(batch).__name__}",
+                fix="pass a list of ParticleSet",
+            )
     kinds = {_kind(batch) for batch in batches}
     if len(kinds) > 1:
         raise InputError(

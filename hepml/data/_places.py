@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int64, Shaped
 
+from hepml.errors import InputError
+
 
 class OtherPadding(NamedTuple):
     """A set at whose end stands what looks like padding other than zeros, and its value."""
@@ -35,12 +37,18 @@ def particle_places(
     fill
         The number that stands in padded places; NaN is one.
 
+    Raises
+    ------
+    InputError
+        If the offsets are no bounds from 0 to the number of places.
+
     Examples
     --------
     >>> pt = np.array([5., 0., 3., 0., 0., 0., 0., 0.])
     >>> particle_places([pt], np.array([0, 4, 8])).tolist()
     [True, True, True, False, False, False, False, False]
     """
+    _check(stored, offsets)
     zero = fill == 0
     present: Any = stored[0] != 0 if zero else _differs(stored[0], fill)
     for column in stored[1:]:
@@ -73,7 +81,13 @@ def other_padding(
         As in :func:`particle_places`.
     pt
         The transverse momenta, where they are a coordinate.
+
+    Raises
+    ------
+    InputError
+        If the offsets are no bounds from 0 to the number of places.
     """
+    _check(stored if pt is None else [*stored, pt], offsets)
     sets = np.flatnonzero(offsets[1:] > offsets[:-1])
     places = offsets[1:][sets] - 1
     at_end = np.array([column[places] for column in stored], np.float64)
@@ -96,11 +110,24 @@ def hardest_places(
 
     Of equal ones the first are taken. NaN counts as the largest, so that it is found later.
 
+    Raises
+    ------
+    InputError
+        If the offsets are no bounds from 0 to the number of particles, or the number is below one.
+
     Examples
     --------
     >>> hardest_places(np.array([1., 3., 2., 3., 5.]), np.array([0, 4, 5]), 2).tolist()
     [False, True, False, True, True]
     """
+    _check([pt], offsets)
+    if number < 1:
+        raise InputError(
+            "number",
+            expected="a number of particles, one or more",
+            got=repr(number),
+            fix="keep at least one particle of each set",
+        )
     counts = np.diff(offsets)
     mask = np.ones(len(pt), bool)
     # Most sets are short: only the others are sorted.
@@ -113,6 +140,35 @@ def hardest_places(
         rank = np.arange(len(rows)) - np.repeat(starts, counts_of_long)
         mask[rows[order[rank >= number]]] = False
     return mask
+
+
+def _check(columns: Sequence[Any], offsets: Any) -> None:
+    """Refuse what are no columns of numbers, or no bounds of sets among their rows."""
+    plain = [isinstance(c, np.ndarray) and c.ndim == 1 and c.dtype.kind in "biuf" for c in columns]
+    if not columns or not all(plain) or len({len(column) for column in columns}) > 1:
+        raise InputError(
+            "columns of places",
+            expected="one array of numbers or more, all of one length and one axis",
+            got=", ".join(f"{getattr(c, 'dtype', type(c).__name__)} {np.shape(c)}" for c in columns)
+            or "none",
+            fix="flatten fixed arrays, with offsets at multiples of their length",
+        )
+    size = len(columns[0])
+    whole = isinstance(offsets, np.ndarray) and offsets.ndim == 1 and offsets.dtype == np.int64
+    # Neighbours are compared: their difference may be beyond int64, and come out with either sign.
+    if (
+        not whole
+        or not len(offsets)
+        or offsets[0] != 0
+        or offsets[-1] != size
+        or (offsets[1:] < offsets[:-1]).any()
+    ):
+        raise InputError(
+            "offsets",
+            expected=f"int64 bounds that start at 0, never fall and end at {size}",
+            got=f"{getattr(offsets, 'dtype', type(offsets).__name__)} {offsets!r:.80}",
+            fix="pass the running sum of the numbers of places, starting with 0",
+        )
 
 
 def _equals(values: Any, fill: float) -> Any:

@@ -1,6 +1,6 @@
 """Awkward arrays in memory as tables, read with the same columns as files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import awkward as ak
@@ -55,6 +55,11 @@ class ArrayTable(Table):
     def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
         array = self._array[start:stop]
         return {name: self._column(name, self.field(name, array)) for name in dict.fromkeys(names)}
+
+    def list_of(self, name: str) -> Hashable | None:
+        path = self._paths[name]
+        # The fields of a record within the record, and the column that is their number.
+        return path[0] if len(path) > 1 or path == (name[1:],) else None
 
     def close(self) -> None:
         pass

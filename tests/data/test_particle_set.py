@@ -208,6 +208,13 @@ class TestConcatenate:
         with pytest.raises(InputError, match=message):
             concatenate([batch(), other])
 
+    @pytest.mark.usefixtures("unchecked_types")
+    @pytest.mark.parametrize("batches", [[batch(), None], [torch.zeros(2)], "ab", 5, None])
+    def test_what_is_no_batch(self, batches):
+        message = "concatenate: expected batches of particles, got a (NoneType|Tensor|str|int)"
+        with pytest.raises(InputError, match=message):
+            concatenate(batches)
+
 
 class TestDataLoader:
     @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])

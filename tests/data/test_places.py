@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hepml.data import hardest_places, other_padding, particle_places
+from hepml.errors import InputError
 
 NAN = math.nan
 
@@ -110,3 +111,54 @@ def test_the_hardest_of_each_set_agree_with_sorted(counts, number, seed):
 def test_nan_is_among_the_hardest():
     mask = hardest_places(np.array([5.0, NAN, 9.0]), offsets_of([3]), 2)
     assert mask.tolist() == [False, True, True]
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    "offsets",
+    [
+        np.array([0, 10**9, 2**63 - 1, -2, 10]),
+        np.array([0, 5, 3, 10]),
+        np.array([-1, 10]),
+        np.array([0, 11]),
+        np.array([0, 2**62]),
+        np.array([1, 10]),
+        np.array([], np.int64),
+        np.array([0.0, 10.0]),
+        np.array([0.0, math.nan]),
+        np.array([[0, 10]]),
+        np.array(["0", "10"]),
+        np.array([0, 10], np.uint64),
+        [0, 10],
+        None,
+        10,
+    ],
+    ids=lambda offsets: f"{offsets!r:.40}",
+)
+def test_offsets_that_are_no_bounds_are_refused(offsets):
+    column = np.ones(10)
+    for call in (
+        lambda: particle_places([column], offsets),
+        lambda: particle_places([column], offsets, -1.0),
+        lambda: other_padding([column], offsets),
+        lambda: hardest_places(column, offsets, 2),
+    ):
+        with pytest.raises(InputError, match="offsets: expected int64 bounds that start at 0"):
+            call()
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    "columns",
+    [[], [np.ones((5, 2))], [np.ones(5), np.ones(4)], [np.array(["a"] * 5)], [[1.0] * 5], [None]],
+)
+def test_columns_that_are_none_are_refused(columns):
+    for call in (particle_places, other_padding):
+        with pytest.raises(InputError, match="columns of places: expected one array of numbers"):
+            call(columns, offsets_of([5]))
+
+
+@pytest.mark.parametrize("number", [0, -3])
+def test_no_particles_are_the_hardest(number):
+    with pytest.raises(InputError, match=f"number: expected .* got {number}"):
+        hardest_places(np.ones(5), offsets_of([5]), number)

@@ -154,3 +154,18 @@ def test_which_fields_are_read_is_known_at_any_depth():
     assert fields_of(momenta, columns) is None
     assert fields_of(array[["part_pt"]], columns) is None
     assert fields_of(np.zeros(3), columns) is None
+
+
+def test_fields_of_one_record_have_one_level():
+    """Whatever the names by which they are asked for, and however many there are in each entry."""
+    array = ak.Array(
+        {
+            "FatJet": [[{"pt": 1.0, "m": 2.0}, {"pt": 3.0, "m": 4.0}]],
+            "Cand": [[{"pt": 5.0, "q": 1, "FatJet_idx": 1}, {"pt": 6.0, "q": -1, "FatJet_idx": 0}]],
+        }
+    )
+    momentum = {"pt": "Cand_pt", "eta": "0", "phi": "0", "mass": "0"}
+    for jets in ("FatJet_pt", "nFatJet"):
+        index = JetIndex(jets, "Cand_FatJet_idx")
+        columns = Columns(Collection(momentum, {"q": "Cand.q", "m": "FatJet.m"}, index=index))
+        assert read_array(array, columns).particles.features.tolist() == [[-1, 2], [1, 4]]

@@ -13,7 +13,7 @@ from hepml.io._faults import Faults
 from hepml.io._momenta import fill_p4
 from hepml.io._places import passing, places_of
 from hepml.io._rows import Rows, offsets_of, particles_of
-from hepml.io._syntax import Expression
+from hepml.io._steps import Expression
 from hepml.io._table import Column
 
 

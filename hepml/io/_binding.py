@@ -10,7 +10,8 @@ from hepml.errors import DataError, InputError
 from hepml.io._collection import Collection, JetIndex
 from hepml.io._columns import Columns
 from hepml.io._levels import ListOf, levels_in_jets, levels_in_sets
-from hepml.io._syntax import Expression, parse
+from hepml.io._steps import Expression
+from hepml.io._syntax import parse
 from hepml.io._table import Table, missing_column
 
 
@@ -103,7 +104,7 @@ def bind(columns: Columns, table: Table) -> Bound:
     known = frozenset(table.names())
 
     def look_up(text: str, where: str) -> Expression:
-        expression = parse(text, known)
+        expression = parse(text, known, columns.tables)
         for name in expression.names:
             if name not in known:
                 raise missing_column(name, table, where)
@@ -126,7 +127,8 @@ def bind(columns: Columns, table: Table) -> Bound:
         weights=optional(columns.weights, "weights"),
         context={name: look_up(text, f"context {name}") for name, text in columns.context.items()},
         observers={
-            name: look_up(text, f"observer {name}") for name, text in columns.observers.items()
+            name: _by_itself(look_up(text, f"observer {name}"), f"observer {name}")
+            for name, text in columns.observers.items()
         },
     )
     arguments = dict.fromkeys(step.argument for e in bound.per_set for step in e.reductions)
@@ -168,14 +170,7 @@ def _bind_collection(
     def stored(text: str | None, where: str) -> Expression | None:
         """What says which particles there are cannot be reduced over them."""
         expression = optional(text, where)
-        if expression is not None and expression.reductions:
-            raise InputError(
-                f"expression {text!r} ({where})",
-                expected="no reduction over the particles of a set, as it says which they are",
-                got=f"a reduction of {expression.reductions[0].argument.text!r}",
-                fix="name a column",
-            )
-        return expression
+        return None if expression is None else _by_itself(expression, where)
 
     if index is not None:
         for name in ("jets", "jet", "particle"):
@@ -199,6 +194,18 @@ def _bind_collection(
         ),
         hardest=part.hardest,
     )
+
+
+def _by_itself(expression: Expression, where: str) -> Expression:
+    """The expression, if it is computed before it is known which particles are kept."""
+    if expression.reductions:
+        raise InputError(
+            f"expression {expression.text!r} ({where})",
+            expected="no reduction over the particles of a set, as which are kept is not known yet",
+            got=f"a reduction of {expression.reductions[0].argument.text!r}",
+            fix="name a column, or reduce in features, cut, label, weights or context",
+        )
+    return expression
 
 
 def _with_levels(part: BoundCollection, list_of: ListOf) -> BoundCollection:

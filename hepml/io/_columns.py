@@ -6,8 +6,10 @@ from typing import Any
 
 from hepml.errors import InputError
 from hepml.io._collection import Collection, collection_of
-from hepml.io._expressions import check_name, check_text, check_texts
+from hepml.io._expressions import check_name, check_text, check_texts, is_name
+from hepml.io._lookup import Tables, check_tables
 from hepml.io._plain import check_size, known_keys, numbers_as_text, plain_of
+from hepml.io._syntax import parse
 from hepml.io._yaml import load_yaml
 
 # The units of energy in GeV.
@@ -52,6 +54,10 @@ class Columns:
     observers
         Name and expression of further numbers of each set, which no network reads: they are carried
         along as they are, whole numbers as such, to be written beside its scores.
+    tables
+        Tables from numbers to numbers, by name: with ``{"kind": {211: 1, -211: 1, 22: 2}}``,
+        ``lookup("kind", part_pid, 0)`` is 1, 2 or, for all others, 0; without a default it is NaN
+        for the others, and these are bad.
 
     Raises
     ------
@@ -83,6 +89,7 @@ class Columns:
     weights: str | None = None
     context: Mapping[str, str] = field(default_factory=dict)
     observers: Mapping[str, str] = field(default_factory=dict)
+    tables: Tables = field(default_factory=dict)
 
     def __init__(
         self,
@@ -97,6 +104,7 @@ class Columns:
         weights: str | None = None,
         context: Mapping[str, str] | None = None,
         observers: Mapping[str, str] | None = None,
+        tables: Tables | None = None,
     ) -> None:
         if isinstance(collections, Collection):
             collections = (collections,)
@@ -114,6 +122,7 @@ class Columns:
             "weights": weights,
             "context": check_texts(context or {}, "Columns.context"),
             "observers": check_texts(observers or {}, "Columns.observers"),
+            "tables": check_tables(tables or {}, "Columns.tables"),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -216,6 +225,7 @@ class Columns:
                 fix="give at least {'momentum': {'E': ..., 'px': ..., 'py': ..., 'pz': ...}}",
             )
         values["collections"] = [collection_of(part) for part in parts]
+        values["tables"] = check_tables(values.get("tables") or {}, "Columns.tables")
         return cls(**values)
 
     @classmethod
@@ -262,6 +272,18 @@ def _check_kinds(tree: Any, classes: Any, class_files: Any) -> None:
             )
 
 
+def _check_lookups(columns: Columns) -> None:
+    """Refuse expressions that look up a table that the columns lack."""
+    named: list[str | None] = [columns.cut, columns.label, columns.weights]
+    for mapping in (columns.classes, columns.context, columns.observers):
+        named += mapping.values() if isinstance(mapping, Mapping) else []
+    for part in columns.collections:
+        named += [part.cut, *part.momentum.values(), *part.features.values()]
+    for text in named:
+        if text is not None and "lookup" in text and not is_name(text):
+            parse(text, (), columns.tables)
+
+
 def _check(columns: Columns) -> None:
     """Refuse combinations that make no sense."""
     parts = columns.collections
@@ -291,6 +313,7 @@ def _check(columns: Columns) -> None:
         if getattr(columns, name) is not None:
             check_text(getattr(columns, name), f"Columns.{name}")
     _check_label(columns)
+    _check_lookups(columns)
 
 
 def _check_label(columns: Columns) -> None:

@@ -8,10 +8,16 @@ import numpy as np
 
 from hepml.errors import InputError
 from hepml.io._arithmetic import NotComputable
-from hepml.io._syntax import Constant, Expression, Name, Reduce, parse
+from hepml.io._steps import Constant, Expression, Name, Reduce
+from hepml.io._syntax import parse
 
 # What names of branches are made of: "Jet/Jet.PT" and "Tower.Edges[4]" are no expressions.
 _NAME = re.compile(r"[\w./:#\[\]]+")
+
+
+def is_name(text: str) -> bool:
+    """Whether a text looks like the name of a branch and no expression."""
+    return _NAME.fullmatch(text) is not None
 
 
 def check_text(text: object, what: str) -> None:
@@ -23,7 +29,7 @@ def check_text(text: object, what: str) -> None:
             got=f"{text!r:.200}",
             fix="write text such as 'part_px' or 'log(part_energy)'",
         )
-    if not _NAME.fullmatch(text):
+    if not is_name(text):
         parse(text, ())
 
 

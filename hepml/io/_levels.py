@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 
 from hepml.io._collection import JetIndex
-from hepml.io._syntax import Expression
+from hepml.io._steps import Expression
 
 ENTRY, SET, LINK, PARTICLE = "entry", "set", "link", "particle"
 

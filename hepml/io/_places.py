@@ -12,7 +12,7 @@ from hepml.io._conditions import decided
 from hepml.io._faults import Faults
 from hepml.io._levels import ENTRY
 from hepml.io._rows import Rows, offsets_of, reference_of
-from hepml.io._syntax import Expression
+from hepml.io._steps import Expression
 from hepml.io._table import Column
 
 

@@ -17,7 +17,7 @@ from hepml.io._binding import Bound, BoundCollection
 from hepml.io._expressions import evaluate
 from hepml.io._faults import Faults
 from hepml.io._levels import ENTRY, LINK, PARTICLE, SET
-from hepml.io._syntax import Expression, Reduce
+from hepml.io._steps import Expression, Reduce
 from hepml.io._table import Column
 
 Columns = Mapping[str, Column]

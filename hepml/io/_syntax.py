@@ -15,7 +15,9 @@ from hepml.io import _arithmetic as arithmetic
 from hepml.io import _conditions as conditions
 from hepml.io._arithmetic import NotComputable
 from hepml.io._functions import FUNCTIONS
-from hepml.io._reductions import REDUCTIONS, Reduction
+from hepml.io._lookup import Tables, look_up
+from hepml.io._reductions import REDUCTIONS
+from hepml.io._steps import Apply, Constant, Expression, Name, Reduce, Step
 
 # Constants are to fit into 64 bits. Python would also compute 9**9**9, for hours.
 _LARGEST = 2**63
@@ -60,68 +62,19 @@ _OPERATORS: Mapping[type[ast.AST], _Operator] = {
 }
 
 
-class Name(NamedTuple):
-    """A step that looks a column up."""
-
-    name: str
-
-
-class Constant(NamedTuple):
-    """A step that is a number."""
-
-    value: bool | int | float
-
-
-class Apply(NamedTuple):
-    """A step that computes with the results of the last so many steps."""
-
-    call: Callable[..., Any]
-    arguments: int
-
-
-class Reduce(NamedTuple):
-    """A step that reduces an expression over the particles of each set."""
-
-    call: Reduction
-    argument: "Expression"
-
-
-Step = Name | Constant | Apply | Reduce
-
-
-class Expression(NamedTuple):
-    """A parsed expression: the steps of a stack that compute it.
-
-    Nothing of the text is ever executed, which may come from a stranger's checkpoint.
-    """
-
-    text: str
-    steps: tuple[Step, ...]
-
-    @property
-    def reductions(self) -> tuple[Reduce, ...]:
-        """The reductions over the particles of a set."""
-        return tuple(step for step in self.steps if isinstance(step, Reduce))
-
-    @property
-    def outer(self) -> tuple[str, ...]:
-        """The names of columns outside the reductions, each once."""
-        return tuple(dict.fromkeys(step.name for step in self.steps if isinstance(step, Name)))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all columns, each once."""
-        inner = (name for step in self.reductions for name in step.argument.names)
-        return tuple(dict.fromkeys((*self.outer, *inner)))
-
-
-def parse(text: str, known: Collection[str]) -> Expression:
+def parse(text: str, known: Collection[str], tables: Tables | None = None) -> Expression:
     """Parse an expression over the known names of columns.
+
+    Parameters
+    ----------
+    tables
+        The look-up tables by name; None if they are not known yet, and any name may be one.
 
     Raises
     ------
     InputError
-        If the text is neither a known name nor arithmetic on names, numbers and functions.
+        If the text is neither a known name nor arithmetic on names, numbers and functions, or it
+        looks up a table that is not there.
     """
     if text in known:
         return Expression(text, (Name(text),))
@@ -130,7 +83,7 @@ def parse(text: str, known: Collection[str]) -> Expression:
             # Of Python about its own language: "1if x" or an unknown escape.
             warnings.simplefilter("ignore")
             tree = ast.parse(text.strip(), mode="eval")
-        return Expression(text, tuple(_Parser(text, known).steps(tree.body)))
+        return Expression(text, tuple(_Parser(text, known, tables).steps(tree.body)))
     except SyntaxError as error:
         raise _refused(text, f"{text!r}, which is not valid: {error.msg}") from error
     except InputError:
@@ -145,8 +98,8 @@ def parse(text: str, known: Collection[str]) -> Expression:
 class _Parser:
     """The steps of a syntax tree that is arithmetic; anything else is refused."""
 
-    def __init__(self, text: str, known: Collection[str]) -> None:
-        self.text, self.known = text, known
+    def __init__(self, text: str, known: Collection[str], tables: Tables | None) -> None:
+        self.text, self.known, self.tables = text, known, tables
 
     def steps(self, node: ast.AST) -> list[Step]:
         """The steps that compute a node."""
@@ -190,6 +143,8 @@ class _Parser:
         if name == "get" and len(node.args) == 1 and isinstance(node.args[0], ast.Constant):
             column = str(node.args[0].value)
             return [Name(column if column in self.known else self._as_stored(column))]
+        if name == "lookup":
+            return self._lookup(node)
         if name not in FUNCTIONS and name not in REDUCTIONS:
             raise _refused(self.text, f"the function {name!r} in {self.text!r}")
         arguments = FUNCTIONS[name].arguments if name in FUNCTIONS else 1
@@ -204,17 +159,39 @@ class _Parser:
                 else f"{name} is over the particles of a set; of several numbers for each there "
                 "are maximum(a, b), minimum(a, b), logical_or(a, b), ...",
             )
-        steps = [self.steps(argument) for argument in node.args]
-        if name in REDUCTIONS:
-            argument = Expression(ast.unparse(node.args[0]), tuple(steps[0]))
-            if not argument.names:
-                raise _refused(self.text, f"{ast.unparse(node)!r} without a column")
-            return [Reduce(REDUCTIONS[name], argument)]
-        function = FUNCTIONS[name]
-        constants = _constants(steps)
-        if constants is None:
-            return [*(step for each in steps for step in each), Apply(*function)]
-        return [self._computed(node, function.call, constants)]
+        if name in FUNCTIONS:
+            steps, call = [self.steps(argument) for argument in node.args], FUNCTIONS[name].call
+            constants = _constants(steps)
+            if constants is not None:
+                return [self._computed(node, call, constants)]
+            return [*(step for each in steps for step in each), Apply(call, arguments)]
+        argument = Expression(ast.unparse(node.args[0]), tuple(self.steps(node.args[0])))
+        if not argument.names:
+            raise _refused(self.text, f"{ast.unparse(node)!r} without a column")
+        return [Reduce(REDUCTIONS[name], argument)]
+
+    def _lookup(self, node: ast.Call) -> list[Step]:
+        """``lookup("table", x)``, or with a default ``lookup("table", x, 0)``."""
+        table = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
+        if not isinstance(table, str) or len(node.args) not in (2, 3):
+            raise InputError(
+                f"expression {self.text!r}",
+                expected="lookup('table', x) or lookup('table', x, default)",
+                got=repr(ast.unparse(node)),
+                fix="name one of the tables of the columns in quotes, and a column",
+            )
+        if self.tables is not None and table not in self.tables:
+            raise InputError(
+                f"expression {self.text!r}",
+                expected=f"a table among {', '.join(self.tables) or '(no tables)'}",
+                got=repr(table),
+                fix=f"add it to the columns, tables: {{{table}: {{211: 1, -211: 1, 22: 2}}}}",
+            )
+        steps = [self.steps(argument) for argument in node.args[1:]]
+        if _constants(steps[:1]) is not None:
+            raise _refused(self.text, f"{ast.unparse(node)!r} without a column")
+        call = look_up({0: 0} if self.tables is None else self.tables[table])
+        return [*(step for each in steps for step in each), Apply(call, len(steps))]
 
     def _computed(self, node: ast.expr, call: Callable[..., Any], values: list[Any]) -> Constant:
         """The constant that an operation on constants is: none is left to compute with columns."""
@@ -283,8 +260,8 @@ def _refused(text: str, got: str) -> InputError:
     return InputError(
         f"expression {text!r}",
         expected="a column, or arithmetic (+ - * / ** & | ~ == < >) and functions "
-        f"({', '.join(sorted(FUNCTIONS))}; over the particles of a set {', '.join(REDUCTIONS)}) of "
-        "columns and numbers",
+        f"({', '.join(sorted(FUNCTIONS))}, lookup; over the particles of a set "
+        f"{', '.join(REDUCTIONS)}) of columns and numbers",
         got=got,
         fix="combine conditions with & and | in parentheses, and write get('name') for a column "
         "whose name is no Python name",

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from hepml.errors import InputError
-from hepml.io._expressions import evaluate, parse
+from hepml.io._expressions import evaluate
+from hepml.io._syntax import parse
 
 INTEGERS = ("bool", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", ">i2", ">u4")
 OPERATORS = {

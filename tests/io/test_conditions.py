@@ -7,7 +7,8 @@ import pytest
 
 from hepml.errors import InputError
 from hepml.io._conditions import decided
-from hepml.io._expressions import evaluate, parse
+from hepml.io._expressions import evaluate
+from hepml.io._syntax import parse
 
 NAN = float("nan")
 ZERO_ONE = ("bool", "i1", "u1", "i4", "u8", "f2", "f4", "f8")

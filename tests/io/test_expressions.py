@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from hepml.errors import InputError
-from hepml.io._expressions import check_text, evaluate, parse
+from hepml.io._expressions import check_text, evaluate
 from hepml.io._functions import FUNCTIONS
+from hepml.io._syntax import parse
 
 COLUMNS = {
     "pt": np.array([1.0, 20.0, 300.0], np.float32),

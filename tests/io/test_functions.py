@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from hepml.io._expressions import evaluate, parse
+from hepml.io._expressions import evaluate
 from hepml.io._functions import FUNCTIONS
+from hepml.io._syntax import parse
 
 DTYPES = ("bool", "i1", "i2", "i8", "u1", "u8", "f2", "f4", "f8")
 

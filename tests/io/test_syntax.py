@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from hepml.errors import InputError
-from hepml.io._expressions import evaluate, parse
+from hepml.io._expressions import evaluate
 from hepml.io._functions import FUNCTIONS
+from hepml.io._syntax import parse
 
 MICRO, MU = "\N{MICRO SIGN}_pt", "\N{GREEK SMALL LETTER MU}_pt"
 

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from hepml.data import ParticleSet
+from hepml.errors import InputError
 from hepml.lorentz import Irrep, Irreps, mass_squared, rest_frame
 from hepml.models._beams import beam_momenta, beam_p4, with_beams
 from hepml.models._inputs import particle_scalars, weight_dtype
@@ -16,6 +17,8 @@ from hepml.ops import segment_gather, segment_sum
 
 # About the number of particles in a jet, so that what is summed over them stays of order one.
 _PARTICLES = 32.0
+# The number of irreps grows as the square of the spin, that of their products as its fourth power.
+_MOST_SPIN = 6
 
 
 class LorentzCG(nn.Module):
@@ -104,6 +107,13 @@ class LorentzCG(nn.Module):
         self.features, self.context, self.scale = features, context, scale
         self.register_buffer("beams", beam_momenta(beams), persistent=False)
         self.embedding = nn.Linear(2 + features + context, channels[0])
+        if not 0 <= max_spin <= _MOST_SPIN:
+            raise InputError(
+                "max_spin",
+                expected=f"a spin from 0 to {_MOST_SPIN}",
+                got=str(max_spin),
+                fix="take 1 or 2",
+            )
         twice = int(2 * Fraction(max_spin))
         kept = Irreps(
             (1, Irrep(Fraction(a, 2), Fraction(b, 2)))

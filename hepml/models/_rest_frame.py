@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from hepml.data import ParticleSet
-from hepml.errors import MissingDependencyError
+from hepml.errors import InputError, MissingDependencyError
 from hepml.lorentz import rest_frame
 from hepml.models._beams import beam_momenta, with_beams
 from hepml.models._inputs import particle_scalars, weight_dtype
@@ -22,6 +22,8 @@ _PARTICLES = 32.0
 _SOFT = 0.1
 # Squared distances of velocities, two directions 0.1 rad apart, between linear and logarithmic.
 _NEAR = 0.01
+# e3nn has no spherical harmonics beyond.
+_MOST_DEGREE = 11
 
 
 class RestFrame(nn.Module):
@@ -104,6 +106,13 @@ class RestFrame(nn.Module):
         beams: bool = False,
     ) -> None:
         super().__init__()
+        if not 1 <= degree <= _MOST_DEGREE:
+            raise InputError(
+                "degree",
+                expected=f"a whole number from 1 to {_MOST_DEGREE}",
+                got=str(degree),
+                fix="take 2 or 3",
+            )
         o3 = _e3nn().o3
         self.features, self.context, self.channels = features, context, channels
         light_like = nn.functional.pad(beam_momenta(beams), (1, 0), value=1.0)

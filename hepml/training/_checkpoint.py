@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hepml import __version__
-from hepml.errors import FileError, InputError
+from hepml.errors import FileError, InputError, MissingDependencyError
 from hepml.io import Columns
 from hepml.models import MODELS
 from hepml.outputs import whole_file
+from hepml.training._building import no_larger_than
 from hepml.training._network import Network, class_for, name_of
+from hepml.training._safe_load import load_plain
 
 # Raised when an older hepml could no longer read what a newer one writes.
 FORMAT = 1
@@ -138,24 +140,20 @@ def load_checkpoint(
     whatever the precision of the training; the model is in evaluation mode.
     """
     content = read_checkpoint(path)
-    info = _info(path, content[_HEADER])
-    built = _build(path, info, model or ())
-    state = {
-        name.removeprefix(_PREFIX): tensor
-        for name, tensor in content.get("state_dict", {}).items()
-        if name.startswith(_PREFIX)
-    }
+    info = checkpoint_info(path, content)
+    weights = checkpoint_weights(path, content)
+    built = _build(path, info, model or (), weights)
+    _fill(path, info, built, weights)
     try:
-        built.load_state_dict(state)
-    except RuntimeError as error:
+        columns = Columns.from_dict(info.columns) if info.columns else None
+    # Like all that a file holds, columns may be anything.
+    except Exception as error:
         raise FileError(
             f"checkpoint {path}",
-            expected=f"the weights of {info.model} with the arguments {dict(info.arguments)}",
-            got=" ".join(str(error).split()),
-            fix=f"it was written by hepml {info.version}, this is {__version__}: "
-            "use that version, or train again",
+            expected="columns of files",
+            got=f"{dict(info.columns)!r:.200} ({_said(error)})",
+            fix="get the file again, or train again",
         ) from error
-    columns = Columns.from_dict(info.columns) if info.columns else None
     return Checkpoint(built.eval(), columns, info)
 
 
@@ -176,14 +174,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise _missing(path)
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_plain(path)
     # A damaged or hostile pickle can raise anything at all; none of it is a fault of the program.
     except Exception as error:
         raise FileError(
             f"checkpoint {path}",
             expected="tensors and plain values, as hepml writes them",
             got="a file that is truncated, is no checkpoint, or asks to execute code, which was "
-            f"refused ({' '.join(str(error).split()):.200})",
+            f"refused ({_said(error)})",
             fix="get the file again, or train again",
         ) from error
     found = content.get(_HEADER) if isinstance(content, dict) else None
@@ -191,7 +189,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise FileError(
             f"checkpoint {path}",
             expected=f"an entry {_HEADER!r} that names the model",
-            got=f"entries {', '.join(map(repr, content))}"
+            got=f"entries {', '.join(map(repr, content)):.200}"
             if isinstance(content, dict)
             else type(content).__name__,
             fix="pass a checkpoint of `hepml train`, or write one with "
@@ -201,7 +199,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise FileError(
             f"checkpoint {path}",
             expected=f"format {FORMAT} or older, which hepml {__version__} reads",
-            got=f"format {found['format']}, written by hepml {found.get('version')}",
+            got=f"format {found['format']}, written by hepml {found.get('version')!s:.60}",
             fix="use that version of hepml or a newer one",
         )
     checked: dict[str, Any] = content
@@ -230,26 +228,71 @@ def write_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _info(path: str | Path, found: Mapping[str, Any]) -> CheckpointInfo:
-    """The header as a value; refused if entries are missing or of other types."""
+def checkpoint_info(path: str | Path, content: Mapping[str, Any]) -> CheckpointInfo:
+    """What :func:`read_checkpoint` gave says about the model.
+
+    Raises
+    ------
+    FileError
+        If entries are missing or of other types.
+    """
+    found = content[_HEADER]
     names = {f.name for f in fields(CheckpointInfo)}
     mappings = names - {"model", "version"}
     if (
         not names <= set(found)
         or not all(isinstance(found[name], str) for name in ("model", "version"))
         or not all(isinstance(found[name], dict) for name in mappings)
+        or not all(isinstance(key, str) for name in mappings for key in found[name])
+        or not all(isinstance(value, int | float) for value in found["figures"].values())
     ):
         raise FileError(
             f"checkpoint {path}",
-            expected=f"the entries {', '.join(sorted(names))}",
-            got=", ".join(f"{name} ({type(value).__name__})" for name, value in found.items()),
+            expected=f"the entries {', '.join(sorted(names))}, with names in them",
+            got=", ".join(f"{name} ({type(found[name]).__name__})" for name in list(found)[:20]),
             fix="get the file again, or train again",
         )
-    return CheckpointInfo(**{name: found[name] for name in names})
+    try:
+        return CheckpointInfo(**{name: found[name] for name in names})
+    except InputError as error:
+        raise FileError(
+            f"checkpoint {path}",
+            expected="plain values beside the weights",
+            got=str(error),
+            fix="get the file again, or train again",
+        ) from error
+
+
+def checkpoint_weights(path: str | Path, content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights of the model in what :func:`read_checkpoint` gave.
+
+    Raises
+    ------
+    FileError
+        If they are no tensors with names.
+    """
+    found = content.get("state_dict")
+    if not isinstance(found, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in found.items()
+    ):
+        raise FileError(
+            f"checkpoint {path}",
+            expected="weights: tensors with names",
+            got=f"{found!r:.200}",
+            fix="get the file again, or train again",
+        )
+    return {
+        name.removeprefix(_PREFIX): tensor
+        for name, tensor in found.items()
+        if name.startswith(_PREFIX)
+    }
 
 
 def _build(
-    path: str | Path, info: CheckpointInfo, networks: Network | Sequence[Network]
+    path: str | Path,
+    info: CheckpointInfo,
+    networks: Network | Sequence[Network],
+    weights: Mapping[str, Tensor],
 ) -> nn.Module:
     """The model that the header describes, with fresh weights."""
     chosen = class_for(
@@ -259,21 +302,61 @@ def _build(
         raise FileError(
             f"checkpoint {path}",
             expected=f"a model among {', '.join(MODELS)}",
-            got=f"{info.model!r}, written by hepml {info.version} (this is {__version__})",
+            got=f"{info.model!r:.200}, written by hepml {info.version:.60} (this is {__version__})",
             fix="name the class if you trust its code: --network "
             f"{info.model if ':' in info.model else 'package.module:Class'}, or "
             "load_checkpoint(path, model=MyModel); or upgrade hepml",
         )
     try:
-        return chosen(**info.arguments)
-    except (TypeError, ValueError) as error:
+        with no_larger_than(weights):
+            return chosen(**info.arguments)
+    except MissingDependencyError:
+        raise
+    # A constructor may do anything with arguments that nobody has checked.
+    except Exception as error:
         raise FileError(
             f"checkpoint {path}",
-            expected=f"arguments that {chosen.__name__} takes",
-            got=f"{dict(info.arguments)} ({error})",
-            fix=f"it was written by hepml {info.version}, this is {__version__}: "
-            "use that version, or train again",
+            expected=f"arguments that {chosen.__name__} takes, and its weights",
+            got=f"{dict(info.arguments)!r:.500} ({_said(error)})",
+            fix=_other_version(info),
         ) from error
+
+
+def _fill(
+    path: str | Path, info: CheckpointInfo, built: nn.Module, weights: Mapping[str, Tensor]
+) -> None:
+    """Give the weights to a network that has exactly those."""
+    own = built.state_dict()
+    wrong = [
+        f"{name} of {tensor.dtype}"
+        for name, tensor in weights.items()
+        if name in own and tensor.dtype.is_floating_point != own[name].dtype.is_floating_point
+    ]
+    try:
+        if wrong:
+            raise RuntimeError(", ".join(wrong))
+        built.load_state_dict(weights)
+    except RuntimeError as error:
+        raise FileError(
+            f"checkpoint {path}",
+            expected=f"the weights of {info.model} with the arguments "
+            f"{dict(info.arguments)!r:.500}",
+            got=f"{_said(error, 1000)}",
+            fix=_other_version(info),
+        ) from error
+
+
+def _said(error: Exception, most: int = 200) -> str:
+    """What an error says, in a line that is not too long; its kind, if it says nothing."""
+    return " ".join(str(error).split())[:most] or type(error).__name__
+
+
+def _other_version(info: CheckpointInfo) -> str:
+    """What helps with a checkpoint that does not fit."""
+    return (
+        f"it was written by hepml {info.version:.60}, this is {__version__}: "
+        "use that version, or train again"
+    )
 
 
 def _missing(path: Path) -> FileError:

@@ -6,6 +6,7 @@ from symmetries import jets, randomise, spread
 from torch import Generator, Tensor, nn
 
 from hepml.data import ParticleSet
+from hepml.errors import InputError
 from hepml.lorentz import random_lorentz
 from hepml.models import LorentzCG
 
@@ -71,3 +72,9 @@ def test_beams_are_particles_of_every_set() -> None:
     )
     with torch.no_grad():
         torch.testing.assert_close(with_beams(particles), without(other), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("spin", [-0.5, 6.5, 1e9, float("nan")])
+def test_a_spin_out_of_range_is_refused(spin):
+    with pytest.raises(InputError, match=r"max_spin: expected a spin from 0 to 6, got"):
+        LorentzCG(max_spin=spin)

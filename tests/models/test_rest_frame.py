@@ -10,7 +10,7 @@ from symmetries import jets, randomise, spread
 from torch import Generator, Tensor, nn
 
 from hepml.data import ParticleSet
-from hepml.errors import MissingDependencyError
+from hepml.errors import InputError, MissingDependencyError
 from hepml.io import read
 from hepml.lorentz import boost, random_lorentz
 from hepml.models import RestFrame
@@ -136,3 +136,9 @@ def test_without_e3nn_the_error_tells_how_to_install_it(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "e3nn", None)
     with pytest.raises(MissingDependencyError, match=r"e3nn: expected .*pip install e3nn"):
         RestFrame()
+
+
+@pytest.mark.parametrize("degree", [0, 12, 10**9])
+def test_a_degree_out_of_range_is_refused(degree):
+    with pytest.raises(InputError, match=rf"degree: expected .* from 1 to 11, got {degree}"):
+        RestFrame(degree=degree)

@@ -1,6 +1,8 @@
 import os
 import pickle
 import re
+from contextlib import suppress
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -177,3 +179,90 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
 def test_what_a_checkpoint_says_is_plain():
     with pytest.raises(InputError, match=r"run\.seed"):
         CheckpointInfo("ParticleFlow", {}, run={"seed": object()})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("outputs", 10**9, "a tensor of 400,000,000,000 bytes"),
+        ("outputs", 10**30, "arguments that ParticleFlow takes"),
+        ("outputs", -1, "arguments that ParticleFlow takes"),
+        ("outputs", [1], "arguments that ParticleFlow takes"),
+        ("particle_widths", [8] * 100_000, "more than the 14 weights"),
+        ("particle_widths", [10**6, 10**6], "more than the 14 weights|a tensor of"),
+        ("features", float("nan"), "arguments that ParticleFlow takes"),
+        ("unknown", 1, "unexpected keyword argument 'unknown'"),
+    ],
+)
+def test_arguments_of_another_network_take_neither_time_nor_memory(saved, name, value, message):
+    path, _ = saved
+    content = torch.load(path, weights_only=True)
+    content["hepml"]["arguments"][name] = value
+    write_checkpoint(path, content)
+    with pytest.raises(FileError, match=message) as raised:
+        load_checkpoint(path)
+    assert len(str(raised.value)) < 2000
+
+
+@every_model
+@pytest.mark.parametrize("value", [10**6, 10**9, 1e308])
+def test_no_number_among_the_arguments_takes_for_ever(tmp_path, name, value):
+    path = tmp_path / "m.ckpt"
+    numbers = {
+        key: parameter.default
+        for key, parameter in signature(MODELS[name]).parameters.items()
+        if type(parameter.default) in (int, float)
+    }
+    save_checkpoint(path, MODELS[name](), arguments=numbers)
+    content = read_checkpoint(path)
+    for key, number in numbers.items():
+        content["hepml"]["arguments"] = {**numbers, key: value if type(number) is int else 1e308}
+        write_checkpoint(path, content)
+        # One that is no size, such as a scale, may be any number.
+        with suppress(FileError):
+            load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        [torch.ones(3)],
+        None,
+        {"model.a": 1.0},
+        {3: torch.ones(1)},
+        {},
+        {"model.embedding.weight": torch.ones(1)},
+    ],
+)
+def test_weights_of_another_kind(saved, weights):
+    path, _ = saved
+    write_checkpoint(path, {**read_checkpoint(path), "state_dict": weights})
+    with pytest.raises(
+        FileError,
+        match=r"expected (weights: tensors with names|arguments .* weights, got .*in the file)",
+    ):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.int64])
+def test_weights_that_are_no_real_numbers(saved, dtype):
+    path, _ = saved
+    content = read_checkpoint(path)
+    content["state_dict"] = {name: w.to(dtype) for name, w in content["state_dict"].items()}
+    write_checkpoint(path, content)
+    with pytest.raises(FileError, match=f"of {dtype}"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("name", ["model", "arguments", "columns", "run", "figures", "version"])
+@pytest.mark.parametrize("value", [None, [[]], {"a": torch.ones(1)}, 10**400, {1: 2}, "\0"])
+def test_a_header_of_other_types_is_one_clear_error(saved, name, value):
+    path, _ = saved
+    content = read_checkpoint(path)
+    content["hepml"][name] = value
+    write_checkpoint(path, content)
+    if (name, value) == ("version", "\0"):
+        assert load_checkpoint(path)
+        return
+    with pytest.raises(FileError, match=r"checkpoint .*tagger\.ckpt: expected"):
+        load_checkpoint(path)

@@ -207,11 +207,11 @@ def load_dynamics(path: str | Path) -> DynamicsCheckpoint:
     path = Path(path)
     path = DynamicsFolder(path).best if path.is_dir() else path
     name = read_checkpoint(path)["hepml"].get("model")
-    if name not in NETWORKS:
+    if not isinstance(name, str) or name not in NETWORKS:
         raise FileError(
             f"checkpoint {path}",
             expected=f"a network of dynamics: {', '.join(NETWORKS)}",
-            got=repr(name),
+            got=f"{name!r:.200}",
             fix="pass a checkpoint of `hepml dynamics train`",
         )
     model, _, info = load_checkpoint(path, model=NETWORKS[name])
@@ -247,7 +247,7 @@ def _fit(
     from hepml.training._dynamics_task import StateBatches
     from hepml.training._fit import _finished_epochs
     from hepml.training._progress import EpochBar
-    from hepml.training._trainer import interruptible, make_trainer, quiet_lightning
+    from hepml.training._trainer import fit_from, interruptible, make_trainer, quiet_lightning
 
     # The error at noisy states does not tell a good H from a blurred one: then the last is taken.
     figure = "val_loss" if options["states"] == "observed" else "none"
@@ -262,8 +262,8 @@ def _fit(
         trainer = make_trainer({**options, "devices": 1, "validation": True}, callbacks)
         with folder.alone(), interruptible(folder, options["network"]):
             last = folder.last if resume and folder.last.exists() else None
-            if last is not None:
-                _finished_epochs(folder, {**options, "learned_from": task.info.run["learned_from"]})
+            known = {**options, "learned_from": task.info.run["learned_from"]}
+            finished = 0 if last is None else _finished_epochs(folder, known)
             if overwrite:
                 folder.remove()
             elif not resume:
@@ -288,7 +288,7 @@ def _fit(
             tests: Any = torch.arange(len(task.test_q)).split(  # type: ignore[no-untyped-call]
                 _TESTED_TOGETHER
             )
-            trainer.fit(task, batches, DataLoader(tests, batch_size=None), ckpt_path=last)
+            fit_from(last, finished, trainer, task, batches, DataLoader(tests, batch_size=None))
     return checkpoints.best
 
 

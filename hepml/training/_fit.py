@@ -9,12 +9,12 @@ from torch import nn
 from hepml.errors import FileError, InputError
 from hepml.io import Columns
 from hepml.training._callbacks import EpochCheckpoints, EpochTable, SeedEachEpoch
-from hepml.training._checkpoint import CheckpointInfo, read_checkpoint
+from hepml.training._checkpoint import CheckpointInfo, checkpoint_info, read_checkpoint
 from hepml.training._data import ParticleData
 from hepml.training._folder import RunFolder, first_rank
 from hepml.training._progress import EpochBar
 from hepml.training._task import TaggingTask
-from hepml.training._trainer import interruptible, make_trainer, quiet_lightning
+from hepml.training._trainer import fit_from, interruptible, make_trainer, quiet_lightning
 
 # What Lightning needs to go on, beside the weights.
 _STATE = ("epoch", "loops", "optimizer_states", "lr_schedulers", "callbacks")
@@ -66,7 +66,7 @@ def fit(
                     folder.write_config(options)
                 if progress:
                     print(_opening(task, columns, data, finished), file=sys.stderr, flush=True)
-            trainer.fit(task, data, ckpt_path=last)
+            fit_from(last, finished, trainer, task, data)
     return checkpoints.best
 
 
@@ -115,8 +115,15 @@ def _finished_epochs(folder: RunFolder, options: Mapping[str, Any]) -> int:
             got=f"weights without {', '.join(missing)}",
             fix="train again with --overwrite",
         )
-    folder.check_same(options, content)
-    return int(content["epoch"]) + 1
+    folder.check_same(options, checkpoint_info(folder.last, content).run)
+    if type(content["epoch"]) is not int or content["epoch"] < 0:
+        raise FileError(
+            f"checkpoint {folder.last}",
+            expected="the number of the epoch",
+            got=f"{content['epoch']!r:.60}",
+            fix="train again with --overwrite",
+        )
+    return content["epoch"] + 1
 
 
 def _opening(task: TaggingTask, columns: Columns, data: ParticleData, finished: int) -> str:

@@ -121,7 +121,7 @@ class RunFolder:
                 # Nothing was written.
                 self.path.rmdir()
 
-    def check_same(self, options: Mapping[str, Any], checkpoint: Mapping[str, Any]) -> None:
+    def check_same(self, options: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
         """Refuse to resume a run with other options than it began with.
 
         Raises
@@ -129,7 +129,6 @@ class RunFolder:
         InputError
             If an option on which the result depends differs.
         """
-        saved = checkpoint["hepml"]["run"]
         # The folder may have moved since.
         different = [k for k in options if k != "output" and k in saved and options[k] != saved[k]]
         if different:

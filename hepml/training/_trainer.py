@@ -12,11 +12,12 @@ from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.warnings import PossibleUserWarning
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import Tensor
 
-from hepml.errors import InputError
+from hepml.errors import FileError, HepmlError, InputError
 from hepml.outputs import Terminated, cleaned_up, raise_again
 from hepml.training._callbacks import RaiseAgain, SafeCheckpointIO
 from hepml.training._folder import RunFolder
@@ -121,6 +122,63 @@ def quiet_lightning() -> Iterator[None]:
             threading.excepthook = hook
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+
+
+def fit_from(
+    last: Path | None, finished: int, trainer: Trainer, task: LightningModule, *data: Any
+) -> None:
+    """Learn from the beginning, or go on from a checkpoint.
+
+    Parameters
+    ----------
+    last, finished
+        The checkpoint, and how many epochs it says that it has behind it.
+    trainer, task, data
+        Those of :meth:`lightning.pytorch.Trainer.fit`.
+
+    Raises
+    ------
+    FileError
+        If the checkpoint holds no state from which this run can go on.
+    """
+    begun = _Begun(finished)
+    trainer.callbacks.append(begun)  # type: ignore[attr-defined]
+    learning, testing = (*data, None)[:2]
+    try:
+        trainer.fit(task, learning, testing, ckpt_path=last)
+    except HepmlError:
+        raise
+    # While it is restored, a state may be anything.
+    except Exception as error:
+        if last is None or begun.restored:
+            raise
+        raise FileError(
+            f"checkpoint {last}",
+            expected="the state of such a run, to be resumed",
+            got=f"another ({type(error).__name__}: {' '.join(str(error).split()):.200})",
+            fix="train again with --overwrite",
+        ) from error
+
+
+class _Begun(Callback):
+    """Whether all of the state of a checkpoint was restored, and fits the weights."""
+
+    def __init__(self, finished: int) -> None:
+        self.finished, self.restored = finished, False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Look for what Lightning leaves out without a word, and compare shapes."""
+        if self.finished:
+            counts = [trainer.current_epoch, *map(len, (o.state for o in trainer.optimizers))]
+            steps = [config.scheduler.last_epoch for config in trainer.lr_scheduler_configs]
+            if trainer.current_epoch != self.finished or not all(counts + steps):
+                raise ValueError("parts of it are missing")
+        for optimizer in trainer.optimizers:
+            for weight, state in optimizer.state.items():
+                for value in state.values():
+                    if isinstance(value, Tensor) and value.shape not in (weight.shape, ()):
+                        raise ValueError(f"state of shape {list(value.shape)} in the optimiser")
+        self.restored = True
 
 
 def _report_thread(

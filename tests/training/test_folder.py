@@ -35,7 +35,7 @@ def test_other_files_are_not_in_the_way_and_are_not_removed(folder):
 
 
 def test_options_that_differ_are_listed_and_a_folder_may_move(folder):
-    saved = {"hepml": {"run": {"epochs": 3, "seed": 0, "output": "a"}}}
+    saved = {"epochs": 3, "seed": 0, "output": "a"}
     folder.check_same(
         {"epochs": 3, "seed": 0, "output": "b", "new": 1, "network": "LorentzNet"}, saved
     )
@@ -51,9 +51,7 @@ def test_a_network_that_only_python_knows_is_resumed_in_python(folder):
     folder.write_config({"network": "mine.networks.Net"})
     assert folder.config.read_text().startswith("# train(Net, ...")
     with pytest.raises(InputError, match=r"resume with `train\(Net, \.\.\., output="):
-        folder.check_same(
-            {"epochs": 4, "network": "mine.networks.Net"}, {"hepml": {"run": {"epochs": 3}}}
-        )
+        folder.check_same({"epochs": 4, "network": "mine.networks.Net"}, {"epochs": 3})
 
 
 def test_one_run_at_a_time_writes_to_a_folder(tmp_path, monkeypatch):

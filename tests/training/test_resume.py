@@ -12,7 +12,7 @@ from hepml.cli import main
 from hepml.errors import FileError, InputError
 from hepml.training import train
 from hepml.training._callbacks import SeedEachEpoch
-from hepml.training._checkpoint import read_checkpoint
+from hepml.training._checkpoint import read_checkpoint, write_checkpoint
 
 # Runs the command line and kills the process in the given call of the network's forward.
 DIES = """
@@ -198,3 +198,38 @@ def test_resuming_executes_nothing_in_the_checkpoint(files, tmp_path, stopped):
     with pytest.raises(FileError, match=r"last\.ckpt: expected tensors and plain values"):
         train(Killed, files[0], **stopped, resume=True)
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epoch", "two"),
+        ("epoch", -1),
+        ("loops", {"fit_loop": []}),
+        ("loops", 3),
+        ("optimizer_states", []),
+        ("optimizer_states", [{"state": {0: {"exp_avg": 1}}}]),
+        ("lr_schedulers", {"a": 1}),
+        ("callbacks", 1),
+        ("state_dict", {"model.of_set.weight": torch.ones(1)}),
+        ("state_dict", [torch.ones(1)]),
+        ("lr_schedulers", []),
+        ("hepml", {"format": 1}),
+    ],
+)
+def test_a_state_that_is_none_is_one_clear_error(files, stopped, name, value):
+    last = stopped["output"] / "checkpoints" / "last.ckpt"
+    write_checkpoint(last, {**read_checkpoint(last), name: value})
+    with pytest.raises(FileError, match=r"last\.ckpt: expected the "):
+        train(Killed, files[0], **stopped, resume=True)
+
+
+@pytest.mark.slow
+def test_the_optimiser_of_another_network_is_refused(files, stopped):
+    last = stopped["output"] / "checkpoints" / "last.ckpt"
+    content = read_checkpoint(last)
+    content["optimizer_states"][0]["state"][0]["exp_avg"] = torch.ones(3)
+    write_checkpoint(last, content)
+    with pytest.raises(FileError, match=r"state of shape \[3\] in the optimiser"):
+        train(Killed, files[0], **stopped, resume=True)

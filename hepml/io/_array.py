@@ -10,6 +10,7 @@ from hepml.errors import ColumnError, DataError, InputError
 from hepml.io._binding import bind
 from hepml.io._chunks import Bad, Chunk, passing, read_chunk
 from hepml.io._columns import Columns
+from hepml.io._identity import Identity
 from hepml.io._rows import offsets_of
 from hepml.io._table import Column, Table
 
@@ -43,6 +44,7 @@ class ArrayTable(Table):
             )
         # Of an array without data, of which the type alone is asked, no length is known.
         self.entries = 0 if ak.backend(array) == "typetracer" else len(array)
+        self.identity = Identity(self.entries, None, None)
         self._array = array
         self._paths = _paths(array)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from hepml.errors import ColumnError, DataError, FileError, HepmlError, MissingDependencyError
 from hepml.io._files import Location
+from hepml.io._identity import Identity, check_unchanged, state_of
 from hepml.io._table import Column, Table
 
 # HDF5's registered filters (https://github.com/HDFGroup/hdf5_plugins) that hdf5plugin brings.
@@ -94,6 +95,7 @@ class Hdf5Table(Table):
         _check_filters(self.source, self._table)
         self._columns = _columns(self.source, self._table)
         self.entries = int(self._table.shape[0])
+        self.identity = self._identity()
 
     def names(self) -> Sequence[str]:
         return list(self._columns)
@@ -125,10 +127,17 @@ class Hdf5Table(Table):
         fields = list(dict.fromkeys(place.field for place in wanted.values()))
         with reading(f"{self.source}, entries {start} to {stop}"):
             rows = self._table.fields(fields)[start:stop]
+        check_unchanged(self.source, self.identity, self._identity())
         return {name: Column(place.take(rows[place.field])) for name, place in wanted.items()}
 
     def close(self) -> None:
         self._file.close()
+
+    def _identity(self) -> Identity:
+        """The identity of the file as it is now."""
+        # h5py's driver for plain files is the only one that has such a number.
+        descriptor = self._file.id.get_vfd_handle() if self._file.driver == "sec2" else None
+        return Identity(self.entries, *state_of(descriptor))
 
 
 class _Place(NamedTuple):

@@ -9,6 +9,7 @@ from hepml.errors import DataError
 from hepml.io._binding import Bound, bind
 from hepml.io._columns import Columns
 from hepml.io._files import Location
+from hepml.io._identity import Identity, check_unchanged
 from hepml.io._open import open_table
 
 
@@ -53,10 +54,21 @@ class OpenFiles:
         What is read from them.
     keep
         How many files stay open though nobody reads them.
+    seen
+        The files by number as they were when they were first opened, to which new ones are added:
+        a file that was replaced since is an error.
     """
 
-    def __init__(self, locations: list[Location], columns: Columns, *, keep: int) -> None:
+    def __init__(
+        self,
+        locations: list[Location],
+        columns: Columns,
+        *,
+        keep: int,
+        seen: dict[int, Identity] | None = None,
+    ) -> None:
         self.locations, self._columns, self._keep = locations, columns, keep
+        self._seen = {} if seen is None else seen
         self._open: dict[int, _Open] = {}
         self._lock = Lock()
 
@@ -66,7 +78,7 @@ class OpenFiles:
         with self._lock:
             entry = self._open.get(file)
             if entry is None:
-                entry = _Open(open_bound(self.locations[file], self._columns))
+                entry = _Open(self._opened(file))
                 self._open[file] = entry
             entry.users += 1
         try:
@@ -85,6 +97,18 @@ class OpenFiles:
         # Files that are still being read are closed by those who read them.
         self._keep = 0
         self._close_unused()
+
+    def _opened(self, file: int) -> Bound:
+        """The file of this number, if it is still the one that was opened first."""
+        bound = open_bound(self.locations[file], self._columns)
+        try:
+            identity = bound.table.identity
+            first = self._seen.setdefault(file, identity)
+            check_unchanged(bound.table.source, first, identity)
+        except BaseException:
+            bound.table.close()
+            raise
+        return bound
 
     def _close_unused(self) -> None:
         """Close the files that nobody reads, but for those that were used last."""

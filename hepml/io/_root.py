@@ -12,6 +12,7 @@ import uproot
 
 from hepml.errors import ColumnError, DataError, FileError
 from hepml.io._files import Location
+from hepml.io._identity import Identity, check_unchanged, state_of
 from hepml.io._root_branches import (
     Place,
     branches_of,
@@ -24,6 +25,7 @@ from hepml.io._root_branches import (
     type_of,
     unknown,
 )
+from hepml.io._root_source import PlainSource
 from hepml.io._table import Column, Table
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
@@ -49,8 +51,7 @@ def open_root(location: Location, wanted: str | None = None) -> "RootTable":
 
 def open_directory(path: str) -> Any:
     """The top directory of a ROOT file."""
-    # Mapped into memory, local files need none of fsspec's threads, which a fork would not copy.
-    how = {} if "://" in path else {"handler": uproot.MemmapSource}
+    how = {} if "://" in path else {"handler": PlainSource}
     try:
         directory = uproot.open(path, **how)
     except Exception as error:
@@ -121,6 +122,7 @@ class RootTable(Table):
             self._branches = branches_of(self._object)
             self._places = places_of(self._branches)
             self.entries = int(self._object.num_entries)
+            self.identity = self._identity()
         except Exception as error:
             raise _unreadable(self.source, "a readable tree", error) from error
 
@@ -167,6 +169,7 @@ class RootTable(Table):
                     fix="choose a branch that is filled for every entry",
                 )
         arrays = self._arrays(list(dict.fromkeys(p.key for p in places.values())), start, stop)
+        check_unchanged(self.source, self.identity, self._identity())
         return {name: self._column(arrays[place.key], name) for name, place in places.items()}
 
     def list_of(self, name: str) -> Hashable | None:
@@ -177,6 +180,12 @@ class RootTable(Table):
         # would stay open.
         with self._lock:
             self._directory.close()
+
+    def _identity(self) -> Identity:
+        """The identity of the file as it is now."""
+        file = self._directory.file
+        state = state_of(getattr(file.source, "descriptor", None))
+        return Identity(self.entries, *state, str(file.uuid))
 
     def _arrays(self, keys: list[str], start: int, stop: int) -> dict[str, Any]:
         """The arrays of some branches."""

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import uproot
 from uproot.const import RNTupleFieldFlags, RNTupleFieldRole
+from uproot.containers import AsArray, AsRVec, AsVector
 from uproot.interpretation.grouped import AsGrouped
 from uproot.interpretation.identify import UnknownInterpretation
 from uproot.interpretation.jagged import AsJagged
 from uproot.interpretation.numerical import AsDtype, Numerical
-from uproot.interpretation.objects import AsObjects, AsStridedObjects
+from uproot.interpretation.objects import AsObjects
 
 # Where fStreamerType of a TBranchElement says that a class was not split into branches: kObject,
 # kAny and arrays of these (TStreamerInfo::EReadWrite); -1 is a branch that is one whole object.
@@ -118,8 +119,11 @@ def holds_numbers(branch: Any) -> bool:
     if isinstance(holds, AsJagged):
         holds = holds.content
     if isinstance(holds, AsObjects):
-        return isinstance(getattr(holds.model, "values", None), np.dtype)
-    return isinstance(holds, Numerical) and not isinstance(holds, AsStridedObjects)
+        lists = isinstance(holds.model, AsArray | AsRVec | AsVector)
+        return lists and isinstance(holds.model.values, np.dtype)
+    if isinstance(holds, AsDtype):
+        return holds.from_dtype.base.names is None
+    return isinstance(holds, Numerical)
 
 
 def type_of(branch: Any) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from hepml.io._chunks import count_passing
 from hepml.io._columns import Columns
 from hepml.io._files import Location
+from hepml.io._identity import Identity
 from hepml.io._open_files import OpenFiles
 from hepml.io._read import chunk_ranges
 
@@ -38,14 +39,18 @@ class Part(NamedTuple):
 
 
 def spans_of(
-    locations: list[Location], columns: Columns, step: int, most: int
+    locations: list[Location],
+    columns: Columns,
+    step: int,
+    most: int,
+    seen: dict[int, Identity] | None = None,
 ) -> tuple[list[Span], list[int | None]]:
     """The spans of all files, of about `step` entries and no more than about `most`.
 
-    Also the label of each file, if it has one.
+    Also the label of each file, if it has one. What each file is goes into `seen`.
     """
     spans, labels = [], []
-    files = OpenFiles(locations, columns, keep=0)
+    files = OpenFiles(locations, columns, keep=0, seen=seen)
     for file in range(len(locations)):
         with files.use(file) as bound:
             labels.append(bound.file_label)

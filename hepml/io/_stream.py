@@ -16,6 +16,7 @@ from hepml.io._ahead import ahead
 from hepml.io._chunks import Bad, Chunk, read_chunk
 from hepml.io._columns import Columns
 from hepml.io._files import Files, locate
+from hepml.io._identity import Identity
 from hepml.io._mixing import SPANS, Mixing, mixing, pool_of, read_slab, room_for, slabs_of
 from hepml.io._open_files import OpenFiles
 from hepml.io._read import STEP, check_options, resolve, warn_of_dropped
@@ -132,7 +133,9 @@ class ParticleStream(IterableDataset[ParticleSet]):
             self._room = room_for(self._locations, self.columns, 1e6 * shuffle_memory)
         if self._room is not None:
             small = min(step, max(self._room // (2 * SPANS), _SMALLEST))
-        spans, self._file_labels = spans_of(self._locations, self.columns, small, step)
+        # A file stays as it was found here, or is an error.
+        self._seen: dict[int, Identity] = {}
+        spans, self._file_labels = spans_of(self._locations, self.columns, small, step, self._seen)
         self._spans = spans if max_sets is None else drawn(spans, max_sets)
         self.sets = sum(span.sets for span in self._spans)
         self._world: tuple[int, int] | None = None
@@ -219,7 +222,7 @@ class ParticleStream(IterableDataset[ParticleSet]):
         self._dropped.clear()
         held: list[ParticleSet] = []
         with (
-            OpenFiles(self._locations, self.columns, keep=OPEN) as files,
+            OpenFiles(self._locations, self.columns, keep=OPEN, seen=self._seen) as files,
             closing(self._delivered(files, pools, epoch)) as delivered,
         ):
             for take, places in delivered:

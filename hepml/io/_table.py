@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from hepml.errors import ColumnError, DataError
+from hepml.io._identity import Identity
 
 
 class Column(NamedTuple):
@@ -45,6 +46,8 @@ class Table(Protocol):
     file: str
     tree: str
     entries: int
+    identity: Identity
+    """Compared when the file is opened again."""
 
     def names(self) -> Sequence[str]:
         """Every name by which a column can be asked for."""

@@ -1,6 +1,8 @@
 """Files are closed as soon as nobody reads them, without the help of the garbage collector."""
 
 import gc
+import os
+import time
 from contextlib import closing
 from pathlib import Path
 from threading import Barrier, Thread
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import uproot
 
-from hepml.errors import ColumnError, DataError
+from hepml.errors import ColumnError, DataError, FileError
 from hepml.io import (
     PRESETS,
     ParticleStream,
@@ -23,8 +25,8 @@ from hepml.io import (
 from hepml.io._open_files import OpenFiles
 
 COLUMNS = PRESETS["hepml"]
-# What is mapped into this process's memory.
-MAPS = Path("/proc/self/maps")
+# The files that this process has open.
+DESCRIPTORS = Path("/proc/self/fd")
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +49,9 @@ def uncollected():
 
 
 def open_now(files):
-    """The files that are mapped into memory."""
-    maps = MAPS.read_text()
-    return [Path(file).name for file in files if str(file) in maps]
+    """The files that are open."""
+    links = {os.readlink(link) for link in DESCRIPTORS.iterdir() if link.is_symlink()}
+    return [Path(file).name for file in files if str(file) in links]
 
 
 def first_of(chunks):
@@ -147,3 +149,76 @@ def test_entries_are_counted_where_all_columns_are_there(files, tmp_path, write,
     assert count_entries([empty, files[0]], COLUMNS) == [0, 40]
     with pytest.raises(DataError, match=r"empty\.root: expected entries, got none in any file"):
         count_entries(empty, COLUMNS)
+
+
+def other(path, jets, write, sets):
+    """Write another file in the place of one, under a new name until it is complete."""
+    whole = write(path.with_suffix(".new.root"), jets([2] * sets, seed=9), clusters=[10])
+    os.replace(whole, path)
+
+
+@pytest.mark.parametrize("sets", [600, 40], ids=["longer", "as long"])
+def test_a_file_that_is_replaced_is_not_taken_for_the_first(tmp_path, write, jets, sets):
+    path = tmp_path / "jets.root"
+    write(path, jets([2] * 40), clusters=[10, 20, 30])
+    stream = ParticleStream(path, COLUMNS, batch_size=5)
+    assert sum(map(len, stream)) == 40
+    other(path, jets, write, sets)
+    with pytest.raises(
+        FileError, match=rf"first, 40 entries in .*got {sets} entries in .*replaced"
+    ):
+        list(stream)
+
+
+def test_a_file_that_is_replaced_while_it_is_open_is_read_to_its_end(tmp_path, write, jets):
+    path = tmp_path / "jets.root"
+    write(path, jets([2] * 40), clusters=[10, 20, 30])
+    expected = read(path, COLUMNS).p4
+    with OpenFiles(locate(path), COLUMNS, keep=0) as opened, opened.use(0) as bound:
+        other(path, jets, write, 600)
+        values = bound.table.read(["part_energy"], 0, 40)["part_energy"].values
+        assert values.tolist() == expected[:, 0].tolist()
+        assert bound.table.entries == 40
+
+
+def test_a_file_that_is_cut_short_while_it_is_read(tmp_path, write, jets):
+    path = tmp_path / "jets.root"
+    write(path, jets([20] * 400), clusters=[100, 200, 300])
+    with OpenFiles(locate(path), COLUMNS, keep=0) as opened, opened.use(0) as bound:
+        bound.table.read(["part_energy"], 0, 100)
+        os.truncate(path, 5000)
+        with pytest.raises(FileError, match=r"entries 300 to 400.*readable data"):
+            bound.table.read(["part_energy"], 300, 400)
+
+
+def test_a_file_that_is_changed_while_it_is_read(tmp_path, write, jets):
+    path = tmp_path / "jets.root"
+    write(path, jets([2] * 40))
+    with OpenFiles(locate(path), COLUMNS, keep=0) as opened, opened.use(0) as bound:
+        bound.table.read(["label"], 0, 40)
+        later = time.time() + 1
+        os.utime(path, (later, later))
+        with pytest.raises(FileError, match=r"first, 40 entries .*changed while it was read"):
+            bound.table.read(["label"], 0, 40)
+
+
+def test_hdf5_files_that_are_replaced(tmp_path):
+    h5py = pytest.importorskip("h5py", reason="needs h5py")
+    tables = pytest.importorskip("tables", reason="needs tables")
+    del h5py, tables
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    path = tmp_path / "jets.h5"
+    columns = PRESETS["top-tagging-h5"]
+    for entries in (20, 30):
+        frame = pandas.DataFrame(
+            np.ones((entries, 8), np.float32),
+            columns=[f"{name}_{i}" for i in (0, 1) for name in ("E", "PX", "PY", "PZ")],
+        ).assign(is_signal_new=1)
+        frame[["E_0", "E_1"]] = 5
+        frame.to_hdf(tmp_path / "new.h5", key="table", format="table", mode="w")
+        os.replace(tmp_path / "new.h5", path)
+        if entries == 20:
+            stream = ParticleStream(path, columns, batch_size=5)
+            assert sum(map(len, stream)) == 20
+    with pytest.raises(FileError, match=r"first, 20 entries in .*got 30 entries"):
+        list(stream)

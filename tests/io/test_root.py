@@ -180,7 +180,9 @@ def three(tmp_path):
 
 
 def test_a_branch_that_nobody_asked_for_may_be_unreadable(three):
-    three._branches["y"].member("fBasketEntry")[3] = 5
+    members = three._branches["y"].members
+    members["fBasketEntry"] = members["fBasketEntry"].copy()
+    members["fBasketEntry"][3] = 5
     assert three.bounds(["x"]) == [0, 2, 4, 6]
     assert three.read(["x"], 0, 6)["x"].values.tolist() == [0, 1, 2, 3, 4, 5]
     with pytest.raises(FileError, match=r"file\.root:tree.*readable list of baskets"):

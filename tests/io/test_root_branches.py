@@ -38,8 +38,10 @@ def test_leaf_lists_are_columns(tmp_path):
         tree.extend({"point": records.view("i1").reshape(2, 16)})
     table = open_root(Location(str(tmp_path / "a.root")))
     branch = table._branches["point"]
+    assert holds_numbers(branch)
     branch.members["fLeaves"] = [*branch.member("fLeaves")] * 3
     branch._interpretation = AsDtype([("x", ">f8"), ("n", ">i4"), ("pair", (">i2", (2,)))])
+    assert not holds_numbers(branch)
     table._places = places_of(table._branches)
     assert table.names() == ["point", "point.x", "point.n", "point.pair"]
     read = table.read(["point.x", "point.n", "point.pair"], 0, 2)

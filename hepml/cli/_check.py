@@ -19,7 +19,7 @@ from hepml.deploy import Tagger
 from hepml.errors import InputError
 from hepml.io import read
 from hepml.outputs import require_free_folder, whole_folder
-from hepml.symmetry import Symmetry, SymmetryReport, check, find_symmetry, random_jets
+from hepml.symmetry import Symmetry, SymmetryReport, check, find_symmetry, random_jets, trace
 from hepml.symmetry._precision import find_precisions
 from hepml.training import save_figure
 
@@ -37,8 +37,8 @@ def make_parser() -> ArgumentParser:
         "JSON and plots in a folder. By default with elements that round nothing, which show the "
         "arithmetic of the network, and beside it what rounding boosted momenta does. A violation "
         "is the change of an output that the symmetry forbids, relative to what exchanging "
-        "particles or jets does to it. Exit status 1 if a symmetry that the model claims is "
-        "broken.",
+        "particles or jets does to it. Of a broken claim, the first layer that breaks it is named, "
+        "and the exit status is 1.",
     )
     parser.add_argument("checkpoint", type=str, help="a name ending in .ckpt, or folder of a run")
     parser.add_argument(
@@ -119,6 +119,11 @@ def run(config: Namespace) -> int:
     ]
     print(f"{tagger.name} on {len(jets)} {source}")
     print(_table(reports, config.precision))
+    for certified in reports:
+        symmetry = certified.random.symmetry
+        if certified.random.claimed and certified.verdict == "broken" and not symmetry.vanishing:
+            found = trace(tagger.model, jets, symmetry, seed=config.seed)
+            print(f"{symmetry.name}: {found.where}")
     paths = _write(folder, config, tagger, f"{len(jets)} {source}", reports)
     print(f"wrote {', '.join(str(path) for path in paths)}")
     return int(any(each.random.claimed and each.verdict == "broken" for each in reports))

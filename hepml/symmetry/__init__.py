@@ -13,6 +13,7 @@ from hepml.symmetry._lorentz import (
     Transformations,
 )
 from hepml.symmetry._randomise import randomise
+from hepml.symmetry._readings import Fit
 from hepml.symmetry._report import Measurement, SymmetryReport, Worst
 from hepml.symmetry._safety import CollinearSplitting, SoftEmission
 from hepml.symmetry._sets import BatchComposition, Permutation
@@ -26,6 +27,7 @@ from hepml.symmetry._states import (
 )
 from hepml.symmetry._symmetry import Symmetry
 from hepml.symmetry._table import SYMMETRIES, find_symmetry
+from hepml.symmetry._trace import Layer, Trace, trace
 
 __all__ = [
     "SYMMETRIES",
@@ -34,6 +36,8 @@ __all__ = [
     "BeamRotation",
     "BodyPermutation",
     "CollinearSplitting",
+    "Fit",
+    "Layer",
     "Lorentz",
     "Measurement",
     "MotionReversal",
@@ -49,6 +53,7 @@ __all__ = [
     "Symmetry",
     "SymmetryReport",
     "TimeReversal",
+    "Trace",
     "Transformations",
     "Translation",
     "Worst",
@@ -56,4 +61,5 @@ __all__ = [
     "find_symmetry",
     "random_jets",
     "randomise",
+    "trace",
 ]

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any, Literal, NamedTuple, cast, get_args
 
-import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, nn
 
 from hepml.errors import InputError
 from hepml.symmetry._measure import (
@@ -21,7 +20,7 @@ from hepml.symmetry._measure import (
     other_last_digits,
 )
 from hepml.symmetry._precision import PRECISIONS, Precision, find_precisions
-from hepml.symmetry._randomise import call
+from hepml.symmetry._randomise import call, seeded
 from hepml.symmetry._report import SymmetryReport
 from hepml.symmetry._symmetry import Symmetry
 from hepml.symmetry._table import find_symmetry
@@ -180,7 +179,7 @@ def check(
             torch.manual_seed(seed)
             network = Network(model, apply)
             if kind == "random":
-                network.randomise(_generator(seed, 0, draw), x)
+                network.randomise(seeded(seed, 0, draw), x)
             _check_finite(network(EXACT, x), kind)
             seen = _as_it_calculates(precisions, network)
             for key in product([kind], seen, strengths):
@@ -221,24 +220,19 @@ class _Task(NamedTuple):
         before = _untransformed(self.network, self.inputs, self.precisions, self.seed, _CHANGES)
         for strength, number in product(self.strengths, range(self.times)):
             # The same random numbers at each strength: so a power law is one.
-            drawn = _generator(self.seed, 1, number)
+            drawn = seeded(self.seed, 1, number)
             element = self.symmetry.element(self.inputs, strength, drawn)
             comparison = Comparison(self.symmetry, element, self.network, self.inputs, before)
             for precision in self.precisions:
-                yield precision, strength, comparison, None, _generator(self.seed, 2, number)
+                yield precision, strength, comparison, None, seeded(self.seed, 2, number)
 
     def exact(self) -> Iterator[_Step]:
         """Elements that round nothing, on inputs of the grid that each precision has for them."""
-        held: dict[str, Tensor] = {}
-        if isinstance(self.network.model, nn.Module):
-            own = dict(self.network.model.named_buffers())
-            own |= dict(self.network.model.named_parameters())
-            names = getattr(self.symmetry, "references", ())
-            held = {name: own[name] for name in names if name in own}
+        held = self.network.held(self.symmetry)
         for strength, number in product(self.strengths, range(self.times)):
             for dtype in dict.fromkeys(precision.inputs for precision in self.precisions):
                 precisions = [each for each in self.precisions if each.inputs == dtype]
-                drawn = _generator(self.seed, 1, number)
+                drawn = seeded(self.seed, 1, number)
                 exactly = self.symmetry.exactly(self.inputs, held, strength, dtype, drawn)
                 network = self.network.with_references(exactly.references)
                 # The inputs are exact: other last digits of them explain nothing.
@@ -248,7 +242,7 @@ class _Task(NamedTuple):
                     exactly.images,
                 )
                 for precision in precisions:
-                    noise = _generator(self.seed, 2, number)
+                    noise = seeded(self.seed, 2, number)
                     yield precision, strength, comparison, exactly.grid, noise
 
 
@@ -284,7 +278,7 @@ def _untransformed(
         plain[precision] = network(precision, x)
         rounded = in_precision(x, precision.inputs)
         other_digits[precision] = [
-            network(precision, other_last_digits(rounded, _generator(seed, 3, i)))
+            network(precision, other_last_digits(rounded, seeded(seed, 3, i)))
             for i in range(changes)
         ]
     return Untransformed(plain, other_digits, network(EXACT, exchanged(x)))
@@ -306,9 +300,3 @@ def _check_finite(outputs: Outputs, kind: str) -> None:
 def _has_weights(model: object) -> bool:
     """Whether there are weights to draw."""
     return isinstance(model, nn.Module) and next(model.parameters(), None) is not None
-
-
-def _generator(*numbers: int) -> Generator:
-    """Random numbers that depend on these numbers alone."""
-    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
-    return Generator().manual_seed(int(state[0]) >> 1)

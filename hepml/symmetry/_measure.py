@@ -41,6 +41,13 @@ class Network:
         """Give the copy weights of order one."""
         randomise(self.model, generator, inputs, apply=self._apply)
 
+    def held(self, symmetry: Symmetry) -> dict[str, Tensor]:
+        """The buffers and parameters that are references of the symmetry."""
+        if not isinstance(self.model, nn.Module):
+            return {}
+        own = dict(self.model.named_buffers()) | dict(self.model.named_parameters())
+        return {name: own[name] for name in getattr(symmetry, "references", ()) if name in own}
+
     def with_references(self, references: Mapping[str, Tensor]) -> "Network":
         """The network with other values of these buffers and parameters."""
         if not references:

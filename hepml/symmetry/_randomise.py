@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
@@ -11,6 +12,12 @@ from torch import Generator, Tensor, nn
 def call(model: Any, inputs: Any) -> Any:
     """``model(inputs)``."""
     return model(inputs)
+
+
+def seeded(*numbers: int) -> Generator:
+    """Random numbers that depend on these numbers alone."""
+    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
+    return Generator().manual_seed(int(state[0]) >> 1)
 
 
 def randomise(

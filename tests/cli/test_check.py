@@ -99,6 +99,7 @@ def test_a_broken_claim_gives_exit_status_1(tmp_path, capsys, monkeypatch):
     rows = _rows(text)
     assert rows["permutation"][-1] == "holds"
     assert rows["lorentz"][-1] == "broken"
+    assert "lorentz: network (Masses) breaks it, before network.read (Linear)" in text
     # What nobody claims may be broken.
     assert main([*words, "--overwrite", "--symmetry", "permutation", "rotation"]) == 0
     rows = _rows(capsys.readouterr().out)

@@ -315,6 +315,8 @@ class Pair(NamedTuple):
     symmetry: Symmetry
     honest: Callable[[], nn.Module]
     bugged: Callable[[], nn.Module]
+    # The layer at fault; "" where it is what the network does between its layers.
+    layer: str = ""
 
 
 PAIRS = [
@@ -332,6 +334,7 @@ PAIRS = [
         BatchComposition(),
         lambda: Attention(False),
         lambda: Attention(True),
+        "attention",
     ),
     Pair("sort with ties", Permutation(), lambda: Sorted(False), lambda: Sorted(True)),
     Pair(
@@ -359,6 +362,7 @@ PAIRS = [
         PhiRotation(),
         lambda: Convolution("circular"),
         lambda: Convolution("zeros"),
+        "convolution",
     ),
     Pair(
         "no pooling",

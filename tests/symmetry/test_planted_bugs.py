@@ -27,7 +27,7 @@ every_pair = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 MOTION = MotionReversal | SpaceTranslation | SpaceRotation | SpaceInversion | BodyPermutation
 
 
-def _inputs(symmetry: Symmetry) -> ParticleSet | PhaseSpace | Tensor:
+def symmetric_inputs(symmetry: Symmetry) -> ParticleSet | PhaseSpace | Tensor:
     generator = torch.Generator().manual_seed(3)
     if isinstance(symmetry, MOTION):
         states = torch.randn(2, 15, 2, generator=generator).double()
@@ -52,7 +52,9 @@ def _inputs(symmetry: Symmetry) -> ParticleSet | PhaseSpace | Tensor:
 @pytest.mark.parametrize("weights", ["given", "random"])
 def test_the_honest_twin_passes(pair: Pair, weights: str) -> None:
     torch.manual_seed(1)
-    report = check(pair.honest(), _inputs(pair.symmetry), pair.symmetry, weights=weights, draws=3)
+    report = check(
+        pair.honest(), symmetric_inputs(pair.symmetry), pair.symmetry, weights=weights, draws=3
+    )
     assert report.verdict == "holds", str(report)
     assert report.measurements[0].precision == "float64"
 
@@ -60,7 +62,7 @@ def test_the_honest_twin_passes(pair: Pair, weights: str) -> None:
 @every_pair
 def test_the_bug_is_found(pair: Pair) -> None:
     torch.manual_seed(1)
-    report = check(pair.bugged(), _inputs(pair.symmetry), pair.symmetry, elements=4)
+    report = check(pair.bugged(), symmetric_inputs(pair.symmetry), pair.symmetry, elements=4)
     assert report.verdict == "broken", str(report)
 
 

@@ -39,25 +39,33 @@ def wrong_whole_numbers(good):
     }
 
 
-WRONG_OFFSETS = wrong_whole_numbers(OFFSETS) | {
-    str(bounds): torch.tensor(bounds)
-    for bounds in (
-        [0],
-        [0, 3],
-        [1, 3, 3, 5],
-        [-1, 3, 3, 5],
-        [0, -3, 3, 5],
-        [0, 4, 3, 5],
-        [0, 3, 3, 7],
-        [0, 2**62, 3, 5],
-        [0, 3, 3, 2**63 - 1],
-        # The differences of neighbours overflow.
-        [0, 10**9, 2**63 - 1, -2, 5],
-    )
-}
-WRONG_PLACES = wrong_whole_numbers(PLACES) | {
-    str(place): torch.tensor([0, 1, 2, 1, place]) for place in (-1, 3, 2**62, -(2**63))
-}
+def wrong_offsets():
+    """What is no offsets of the items."""
+    return wrong_whole_numbers(OFFSETS) | {
+        str(bounds): torch.tensor(bounds)
+        for bounds in (
+            [0],
+            [0, 3],
+            [1, 3, 3, 5],
+            [-1, 3, 3, 5],
+            [0, -3, 3, 5],
+            [0, 4, 3, 5],
+            [0, 3, 3, 7],
+            [0, 2**62, 3, 5],
+            [0, 3, 3, 2**63 - 1],
+            # The differences of neighbours overflow.
+            [0, 10**9, 2**63 - 1, -2, 5],
+        )
+    }
+
+
+def wrong_places():
+    """What is no place of the items."""
+    return wrong_whole_numbers(PLACES) | {
+        str(place): torch.tensor([0, 1, 2, 1, place]) for place in (-1, 3, 2**62, -(2**63))
+    }
+
+
 WRONG_SIZES = {
     repr(size): size
     for size in (-1, 3.0, math.nan, 1j, None, "3", 2**62, 2**70, -(2**63), 10**13, torch.ones(2))
@@ -122,8 +130,8 @@ def doors():
         yield f"{name}, bounds", lambda o, door=door: door(nn.Pairs(pairs.senders, o)), bounds
         yield f"{name}, senders", lambda i, door=door: door(nn.Pairs(i, pairs.offsets)), senders
     for table, wrong in (
-        (of_offsets, WRONG_OFFSETS),
-        (of_places, WRONG_PLACES),
+        (of_offsets, wrong_offsets()),
+        (of_places, wrong_places()),
         (of_sizes, WRONG_SIZES),
     ):
         for name, door in table.items():

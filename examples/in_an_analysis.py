@@ -3,8 +3,9 @@
     python examples/in_an_analysis.py [CHECKPOINT]
 
 Events are made from data/test.root in the manner of NanoAOD: up to three large jets in each, every
-jet with its constituents in (pt, eta, phi, mass). Without a checkpoint a small tagger is trained
-first, for less than a minute.
+jet with the branches of its constituents. The tagger evaluates its own columns on them, as it did
+on the files that it learned from. Without a checkpoint a small tagger is trained first, for less
+than a minute.
 """
 
 import argparse
@@ -13,31 +14,21 @@ from pathlib import Path
 
 import awkward as ak
 import numpy as np
+import uproot
 import vector
 
 from hepml.deploy import Tagger
-from hepml.io import read
 from hepml.training import train
 
 
-def nano_like_events(file: Path, tagger: Tagger, jets: int | None) -> ak.Array:
-    """Events * jets with constituents, as an analysis finds them."""
-    sets = read(file, tagger.columns.without_labels(), max_sets=jets)
-    constituents = sets.to_awkward(tagger.feature_names)
-    coordinates = {name: getattr(constituents, name) for name in ("pt", "eta", "phi", "mass")}
-    features = {name: constituents[name] for name in tagger.feature_names}
-    sums = ak.sum(constituents, axis=1)
-    fat_jets = ak.zip(
-        {
-            "pt": sums.pt,
-            "eta": sums.eta,
-            "phi": sums.phi,
-            "mass": sums.mass,
-            "constituents": ak.zip(coordinates | features, with_name="Momentum4D"),
-        },
-        depth_limit=1,
-        with_name="Momentum4D",
-    )
+def nano_like_events(file: Path, jets: int | None) -> ak.Array:
+    """Events * jets, the jets with all of their branches and as momenta."""
+    with uproot.open(file) as root:
+        tree = root["tree"].arrays(entry_stop=jets)
+    components = {"px": "px", "py": "py", "pz": "pz", "E": "energy"}
+    momenta = {name: ak.sum(tree[f"part_{each}"], axis=1) for name, each in components.items()}
+    parts = {name: tree[name] for name in tree.fields if name.startswith("part_")}
+    fat_jets = ak.zip(momenta | parts, depth_limit=1, with_name="Momentum4D")
     sizes = np.random.default_rng(0).integers(0, 4, len(fat_jets))
     sizes = sizes[: np.searchsorted(np.cumsum(sizes), len(fat_jets))]
     return ak.zip({"FatJet": ak.unflatten(fat_jets[: sizes.sum()], sizes)}, depth_limit=1)
@@ -66,11 +57,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             overwrite=True,
         )
     tagger = Tagger.load(checkpoint)
-    events = nano_like_events(options.data / "test.root", tagger, options.jets)
+    events = nano_like_events(options.data / "test.root", options.jets)
     print("events:", events.type)
 
-    # Events * jets * constituents in, events * jets out: selections and indices keep working.
-    events["FatJet", "top"] = tagger(events.FatJet.constituents).top
+    # Events * jets in and out: selections and indices keep working. Where there are momenta of
+    # constituents instead, with a field for each feature: tagger(events.FatJet.constituents).
+    events["FatJet", "top"] = tagger(events.FatJet).top
     events = events[ak.num(events.FatJet) > 0]
     order = ak.argsort(events.FatJet.top, axis=1, ascending=False)
     best = events.FatJet[order][:, 0]

@@ -83,7 +83,8 @@ def _data(options: Mapping[str, Any], columns: Columns) -> ParticleData:
     data = ParticleData(
         options["files"],
         options["validation"] or None,
-        columns=columns,
+        # What is carried along for scores is not learned from.
+        columns=columns.replace(observers={}),
         batch_size=options["batch_size"],
         max_sets=options["max_jets"],
         max_validation_sets=options["max_validation_jets"],
@@ -133,7 +134,7 @@ def _opening(task: TaggingTask, columns: Columns, data: ParticleData, finished: 
         f"{type(task.model).__name__} with {sum(p.numel() for p in task.parameters()):,} "
         f"parameters; {data.train_stream.sets:,} jets to learn from, {validated:,} to validate "
         f"with; {_mixing(data)}; classes {_few(columns.class_names)}; "
-        f"features {_few(columns.feature_names)}"
+        f"features {_few(columns.feature_names)}; context {_few(columns.context_names)}"
         + (f"; resumed after epoch {finished}" if finished else "")
     )
 

@@ -12,7 +12,7 @@ from torch import nn
 from hepml.errors import FileError, InputError
 from hepml.io import PRESETS, Columns, iterate, recognise
 from hepml.models import MODELS
-from hepml.training._network import outputs_of, takes
+from hepml.training._network import example_sets, outputs_of, takes
 
 # Enough jets to see that files, columns and model fit together.
 _TRIAL = 8
@@ -208,6 +208,9 @@ def try_model(model: nn.Module, file: str, columns: Columns, bad: Literal["error
     with closing(iterate(file, columns, step=_TRIAL, max_sets=_TRIAL, bad=bad)) as chunks:
         jets = next(chunks).particles
     outputs = outputs_of(model.eval(), jets)
+    # What Tagger will ask of it when it is loaded: better now than after it has learned.
+    example = example_sets(len(columns.feature_names), len(columns.context_names))
+    outputs_of(model, example.to(jets.dtype))
     model.train()
     if outputs != len(columns.class_names):
         raise InputError(

@@ -95,6 +95,19 @@ def test_a_model_is_refused_before_it_learns_unless_it_gives_a_number_for_each_c
         try_model(model, file, HEPML, "error")
 
 
+class Short(TinyFlow):
+    """Takes the short sets of a file, and none of many particles."""
+
+    def forward(self, particles):
+        assert particles.counts.max() < 30, "too long"
+        return super().forward(particles)
+
+
+def test_a_model_that_could_not_be_loaded_is_not_trained(file):
+    with pytest.raises(InputError, match=r"network Short: .*AssertionError: too long"):
+        try_model(Short(features=10), file, HEPML, "error")
+
+
 def test_a_model_that_does_not_take_its_arguments():
     with pytest.raises(InputError, match=r"arguments of TinyFlow: .*\{'depth': 1\}"):
         build_model(TinyFlow, {"depth": 1})

@@ -1,34 +1,21 @@
 """A trained network as a function: particles in, the probabilities of the classes out."""
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
 
 import awkward as ak
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.data import ParticleSet
-from hepml.deploy._arrays import (
-    BadInArrays,
-    Jets,
-    checked_unit,
-    jets_by_columns,
-    jets_of_momenta,
-    jets_passing,
-    needed_momenta,
-    reading_columns,
-)
+from hepml.deploy._array_scores import has_columns, scores_by_columns, scores_of_momenta
+from hepml.deploy._arrays import BadInArrays, jets_passing, reading_columns
 from hepml.deploy._device import available
-from hepml.deploy._wrapping import by_dask, has_form_alone, is_dask, of_form_alone
-from hepml.errors import ColumnError, InputError
+from hepml.errors import InputError
 from hepml.io import Columns
-from hepml.io._array import fields_of
 from hepml.training import load_checkpoint
 from hepml.training._folder import RunFolder
 from hepml.training._network import Network, example_sets, outputs_of
@@ -104,7 +91,7 @@ class Tagger:
         self.run: Mapping[str, Any] = {}
         self.device = available(device)
         self.batch_size, self.empty = batch_size, empty
-        self._told_of_cut = False
+        self.told_of_cut = False
         self.name = type(model).__name__ if name is None else name
         self.model = model.eval().to(self.device)
         self.dtype = next((p.dtype for p in model.parameters()), torch.get_default_dtype())
@@ -244,14 +231,10 @@ class Tagger:
             return self.probabilities(particles)
         if bad not in get_args(BadInArrays):
             raise InputError("bad", expected="'error' or 'nan'", got=repr(bad), fix="choose one")
-        if is_dask(particles):
-            arrays = [particles] if context is None else [particles, context]
-            return by_dask(partial(_call, self, unit=unit, bad=bad), *arrays)
-        particles = ak.Array(particles)
         by_columns = self.columns is not None and context is unit is None
-        if by_columns and fields_of(particles, reading_columns(self.columns)) is not None:
+        if by_columns and has_columns(particles, reading_columns(self.columns)):
             return self.from_columns(particles, bad=bad)
-        return self._of_momenta(particles, context, unit, bad)
+        return scores_of_momenta(self, particles, context, unit=unit, bad=bad)
 
     def from_columns(self, events: Any, *, bad: BadInArrays = "error") -> ak.Array:
         """The probabilities of the jets of an array that the tagger's own columns read.
@@ -287,15 +270,7 @@ class Tagger:
         Every jet gets a score, whether it passes the cut of the columns or not; one warning says
         how many do not, and :meth:`passes_cut` says which.
         """
-        if is_dask(events):
-            return by_dask(partial(self.from_columns, bad=bad), events)
-        columns = reading_columns(self.columns)
-        if has_form_alone(events):
-            for field in fields_of(events, columns) or [events]:
-                ak.typetracer.touch_data(field)
-            return of_form_alone(partial(self.from_columns, bad=bad), events)
-        self._tell_of_cut(events)
-        return self._scores(jets_by_columns(events, columns, bad))
+        return scores_by_columns(self, events, bad=bad)
 
     def passes_cut(self, events: Any) -> ak.Array:
         """Which jets of an array pass the cut of the columns, in the structure of the scores.
@@ -307,52 +282,6 @@ class Tagger:
         """
         cut = None if self.columns is None else self.columns.cut
         return jets_passing(events, reading_columns(self.columns).replace(cut=cut))
-
-    def _of_momenta(self, momenta: Any, context: Any, unit: str | None, bad: BadInArrays) -> Any:
-        """The scores of an array of momenta."""
-        unit = checked_unit(unit, self.columns)
-        if has_form_alone(momenta):
-            ak.typetracer.touch_data(needed_momenta(momenta, self.feature_names))
-            arrays = [momenta]
-            if context is not None:
-                ak.typetracer.touch_data(context[list(self.context_names)])
-                arrays.append(context)
-            return of_form_alone(partial(_call, self, unit=unit, bad=bad), *arrays)
-        return self._scores(
-            jets_of_momenta(
-                *(momenta, self.feature_names, self.context_names),
-                context=context,
-                unit=unit,
-                bad=bad,
-                dtype=self.dtype,
-            )
-        )
-
-    def _scores(self, jets: Jets) -> Any:
-        """The scores of jets, NaN for bad ones, in the structure of their array."""
-        table = np.full((jets.total, len(self.class_names)), np.nan, np.float32)
-        table[jets.rows] = self.probabilities(jets.particles).float().numpy()
-        return jets.wrap(ak.zip({name: table[:, i] for i, name in enumerate(self.class_names)}))
-
-    def _tell_of_cut(self, events: Any) -> None:
-        """Say once how many jets the training would have left out."""
-        cut = None if self.columns is None else self.columns.cut
-        if cut is None or self._told_of_cut:
-            return
-        try:
-            passed = ak.to_numpy(ak.drop_none(ak.flatten(self.passes_cut(events), axis=None)))
-            if passed.all():
-                return
-            text = f"is not passed by {np.sum(~passed):,} of {len(passed):,} jets"
-        except ColumnError:
-            text = "cannot be computed from these arrays"
-        self._told_of_cut = True
-        warnings.warn(
-            f"the cut {cut!r}, with which {self.name} was trained, {text}: all jets get scores; "
-            "passes_cut(events) says which pass",
-            UserWarning,
-            stacklevel=4,
-        )
 
     def logits(self, particles: ParticleSet) -> Float[Tensor, "sets classes"]:
         """What the model gives, batch by batch, without gradients, on the device of the particles.
@@ -395,8 +324,3 @@ def _check_channels(what: str, names: Sequence[str], found: int) -> None:
             got=f"{found} {what}",
             fix="read them with the columns of the tagger",
         )
-
-
-def _call(tagger: Tagger, momenta: Any, context: Any = None, **options: Any) -> Any:
-    """A call with the context in its place among several arrays."""
-    return tagger(momenta, context=context, **options)

@@ -66,7 +66,8 @@ def check_values(values: Tensor, *, name: str = "values", complex_too: bool = Fa
 
 def checked_number(name: str, number: Any, like: Tensor) -> int:
     """The number of rows of a result that are like others, from 0 on."""
-    if isinstance(number, torch.SymInt):
+    # A compiler has symbols for numbers.
+    if torch.compiler.is_compiling() or isinstance(number, torch.SymInt):
         return cast(int, number)
     try:
         whole = operator.index(number)

@@ -34,7 +34,16 @@ def particle_set_from_awkward(
     dtype: torch.dtype | None,
 ) -> ParticleSet:
     """See :meth:`ParticleSet.from_awkward`."""
-    momenta = ak.Array(momenta, behavior=vector.backends.awkward.behavior)
+    try:
+        momenta = ak.Array(momenta, behavior=vector.backends.awkward.behavior)
+    except Exception as error:
+        # awkward raises what it stumbles on: TypeError, ValueError, BufferError, ...
+        raise InputError(
+            "momenta",
+            expected="an awkward array of type sets * var * {px, py, pz, E, ...}",
+            got=f"{type(momenta).__name__} ({str(error).strip().splitlines()[0]:.80})",
+            fix="make records with ak.zip({...}, with_name='Momentum4D')",
+        ) from error
     _check_jagged(momenta)
     if momenta.layout.is_indexed:
         momenta = ak.Array(momenta.layout.project(), behavior=momenta.behavior)
@@ -58,8 +67,10 @@ def particle_set_from_awkward(
 def awkward_from_particle_set(particles: ParticleSet, features: Sequence[str] | None) -> Any:
     """See :meth:`ParticleSet.to_awkward`."""
     channels = particles.features.shape[1]
-    names = [f"feature_{i}" for i in range(channels)] if features is None else list(features)
-    if len(names) != channels:
+    names: list[Any] = [f"feature_{i}" for i in range(channels)]
+    if features is not None:
+        names = list(features) if isinstance(features, Sequence) else [features]
+    if len(names) != channels or not all(isinstance(name, str) for name in names):
         raise InputError(
             "features",
             expected=f"{channels} names, one for each feature",

@@ -25,7 +25,9 @@ def concatenate(batches: Sequence[ParticleSet]) -> ParticleSet:
     InputError
         If there is none, or if the batches differ in features, dtype, device or optional fields.
     """
-    batches = list(batches) if isinstance(batches, Iterable) else [batches]
+    several: Any = batches
+    many = isinstance(several, Iterable) and not isinstance(several, Tensor)
+    batches = list(several) if many else [several]
     if not batches:
         raise InputError(
             "concatenate", expected="one batch or more", got="none", fix="pass at least one"

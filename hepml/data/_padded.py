@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hepml.data._particle_set import PER_SET, ParticleSet
 from hepml.data._places import hardest_places, other_padding, particle_places
-from hepml.data._validation import describe
+from hepml.data._validation import describe, is_dense
 from hepml.errors import InputError
 
 
@@ -69,7 +69,7 @@ def particle_set_from_padded(
     weights: Tensor | None,
 ) -> ParticleSet:
     """See :meth:`ParticleSet.from_padded`."""
-    if not isinstance(p4, Tensor) or p4.dim() != 3 or p4.shape[2] != 4:
+    if not is_dense(p4, 3) or p4.shape[2] != 4:
         raise InputError(
             "p4",
             expected="a tensor of shape (sets, length, 4) with (E, px, py, pz) in GeV",
@@ -77,9 +77,7 @@ def particle_set_from_padded(
             fix="move the axis of channels to the end, as in p4.transpose(1, 2)",
         )
     shape = tuple(p4.shape[:2])
-    if features is not None and (
-        not isinstance(features, Tensor) or features.dim() != 3 or features.shape[:2] != shape
-    ):
+    if features is not None and (not is_dense(features, 3) or features.shape[:2] != shape):
         raise InputError(
             "features",
             expected=f"a tensor of shape ({shape[0]}, {shape[1]}, channels)",
@@ -89,7 +87,7 @@ def particle_set_from_padded(
     if mask is None:
         mask = _mask_of_zeros(p4)
     elif (
-        not isinstance(mask, Tensor)
+        not is_dense(mask, 2)
         or mask.shape != shape
         or mask.dtype != torch.bool
         or mask.device != p4.device

@@ -240,11 +240,11 @@ class ParticleSet:
         InputError
             If the shape, dtype or device differs from that of the present momenta.
         """
-        if not isinstance(p4, Tensor) or (p4.shape, p4.dtype, p4.device) != (
-            self.p4.shape,
-            self.dtype,
-            self.device,
-        ):
+
+        def kind(values: Tensor) -> tuple[Any, ...]:
+            return values.shape, values.dtype, values.device, values.layout
+
+        if not isinstance(p4, Tensor) or p4.is_nested or kind(p4) != kind(self.p4):
             raise InputError(
                 "p4",
                 expected=describe(self.p4),

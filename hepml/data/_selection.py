@@ -55,6 +55,8 @@ def chosen_sets(chosen: Any, sets: int, device: torch.device) -> Int64[Tensor, "
         index = torch.as_tensor(chosen, device=device)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise _no_index(f"{type(chosen).__name__} {chosen!r:.60}") from error
+    if index.is_nested or index.layout != torch.strided:
+        raise _no_index("a tensor that is nested or sparse")
     if index.numel() == 0 and index.dtype != torch.bool:
         # An empty list has no type of its own.
         index = index.long()

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from hepml.data._selection import chosen_range, chosen_sets
-from hepml.data._validation import describe
+from hepml.data._validation import describe, is_dense
 from hepml.errors import InputError
 
 
@@ -48,7 +48,7 @@ class Trajectories:
     def __post_init__(self) -> None:
         for name, dimensions in (("t", 1), *((name, 4) for name in STATES)):
             x = getattr(self, name)
-            if not isinstance(x, Tensor) or not x.is_floating_point() or x.dim() != dimensions:
+            if not is_dense(x, dimensions) or not x.is_floating_point():
                 raise InputError(
                     name,
                     expected=f"a tensor of {dimensions} axes in floating point",

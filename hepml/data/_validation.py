@@ -5,17 +5,31 @@ from torch import Tensor
 
 from hepml.errors import InputError
 
+# torch's narrower types hold numbers but do not compute.
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def is_dense(value: object, axes: int) -> bool:
+    """Whether a value is a tensor of so many axes that holds each of its numbers in memory."""
+    return (
+        isinstance(value, Tensor)
+        and not value.is_nested
+        and value.layout == torch.strided
+        and value.device.type != "meta"
+        and value.dim() == axes
+    )
+
 
 def check_momenta(p4: Tensor) -> None:
     """Refuse anything but finite (particles, 4) in floating point."""
-    if not isinstance(p4, Tensor) or p4.dim() != 2 or p4.shape[1] != 4:
+    if not is_dense(p4, 2) or p4.shape[1] != 4:
         raise InputError(
             "p4",
             expected="a tensor of shape (particles, 4) with rows (E, px, py, pz) in GeV",
             got=describe(p4),
             fix="stack energy, px, py, pz along the last axis, without padding",
         )
-    if not p4.is_floating_point():
+    if p4.dtype not in _FLOATS:
         raise InputError(
             "p4", expected="floating point", got=str(p4.dtype), fix="convert with .float()"
         )
@@ -25,14 +39,13 @@ def check_momenta(p4: Tensor) -> None:
 def check_offsets(offsets: Tensor, p4: Tensor) -> None:
     """Refuse anything but int64 bounds from 0 to the number of particles."""
     fix = "pass the running sum of the numbers of particles, starting with 0"
-    plain = isinstance(offsets, Tensor) and offsets.layout == torch.strided
-    if not plain or offsets.dim() != 1 or offsets.dtype != torch.int64:
-        raise InputError(
-            "offsets", expected="int64 of shape (sets + 1,)", got=describe(offsets), fix=fix
-        )
-    if offsets.device != p4.device:
+    if isinstance(offsets, Tensor) and offsets.device != p4.device:
         raise InputError(
             "offsets", expected=f"device {p4.device}", got=str(offsets.device), fix="move it there"
+        )
+    if not is_dense(offsets, 1) or offsets.dtype != torch.int64:
+        raise InputError(
+            "offsets", expected="int64 of shape (sets + 1,)", got=describe(offsets), fix=fix
         )
     # Neighbours are compared: their difference may be beyond int64, and come out with either sign.
     if (
@@ -53,8 +66,7 @@ def check_offsets(offsets: Tensor, p4: Tensor) -> None:
 def check_features(features: Tensor, p4: Tensor) -> None:
     """Refuse features that are not finite (particles, channels) beside the momenta."""
     if (
-        not isinstance(features, Tensor)
-        or features.dim() != 2
+        not is_dense(features, 2)
         or features.shape[0] != p4.shape[0]
         or features.dtype != p4.dtype
         or features.device != p4.device
@@ -75,12 +87,11 @@ def check_per_set(name: str, tensor: Tensor | None, dimensions: int, sets: int, 
     # Context goes into the network beside the momenta; weights only into the loss.
     kind = {"context": str(p4.dtype), "weights": "floating point"}.get(name, "a tensor")
     if (
-        not isinstance(tensor, Tensor)
-        or tensor.dim() != dimensions
+        not is_dense(tensor, dimensions)
         or tensor.shape[0] != sets
         or tensor.device != p4.device
         or (name == "context" and tensor.dtype != p4.dtype)
-        or (name == "weights" and not tensor.is_floating_point())
+        or (name == "weights" and tensor.dtype not in _FLOATS)
     ):
         shape = f"({sets},)" if dimensions == 1 else f"({sets}, channels)"
         raise InputError(
@@ -112,6 +123,8 @@ def _check_finite(name: str, tensor: Tensor) -> None:
 
 def describe(value: object) -> str:
     """A value's type, shape, dtype and device in few words."""
+    if isinstance(value, Tensor) and value.is_nested:
+        return f"a nested tensor of {value.size(0)} parts"
     if isinstance(value, Tensor):
         return f"{value.dtype} of shape {tuple(value.shape)} on {value.device}"
     return f"{type(value).__name__} {value!r:.60}"

@@ -47,7 +47,7 @@ def places_of(
     told = None if part.padding is None else part.padding.fill
     reference = reference_of(bound, part, columns)
     stored = {
-        name: columns[name].values.reshape(-1)
+        name: rows.flat(name)
         for name in _stored_names(part)
         if (columns[name].padded or (told is not None and not columns[name].per_entry))
         and rows.levels[name] == rows.levels[reference]
@@ -57,9 +57,7 @@ def places_of(
     bounds = offsets_of(columns[reference])
     values = list(stored.values())
     if told is None:
-        pt = part.momentum.get("pt")
-        pt = rows.evaluate(pt) if pt is not None and part.index is None else None
-        _check_other(bound, part, list(stored), other_padding(values, bounds, pt), entries)
+        _check_other(bound, part, stored, rows, bounds, entries)
     mask = particle_places(values, bounds, told or 0.0)
     return rows.at(mask, rows.levels[reference])
 
@@ -121,16 +119,34 @@ def _counted(
 
 
 def _check_other(
-    bound: Bound, part: BoundCollection, names: list[str], found: Any, entries: Any
+    bound: Bound,
+    part: BoundCollection,
+    stored: Mapping[str, Any],
+    rows: Rows,
+    bounds: Any,
+    entries: Any,
 ) -> None:
-    """Refuse padding that nobody named."""
+    """Refuse padding that nobody named, and that the cut on particles does not remove."""
+    pt = part.momentum.get("pt")
+    sets = np.flatnonzero(bounds[1:] > bounds[:-1])
+    places = bounds[1:][sets] - 1
+    columns = [values[places] for values in stored.values()]
+    # With an index, the particles lie in another order than the table.
+    momenta = rows.evaluate(pt)[places] if pt is not None and part.index is None else None
+    found = other_padding(columns, np.arange(len(sets) + 1), momenta)
+    if found is not None and part.cut is not None and part.index is None:
+        true, open_ = decided(rows.evaluate(part.cut))
+        left = np.flatnonzero((true | open_)[places])
+        momenta = None if momenta is None else momenta[left]
+        found = other_padding(
+            [values[left] for values in columns], np.arange(len(left) + 1), momenta
+        )
+        sets = sets[left]
     if found is None:
         return
-    listed = ", ".join(names)
-    pt = part.momentum.get("pt")
     mask = "" if pt is None else f" or {{'mask': '{pt.text} > 0'}}"
     raise DataError(
-        f"{bound.table.source}, entry {entries[found.set]}, momentum ({listed})",
+        f"{bound.table.source}, entry {entries[sets[found.set]]}, momentum ({', '.join(stored)})",
         expected="zeros in the places of a fixed array that hold no particle",
         got=f"{found.value:g} in the last place, which looks like padding of another kind",
         fix=f"name the padding in the collection, padding: {{'fill': {found.value:g}}}{mask}, or "

@@ -59,10 +59,18 @@ class Rows:
         """Of sets, the particles over which the argument of each reduction runs."""
         self._kept: Any = None
         self._cache: dict[str, Any] = {}
+        self._flat: dict[str, Any] = {}
 
     def operand(self, name: str) -> Any:
         """One number for each thing, not to be written to: other expressions read the column."""
-        return self.at(self.columns[name].values.reshape(-1), self.levels[name])
+        return self.at(self.flat(name), self.levels[name])
+
+    def flat(self, name: str) -> Any:
+        """The numbers of a column in flat order."""
+        # Those of a table of HDF5 lie apart, and are copied here: once.
+        if name not in self._flat:
+            self._flat[name] = self.columns[name].values.reshape(-1)
+        return self._flat[name]
 
     def at(self, values: Any, level: str) -> Any:
         """The value for each thing, of values that are listed at a level."""

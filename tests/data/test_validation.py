@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hepml.data import ParticleSet
+from hepml.data import ParticleSet, Trajectories, concatenate
 from hepml.errors import InputError
 
 P4, OFFSETS = torch.ones(3, 4), torch.tensor([0, 1, 3])
@@ -145,3 +145,53 @@ class TestRefusals:
         p4[0, 0], p4[1, 0] = torch.inf, -torch.inf
         with pytest.raises(InputError, match=r"in row 0 \(2 such rows\)"):
             ParticleSet(p4, torch.tensor([0, 2]))
+
+
+HOSTILE = {
+    "nothing": None,
+    "a number": 1.5,
+    "text": "x",
+    "a list": [[1.0, 2.0, 3.0, 4.0]],
+    "an object": object(),
+    "an array": np.ones((3, 4)),
+    "complex": torch.ones(3, 4, dtype=torch.complex64),
+    "sparse": torch.ones(3, 4).to_sparse(),
+    "eight bits": torch.ones(3, 4, dtype=torch.float8_e4m3fn),
+    "bools": torch.ones(3, 4, dtype=torch.bool),
+    "without data": torch.ones(3, 4, device="meta"),
+    "bounds without data": torch.tensor([0, 1, 3], device="meta"),
+    "nested": torch.nested.nested_tensor([torch.ones(3, 4)], layout=torch.jagged),
+    "no axis": torch.tensor(1.0),
+    "empty": torch.zeros(0),
+    "another length": torch.ones(5),
+    "three axes": torch.ones(3, 4, 4),
+    "NaN": torch.full((3, 4), torch.nan),
+    "huge": torch.full((3,), 2**62),
+}
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+def test_whatever_is_no_part_of_a_batch_is_refused(value):
+    particles = ParticleSet(P4, OFFSETS, torch.ones(3, 2))
+    axes = ("t", "q", "p", "rate_q", "rate_p", "observed_q", "observed_p")
+    orbits = dict.fromkeys(axes[1:], torch.zeros(4, 3, 2, 2)) | {"t": torch.arange(3.0)}
+    doors = {
+        "p4": lambda: ParticleSet(value, OFFSETS),
+        "offsets": lambda: ParticleSet(P4, value),
+        "with_p4": lambda: particles.with_p4(value),
+        "index": lambda: particles[value],
+        "concatenate": lambda: concatenate([particles, value]),
+        "hardest": lambda: particles.hardest(value),
+        "from_padded": lambda: ParticleSet.from_padded(value),
+        "mask": lambda: ParticleSet.from_padded(torch.ones(2, 3, 4), mask=value),
+        "from_awkward": lambda: ParticleSet.from_awkward(value),
+        **{k: lambda k=k: Trajectories(**orbits | {k: value}) for k in axes},
+    }
+    # An empty list of sets, no mask, and momenta that a batch does not check twice.
+    right = {("index", "empty"), ("mask", "nothing"), ("with_p4", "NaN"), ("from_padded", "three")}
+    what = next(name for name, each in HOSTILE.items() if each is value)
+    for name, call in doors.items():
+        if (name, what.removesuffix(" axes")) not in right:
+            with pytest.raises(InputError):
+                call()

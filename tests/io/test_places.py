@@ -115,6 +115,18 @@ def test_padding_that_is_told(tmp_path, write, kind, fill, padding):
     np.testing.assert_allclose(particles.p4[:, 1:3].norm(dim=1), branches()["pt"][FILLED], 1e-6)
 
 
+@pytest.mark.parametrize("fill", [-1, 7])
+@pytest.mark.parametrize("cut", ["pt > 0", "n > 0", "pid == 211"])
+def test_padding_that_the_cut_removes_is_no_error(tmp_path, write, fill, cut):
+    path = write(tmp_path / "a.root", branches(fill))
+    columns = Columns(Collection(POLAR, cut=cut))
+    if cut == "pid == 211" or (cut, fill) == ("pt > 0", -1):
+        assert read(path, columns).counts.tolist() == COUNTS.tolist()
+    elif fill == -1:
+        with pytest.raises(DataError, match="got -1 in the last place, which looks like padding"):
+            read(path, columns)
+
+
 def test_a_mask_may_have_holes(tmp_path, write):
     values = branches(-1)
     values["valid"][0, 1] = False

@@ -25,6 +25,7 @@ from hepml.io._root_branches import (
     type_of,
     unknown,
 )
+from hepml.io._root_checksums import checked_pages
 from hepml.io._root_source import PlainSource
 from hepml.io._table import Column, Table
 
@@ -122,6 +123,9 @@ class RootTable(Table):
             self._branches = branches_of(self._object)
             self._places = places_of(self._branches)
             self.entries = int(self._object.num_entries)
+            source = directory.file.source
+            if is_rntuple(self._object) and isinstance(source, PlainSource):
+                source.pages |= checked_pages(self._object.ntuple)
             self.identity = self._identity()
         except Exception as error:
             raise _unreadable(self.source, "a readable tree", error) from error

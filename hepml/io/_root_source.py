@@ -7,6 +7,8 @@ from typing import Any
 from uproot.source.chunk import Chunk, Source
 from uproot.source.futures import TrivialFuture
 
+from hepml.io._root_checksums import SIZE, intact
+
 
 class PlainSource(Source):  # type: ignore[misc]
     """A local file for uproot, without threads, which a fork would not copy.
@@ -26,6 +28,8 @@ class PlainSource(Source):  # type: ignore[misc]
         del options
         self._file_path = file_path
         self._num_requests = self._num_requested_chunks = self._num_requested_bytes = 0
+        self.pages: dict[int, int] = {}
+        """Where pages begin that have a checksum behind them, and how many bytes they have."""
         self._descriptor: int | None = os.open(file_path, os.O_RDONLY | os.O_CLOEXEC)
 
     def chunk(self, start: int, stop: int) -> Chunk:
@@ -33,7 +37,14 @@ class PlainSource(Source):  # type: ignore[misc]
         self._num_requests += 1
         self._num_requested_chunks += 1
         self._num_requested_bytes += stop - start
-        return Chunk(self, start, stop, TrivialFuture(self._bytes(start, stop)))
+        if self.pages.get(start) == stop - start:
+            content = self._bytes(start, stop + SIZE)
+            if not intact(content):
+                raise OSError(f"the checksum of the page at byte {start} does not match")
+            content = content[:-SIZE]
+        else:
+            content = self._bytes(start, stop)
+        return Chunk(self, start, stop, TrivialFuture(content))
 
     def chunks(self, ranges: list[tuple[int, int]], notifications: "Queue[Chunk]") -> list[Chunk]:
         """The bytes of some ranges, which are announced as they come."""

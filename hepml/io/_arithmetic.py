@@ -28,6 +28,8 @@ def number(operand: Any) -> Any:
     """An operand of arithmetic: bools and integers in 64 bits, floats in single or double."""
     if not isinstance(operand, np.ndarray):
         return int(operand) if isinstance(operand, bool) else operand
+    if operand.dtype == np.float32 or operand.dtype == np.float64:
+        return operand
     kind, size = operand.dtype.kind, operand.dtype.itemsize
     if kind == "f":
         return operand.astype(f"f{min(max(size, 4), 8)}", copy=False)
@@ -84,6 +86,15 @@ def arithmetic(function: Operation, bound: Callable[[int, int], int]) -> Operati
         return _exact_or_double(function, left, right)
 
     return compute
+
+
+def magnitude(operand: Any) -> Any:
+    """The absolute value."""
+    small = isinstance(operand, np.ndarray) and operand.dtype.kind == "i"
+    if small and operand.size and operand.min() > np.iinfo(operand.dtype).min:
+        # Only the lowest integer has no opposite in its own type: fast for types of particles.
+        return np.abs(operand)
+    return np.abs(number(operand))
 
 
 def divide(left: Any, right: Any) -> Any:

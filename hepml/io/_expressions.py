@@ -93,9 +93,8 @@ def evaluate(
                 elif isinstance(step, Reduce):
                     stack.append(reduced(step))
                 else:
-                    arguments = stack[-step.arguments :]
-                    del stack[-step.arguments :]
-                    stack.append(step.call(*arguments))
+                    # No name keeps the operands, whose memory the next step can have.
+                    stack[-step.arguments :] = [step.call(*stack[-step.arguments :])]
     except NotComputable as error:
         raise InputError(
             f"expression {expression.text!r}",

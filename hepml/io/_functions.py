@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hepml.io._arithmetic import alike, bitwise, negative, number, real
+from hepml.io._arithmetic import alike, bitwise, magnitude, negative, number, real
 from hepml.io._conditions import both, choose, either, one_of_two, opposite
 
 
@@ -80,8 +80,6 @@ FUNCTIONS: Mapping[str, Function] = {
     **{
         name: _of_one(function)
         for name, function in {
-            "abs": np.abs,
-            "absolute": np.abs,
             "ceil": np.ceil,
             "conj": np.positive,
             "conjugate": np.positive,
@@ -107,6 +105,8 @@ FUNCTIONS: Mapping[str, Function] = {
             "tgamma": math.gamma,
         }.items()
     },
+    "abs": Function(magnitude, 1),
+    "absolute": Function(magnitude, 1),
     "neg": Function(negative, 1),
     "where": Function(choose, 3),
     "logical_and": Function(both, 2),

@@ -64,4 +64,5 @@ def test_every_function_takes_every_dtype_and_no_entries(name, dtype):
         columns = {c: np.array([0, 1, 1][:size], dtype) for c in "abc"[: function.arguments]}
         value = compute(f"{name}({', '.join(columns)})", **columns)
         assert value.shape == (size,)
-        assert value.dtype in (bool, np.int64, np.uint64, np.float32, np.float64)
+        assert value.dtype.kind in "biuf"
+        assert value.dtype.kind == "b" or value.dtype.itemsize >= np.dtype(dtype).itemsize

@@ -209,7 +209,9 @@ def numbers_of(expressions: Mapping[str, Expression], sets: Rows, faults: Faults
         return None
     table = np.empty((sets.size, len(expressions)), np.float32)
     for i, (name, expression) in enumerate(expressions.items()):
-        table[:, i] = sets.evaluate(expression)
+        # A number beyond single precision becomes infinite, which is found.
+        with np.errstate(over="ignore"):
+            table[:, i] = sets.evaluate(expression)
         bad = np.flatnonzero(~np.isfinite(table[:, i]))
         column = f"{expression.text!r} ({name})"
         faults.add(bad, f"{name} not finite", column, "finite numbers", table[bad, i])

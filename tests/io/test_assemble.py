@@ -300,3 +300,9 @@ def test_integers_and_bools_of_files_compute_as_on_paper(tmp_path, write, small)
     assert particles.weights.tolist() == [1] * n
     ints = with_columns(tmp_path, write, small, flag=flag.astype(np.int32))
     assert len(read(ints, Columns(Collection(CARTESIAN), cut="~flag"))) == n // 2
+
+
+def test_a_context_beyond_single_precision_is_not_finite(small):
+    for text in ("1e300", "jet_pt * 1e300"):
+        with pytest.raises(DataError, match="c not finite"):
+            read(small[0], Columns(Collection(CARTESIAN), context={"c": text}))

@@ -306,3 +306,25 @@ def test_a_context_beyond_single_precision_is_not_finite(small):
     for text in ("1e300", "jet_pt * 1e300"):
         with pytest.raises(DataError, match="c not finite"):
             read(small[0], Columns(Collection(CARTESIAN), context={"c": text}))
+
+
+@pytest.mark.parametrize("kind", ["ttree", "rntuple"])
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"])
+def test_integers_of_every_dtype_compute_as_on_paper(tmp_path, write, small, kind, dtype):
+    """Of sets and of particles; the highest and the lowest that the dtype has among them."""
+    bounds = np.iinfo(dtype)
+    n, flat = len(small[1]["label"]), ak.flatten(small[1]["part_pid"])
+    hits = np.resize(np.array([bounds.max, bounds.min, 3], dtype), n)
+    ids = np.resize(np.array([bounds.max, bounds.min, 3], dtype), len(flat))
+    lists = ak.unflatten(ids, ak.num(small[1]["part_pid"]))
+    path = write(tmp_path / "a.root", small[1] | {"hits": hits, "ids": lists}, kind=kind)
+    texts = {"less": "{} - 5", "times": "{} * 300", "twice": "{0} + {0}", "size": "sqrt({} ** 2)"}
+    columns = Columns(
+        Collection(CARTESIAN, {k: f"1.0 * ({t.format('ids')})" for k, t in texts.items()}),
+        context={k: f"1.0 * ({t.format('hits')})" for k, t in texts.items()},
+    )
+    particles = read(path, columns)
+    for table, column in ((particles.context, hits), (particles.features, ids)):
+        x = column.astype(np.float64)
+        expected = np.stack([x - 5, x * 300, 2 * x, abs(x)], axis=1)
+        np.testing.assert_allclose(table, expected, rtol=1e-6)

@@ -321,3 +321,21 @@ def test_features_of_the_truth_are_context(file):
 def test_unknown_expression_is_refused(file):
     with pytest.raises((InputError, ColumnError), match=re.escape("truthM")):
         read(file, COLUMNS.replace(cut="truthM > 0"))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"])
+def test_integers_and_bools_compute_as_on_paper(frame, tmp_path, dtype):
+    numbers = np.arange(7) % 3
+    more = pd.DataFrame({"hits": numbers.astype(dtype), "flag": numbers == 0})
+    path = str(write(pd.concat([frame, more], axis=1), tmp_path / "jets.h5"))
+    context = {
+        "less": "hits - 5",
+        "times": "hits * 300",
+        "per": "1 / (hits + 1)",
+        "two": "flag + flag",
+    }
+    particles = read(path, COLUMNS.replace(context=context, cut="~flag", weights="hits - 3"))
+    kept = numbers[numbers != 0]
+    expected = np.stack([kept - 5, kept * 300, 1 / (kept + 1), 0 * kept], axis=1)
+    np.testing.assert_allclose(particles.context, expected, rtol=1e-6)
+    np.testing.assert_array_equal(particles.weights, kept - 3)

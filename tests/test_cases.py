@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 import hepml.nn
 from hepml.data import ParticleSet
-from hepml.models import MODELS
+from hepml.models import MODELS, EnergyFlow, LorentzCG, LorentzNet, RestFrame
 from hepml.symmetry import (
     SYMMETRIES,
     BatchComposition,
@@ -78,6 +78,42 @@ def test_claimed_symmetries_hold(case: Case) -> None:
             weights="random",
         )
         assert report.verdict == "holds", str(report)
+
+
+def _boosts(case: Case) -> list[Symmetry]:
+    """The claims of a row that are about boosts."""
+    names = case.build().claims if case.claims is None else case.claims
+    return [find_symmetry(name) for name in names if "boost" in name or "lorentz" in name]
+
+
+# Of networks, which name their claims themselves, those that have such.
+BOOSTED = (EnergyFlow, LorentzCG, LorentzNet, RestFrame)
+GAMMA_128 = [
+    case
+    for case in CASES
+    if case.kind in BOOSTED or any("boost" in n or "lorentz" in n for n in case.claims or ())
+]
+
+
+@pytest.mark.slow
+@parametrize_cases(GAMMA_128)
+def test_a_boost_by_128_that_rounds_nothing_leaves_ten_digits(case: Case) -> None:
+    particles, boosts = _jets(case), _boosts(case)
+    assert boosts
+    for symmetry in boosts:
+        report = check(
+            case.build(),
+            particles,
+            symmetry,
+            apply=case.apply,
+            strengths=[128.0],
+            dtypes="float64",
+            draws=1,
+            weights="random",
+            elements="exact",
+        )
+        assert report.verdict == "holds", str(report)
+        assert report.largest() < 1e-10, str(report)
 
 
 OF_MOTION = (MotionReversal, SpaceTranslation, SpaceRotation, SpaceInversion, BodyPermutation)

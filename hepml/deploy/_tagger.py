@@ -228,6 +228,14 @@ class Tagger:
         missing particle is none of its jet's.
         """
         if isinstance(particles, ParticleSet):
+            if context is not None or unit is not None or bad != "error":
+                raise InputError(
+                    "context, unit, bad",
+                    expected="none of them beside a ParticleSet, which holds its context, is in "
+                    "GeV and has neither NaN nor infinity",
+                    got=f"context={context!r:.40}, unit={unit!r}, bad={bad!r}",
+                    fix="leave them out: they are for awkward arrays",
+                )
             return self.probabilities(particles)
         if bad not in get_args(BadInArrays):
             raise InputError("bad", expected="'error' or 'nan'", got=repr(bad), fix="choose one")

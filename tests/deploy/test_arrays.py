@@ -10,6 +10,7 @@ import torch
 import uproot
 from training.small_jets import write_jets
 
+from hepml.data import ParticleSet
 from hepml.deploy import Tagger, predict
 from hepml.errors import ColumnError, DataError, InputError
 from hepml.io import PRESETS, Collection, Columns
@@ -147,6 +148,14 @@ def test_other_options_are_refused():
     for option, expected in {"unit": "'GeV' or 'MeV'", "bad": "'error' or 'nan'"}.items():
         with pytest.raises(InputError, match=f"{option}: expected {expected}.* got 'drop'"):
             tagger(momenta(), **{option: "drop"})
+
+
+def test_options_of_arrays_mean_nothing_beside_sets():
+    tagger = make_tagger(COLUMNS.with_features([]))
+    sets = ParticleSet.from_awkward(momenta()).to(torch.float32)
+    for options in ({"unit": "MeV"}, {"bad": "nan"}, {"context": momenta()}):
+        with pytest.raises(InputError, match="none of them beside a ParticleSet"):
+            tagger(sets, **options)
 
 
 def test_missing_jets_and_particles_of_momenta():

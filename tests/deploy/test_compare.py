@@ -176,6 +176,19 @@ def test_files_of_another_layout_need_other_columns(files):
         compare([make_tagger(COLUMNS.replace(label="is_top"))], files)
 
 
+def test_each_tagger_reads_the_context_that_it_learned_from(files):
+    columns = COLUMNS.with_features([]).replace(context={"pt": "log(1 + jet_pt)", "one": "1"})
+    with_pt = columns.with_context(["pt"])
+    torch.manual_seed(0)
+    tagger = Tagger(ParticleFlow(context=1), with_pt)
+    (result,) = compare([tagger], files)
+    np.testing.assert_allclose(result.probabilities, tagger(read(files, with_pt)), rtol=1e-6)
+    (other,) = compare([tagger], files, columns=columns)
+    np.testing.assert_array_equal(other.probabilities, result.probabilities)
+    with pytest.raises(InputError, match=r"and context \(pt\), got .* classes \(qcd, top\)\. Fix"):
+        compare([tagger], files, columns=columns.with_context([]))
+
+
 def test_arguments_that_make_no_sense(files):
     with pytest.raises(InputError, match="taggers: expected one or more, got none"):
         compare([], files)

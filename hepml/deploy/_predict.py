@@ -185,7 +185,7 @@ def _as_stated(name: str, values: Any, dtype: np.dtype[Any], chunk: Chunk) -> An
 
 def _check_observers(observers: Mapping[str, str], names: Sequence[str]) -> None:
     """Refuse names that are none of branches, or taken."""
-    taken = {f"score_{name}" for name in names} | {"score", "nscore", "n"}
+    taken = {f"score_{name}" for name in names} | {"score", "nscore"}
     counters = {f"n{name}" for name in observers}
     for name in observers:
         if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or name in taken | counters:

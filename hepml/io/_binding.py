@@ -77,10 +77,14 @@ class Bound:
         return [*optional, *self.classes.values(), *self.context.values()]
 
     @property
+    def of_sets(self) -> list[Expression]:
+        """What has a value for each set: what is computed for it, and its observers."""
+        return [*self.per_set, *self.observers.values()]
+
+    @property
     def names(self) -> list[str]:
         """The columns to read."""
-        of_sets = [*self.per_set, *self.observers.values()]
-        expressions = [*of_sets, *(e for part in self.parts for e in part.expressions)]
+        expressions = [*self.of_sets, *(e for part in self.parts for e in part.expressions)]
         names = dict.fromkeys(name for e in expressions for name in e.names)
         for part in self.parts:
             if part.index is not None:
@@ -127,11 +131,10 @@ def bind(columns: Columns, table: Table) -> Bound:
         weights=optional(columns.weights, "weights"),
         context={name: look_up(text, f"context {name}") for name, text in columns.context.items()},
         observers={
-            name: _by_itself(look_up(text, f"observer {name}"), f"observer {name}")
-            for name, text in columns.observers.items()
+            name: look_up(text, f"observer {name}") for name, text in columns.observers.items()
         },
     )
-    arguments = dict.fromkeys(step.argument for e in bound.per_set for step in e.reductions)
+    arguments = dict.fromkeys(step.argument for e in bound.of_sets for step in e.reductions)
     owners = {argument: _owner(argument, parts) for argument in arguments}
     whole = []
     for i, part in enumerate(parts):

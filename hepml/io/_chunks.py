@@ -11,15 +11,13 @@ from hepml.data import ParticleSet
 from hepml.io._assemble import (
     context_of,
     labels_of,
-    momenta_of,
     numbers_of,
     particles_table,
-    reduced_over,
 )
 from hepml.io._binding import Bound
 from hepml.io._conditions import decided
 from hepml.io._faults import Faults
-from hepml.io._observers import observed
+from hepml.io._observers import observed, sets_apart
 from hepml.io._rows import levels_of, offsets_of, set_levels_of, sets_of
 from hepml.io._table import Column, read_columns, take_entries
 
@@ -97,7 +95,7 @@ def read_chunk(
     entries = stop - start
     columns: Mapping[str, Column] = read_columns(bound.table, bound.names, start, stop)
     bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
-    observers = observed(bound, columns, entries)
+    observers = observed(bound, columns, start, stop)
     faults = Faults()
     passed = _passing(bound, columns, start, stop, faults)
     place = np.cumsum(passed) - 1
@@ -177,19 +175,7 @@ def _passing(
     passed = np.ones(stop - start if bounds is None else int(bounds[-1]), bool)
     if bound.cut is None:
         return passed
-    levels, unequal = set_levels_of(bound, [bound.cut], columns)
-    reduces = bool(bound.cut.reductions)
-    parts = [levels_of(bound, part, columns) for part in bound.parts] if reduces else []
-    equal = np.ones(stop - start, bool)
-    for _, differ in (pair for each in (unequal, *(u for _, u in parts)) for pair in each.values()):
-        equal &= ~differ
-    if not equal.all():
-        columns = {name: take_entries(column, equal) for name, column in columns.items()}
-    sets = sets_of(bound, levels, columns, int(equal.sum()))
-    if reduces:
-        # What is wrong with the particles is found, and said, when they are read for good.
-        numbers, own = np.arange(start, stop)[equal], [level for level, _ in parts]
-        sets.particles = reduced_over(bound, momenta_of(bound, columns, own, numbers, Faults()))
+    sets, equal = sets_apart(bound, [bound.cut], columns, start, stop)
     values = sets.evaluate(bound.cut)
     true, open_ = decided(values)
     computed = np.flatnonzero(_of_sets(equal, bounds))

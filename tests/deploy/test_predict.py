@@ -176,6 +176,7 @@ def test_observers_lie_beside_the_scores_of_all_jets(tmp_path):
     path = rewritten(tmp_path / "jets.root", source, add)
     columns = COLUMNS.replace(cut="jet_pt > 10", observers={"nhits": "jet_nhits"})
     observers = {"event": "event", "pt_mev": "jet_pt * 1000", "hard": "jet_pt > 20"}
+    observers["n"] = "count(part_px)"
     (written,) = predict(
         make_tagger(columns), path, tmp_path / "out.root", observers=observers, step=7
     )
@@ -187,7 +188,9 @@ def test_observers_lie_beside_the_scores_of_all_jets(tmp_path):
         "event": "uint64",
         "pt_mev": "float32",
         "hard": "bool",
+        "n": "int64",
     }
+    assert found["n"].tolist() == ak.num(read_tree(path)["part_px"]).to_list()
     assert found["event"].tolist() == event.tolist()
     assert found["nhits"].tolist() == list(range(30))
     assert found["pt_mev"].tolist() == (1000 * pt).tolist()
@@ -211,14 +214,14 @@ def test_observers_of_events_are_repeated_for_their_jets(tmp_path):
     found = read_tree(written.path, "scores")
     assert found["pt"].to_list() == expected.to_list()
     assert found["run"].to_list() == [[i] * n for i, n in enumerate(jets)]
-    with pytest.raises(DataError, match=r"'PFCands_pt' \(observers\): .* got 15 for \d jets"):
+    with pytest.raises(DataError, match=r"observer 'PFCands_pt' .* one number for each set"):
         predict(tagger, path, tmp_path / "no.root", observers=["PFCands_pt"])
     assert not (tmp_path / "no.root").exists()
 
 
 def test_observers_that_cannot_be_written(tmp_path, tagger):
     path = write_jets(tmp_path / "jets.root", 10)
-    for name in ("score_top", "n", "jet.pt", "npt"):
+    for name in ("score_top", "nscore", "jet.pt", "npt"):
         with pytest.raises(InputError, match=f"observer '{name}': expected letters"):
             predict(tagger, path, tmp_path / "out.root", observers={name: "jet_pt", "pt": "jet_pt"})
     with pytest.raises(ColumnError, match=r"'lost' \(observer lost\)"):

@@ -222,12 +222,6 @@ def test_reductions_without_a_meaning(small, text, message):
         read(small[0], Columns(Collection(CARTESIAN), context={"x": text}))
 
 
-def test_observers_are_not_reduced(small):
-    columns = Columns(Collection(CARTESIAN), observers={"n": "count(part_px)"})
-    with pytest.raises(InputError, match=r"observer n.*no reduction over the particles of a set"):
-        read(small[0], columns)
-
-
 def test_what_says_which_particles_there_are_is_not_reduced(tmp_path, write):
     path = write(tmp_path / "a.root", {"pt": np.ones((2, 3), np.float32)})
     momentum = {"pt": "pt", "eta": "0", "phi": "0", "mass": "0"}

@@ -12,6 +12,7 @@ from hepml.errors import InputError
 from hepml.lorentz import Irrep, Irreps, mass_squared, rest_frame
 from hepml.models._beams import beam_momenta, beam_p4, with_beams
 from hepml.models._inputs import particle_scalars, weight_dtype
+from hepml.models._portions import in_portions
 from hepml.nn import IrrepsLinear, IrrepsTensorProduct, Pairs, RaggedBatchNorm, all_pairs, psi
 from hepml.ops import segment_gather, segment_sum
 
@@ -121,6 +122,8 @@ class LorentzCG(nn.Module):
             for b in range(twice + 1)
             if (a + b) % 2 == 0
         )
+        # What memory depends on: copies, and the components of one copy of each irrep.
+        self.width, self.components = max(channels), kept.dim
         irreps = Irreps([(channels[0], "(0,0)")])
         self.levels = nn.ModuleList()
         for width in channels[1:]:
@@ -139,6 +142,17 @@ class LorentzCG(nn.Module):
 
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
+        return in_portions(
+            self,
+            self._logits,
+            particles,
+            beams=self.beams.shape[0],
+            per_node=4 * self.width * self.components**2,
+            per_pair=4 * self.width * self.components,
+        )
+
+    def _logits(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
+        """The logits of each set, with all pairs at once."""
         p4, s, offsets = self._nodes(particles)
         pairs = all_pairs(offsets, p4.shape[0])
         p_ij = segment_gather(p4, pairs.offsets, pairs.senders.shape[0]) - p4[pairs.senders]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from hepml.data import ParticleSet
 from hepml.errors import InputError
 from hepml.models._inputs import particle_scalars, weight_dtype
+from hepml.models._portions import in_portions
 from hepml.nn import MLP, DeepSets, JetKinematics, LearnedAdjacency, Pairs, all_pairs, nearest_pairs
 from hepml.ops import segment_gather, segment_mean, segment_sum
 
@@ -104,6 +105,15 @@ class MessagePassing(nn.Module):
 
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
+        if self.adjacency == "full":
+            return self._logits(particles)
+        width = self.gru.hidden_size
+        return in_portions(
+            self, self._logits, particles, per_node=20 * width, per_pair=16 + 3 * width
+        )
+
+    def _logits(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
+        """The logits of each set, with all pairs at once."""
         p4, offsets = particles.p4, particles.offsets
         scalars = particle_scalars(particles, self.features, self.context)
         inputs = torch.cat([self.kinematics(p4, offsets), scalars], dim=1)

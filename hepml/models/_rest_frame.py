@@ -13,6 +13,7 @@ from hepml.errors import InputError, MissingDependencyError
 from hepml.lorentz import rest_frame
 from hepml.models._beams import beam_momenta, with_beams
 from hepml.models._inputs import particle_scalars, weight_dtype
+from hepml.models._portions import in_portions
 from hepml.nn import MLP, Pairs, all_pairs
 from hepml.ops import segment_gather, segment_mean, segment_sum
 
@@ -134,6 +135,18 @@ class RestFrame(nn.Module):
 
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
+        columns = self.channels * len(self.degrees) ** 2
+        return in_portions(
+            self,
+            self._logits,
+            particles,
+            beams=self.beams.shape[0],
+            per_node=20 * columns,
+            per_pair=3 * columns,
+        )
+
+    def _logits(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
+        """The logits of each set, with all pairs at once."""
         v, s, offsets = self._nodes(particles)
         pairs = all_pairs(offsets, v.shape[0])
         v_i = segment_gather(v, pairs.offsets, pairs.senders.shape[0])

@@ -3,17 +3,38 @@
 A gradient that is to be differentiated again is that of the reference, which keeps all pairs.
 """
 
+import functools
+import os
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hepml.ops import _pair_reference
+from hepml.ops import _native, _pair_reference
 from hepml.ops._bounds import check_bounds
-from hepml.ops._kernel import choose_kernel
+from hepml.ops._kernel import ENVIRONMENT_VARIABLE, choose_kernel
 from hepml.ops._pair_table import PAIR_KERNELS
 from hepml.ops._transforms import is_transformed
+
+
+def _say_what_is_missing(values: Tensor) -> None:
+    """Warn, once, where a C compiler would make the kernels that are three times as fast."""
+    if values.device.type == "cpu" and values.dtype == torch.float32:
+        for reason in _native.why_not_here(values):
+            _warn_once(reason)
+
+
+@functools.cache
+def _warn_once(reason: str) -> None:
+    """Warn about the first reason of this kind."""
+    warnings.warn(
+        "messages between pairs, of which LorentzNet is made, take about three times as long as "
+        f"with kernels in C: {reason}. HEPML_KERNEL=onednn,torch,reference chooses these without "
+        "a word.",
+        stacklevel=2,
+    )
 
 
 def _define(operation: str, schema: str, shape: Callable[..., Any]) -> Any:
@@ -22,6 +43,8 @@ def _define(operation: str, schema: str, shape: Callable[..., Any]) -> Any:
 
     def run(*arguments: Any) -> Any:
         kernel = choose_kernel(PAIR_KERNELS[operation], *arguments)
+        if kernel.name in ("onednn", "torch") and not os.environ.get(ENVIRONMENT_VARIABLE):
+            _say_what_is_missing(arguments[0])
         # The precision is that of the arguments; autocast would hold on this thread alone.
         with torch.autocast(arguments[0].device.type, enabled=False):
             return kernel.function(*arguments)

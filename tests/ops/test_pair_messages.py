@@ -435,3 +435,20 @@ def test_wide_layers_have_short_tiles():
         *([*wide], [], [*narrow]),
     )
     assert len(of.tiling(arguments["offsets"]).ranges) > 20
+
+
+def test_no_compiler_is_said_once(monkeypatch):
+    from hepml.ops import _native, _pair_operators
+
+    monkeypatch.delenv("HEPML_KERNEL", raising=False)
+    monkeypatch.setattr(_native, "_built", lambda: (None, "there is no C compiler 'cc'"))
+    monkeypatch.setattr(_native, "_built_for", lambda _: None)
+    _pair_operators._warn_once.cache_clear()
+    a, offsets = torch.ones(3, 2), torch.tensor([0, 3])
+    with pytest.warns(UserWarning, match="three times as long.*there is no C compiler 'cc'"):
+        pair_messages(a, a, offsets)
+    # Warnings are errors here.
+    pair_messages(a, a, offsets)
+    _pair_operators._warn_once.cache_clear()
+    monkeypatch.setenv("HEPML_KERNEL", "onednn,torch,reference")
+    pair_messages(a, a, offsets)

@@ -14,6 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers.logger import DummyLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
@@ -76,6 +77,13 @@ class _Log(TensorBoardLogger):
     """TensorBoard's log, without which a run goes on if it cannot be written."""
 
     _stopped = False
+
+    @property
+    def experiment(self) -> Any:
+        """The file, made when it is first asked for; what takes everything where there is none."""
+        found: list[Any] = []
+        self._unless_stopped(lambda: found.append(super(_Log, self).experiment))
+        return found[0] if found else DummyLogger().experiment
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Write figures."""

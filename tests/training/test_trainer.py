@@ -145,6 +145,23 @@ def test_a_signal_while_a_worker_is_forked_is_not_lost(words, monkeypatch, capsy
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("always:TensorBoard")
+@pytest.mark.parametrize("fails", ["SummaryWriter", "flush"])
+def test_a_run_goes_on_without_the_log_of_tensorboard(words, monkeypatch, capsys, fails):
+    writer = pytest.importorskip("torch.utils.tensorboard", reason="needs tensorboard")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    where = writer if fails == "SummaryWriter" else writer.SummaryWriter
+    monkeypatch.setattr(where, fails, full)
+    assert main(words) == 0
+    error = capsys.readouterr().err
+    assert error.count("TensorBoard's log stops, it cannot be written: [Errno 28] No space") == 1
+    assert "Traceback" not in error
+
+
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_whatever_tensorboard_does(words, capsys):
     pytest.importorskip("tensorboard", reason="needs tensorboard")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -1,5 +1,11 @@
 """The errors that hepml raises: each says what was expected, what came, and how to fix it."""
 
+from hepml.installation import warn_of_other_package
+
+# Here, since every part of this package imports its errors, and only its own __init__ might be
+# that of the other.
+warn_of_other_package()
+
 
 class HepmlError(Exception):
     """The base of every error that hepml raises on purpose.

@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).parent.parent / "hepml"
 # What each part may import: itself, and these.
 FOUNDATION = {"errors", "outputs", "ops", "lorentz", "solvers"}
 ALLOWED = {
-    "errors": set(),
+    "installation": set(),
+    "errors": {"installation"},
     "outputs": {"errors"},
     "ops": {"errors", "outputs"},
     "lorentz": {"errors"},

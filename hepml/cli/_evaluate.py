@@ -7,10 +7,12 @@ from typing import Literal
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
+from hepml.cli._missing import add_missing_option
 from hepml.cli._network import add_network_option, named_networks
 from hepml.deploy import Result, Tagger, compare, comparison_table, write_report
 from hepml.deploy._report import check_report
 from hepml.errors import InputError
+from hepml.io import present
 from hepml.training import Pair
 from hepml.training._experiment import experiment_label
 from hepml.training._inputs import choose_columns
@@ -94,6 +96,7 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="of the bootstrap")
     parser.add_argument("--batch-size", type=PositiveInt, default=128, help="jets at a time")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    add_missing_option(parser)
     add_network_option(parser)
     return parser
 
@@ -122,6 +125,11 @@ def run(config: Namespace) -> int:
         Tagger.load(path, model=networks, device=config.device, batch_size=config.batch_size)
         for path in checkpoints
     ]
+    if config.missing == "skip":
+        known = taggers[0].columns if taggers else None
+        if config.columns is not None:
+            known = choose_columns(config.columns, "all", files)
+        files = present(files, known)
     columns = None
     if config.columns is not None or not taggers:
         columns = choose_columns(config.columns, "all", files)

@@ -5,8 +5,10 @@ import sys
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import PositiveInt
 
+from hepml.cli._missing import add_missing_option
 from hepml.cli._network import add_network_option, named_networks
 from hepml.deploy import Tagger, predict
+from hepml.io import present
 
 
 def make_parser() -> ArgumentParser:
@@ -53,6 +55,7 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--batch-size", type=PositiveInt, default=128, help="jets at a time")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    add_missing_option(parser)
     add_network_option(parser)
     return parser
 
@@ -68,7 +71,7 @@ def run(config: Namespace) -> int:
     )
     everything = predict(
         tagger,
-        config.files,
+        present(config.files, tagger.columns) if config.missing == "skip" else config.files,
         config.output,
         observers=dict(map(_observer, config.observers)),
         tree=config.tree,

@@ -10,11 +10,14 @@ from typing import Any, Literal, NoReturn
 import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 
+from hepml.cli._missing import add_missing_option
 from hepml.cli._network import named_networks
 from hepml.errors import InputError
+from hepml.io import present
 from hepml.models import MODELS
 from hepml.training import TrainedRun, train
 from hepml.training._folder import first_rank
+from hepml.training._inputs import choose_columns
 
 # Every option of `train` but the network, its arguments and the files: type and help.
 _OPTIONS: dict[str, tuple[Any, str]] = {
@@ -87,6 +90,7 @@ def make_parser() -> ArgumentParser:
             help=text,
             **extra,
         )
+    add_missing_option(parser)
     parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
     parser.add_argument("--overwrite", action="store_true", help="remove the run in the folder")
     return parser
@@ -100,6 +104,11 @@ def run(config: Namespace) -> int:
     if network not in MODELS and ":" not in (network or ""):
         _refuse_network(network, options["files"])
     name = network.rpartition(":")[2]
+    if options.pop("missing") == "skip":
+        for given in filter(options.get, ("files", "validation")):
+            columns = options["columns"]
+            columns = None if columns is None else choose_columns(columns, "all", options[given])
+            options[given] = present(options[given], columns)
     output = options.pop("output") or str(Path("runs") / name.lower())
     trained = train(network, options.pop("files"), output=output, **options)
     if first_rank():

@@ -6,6 +6,7 @@ from hepml.io._collection import Collection, JetIndex, Padding
 from hepml.io._columns import Columns
 from hepml.io._files import Files, Location, locate
 from hepml.io._open import open_table
+from hepml.io._present import present
 from hepml.io._presets import PRESETS
 from hepml.io._read import count_entries, iterate, read
 from hepml.io._recognise import Layout, recognise
@@ -27,6 +28,7 @@ __all__ = [
     "iterate",
     "locate",
     "open_table",
+    "present",
     "read",
     "read_array",
     "read_trajectories",

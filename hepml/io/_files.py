@@ -57,7 +57,7 @@ def locate(files: Files) -> list[Location]:
 
 def _expand(name: str) -> list[Location]:
     """One name as given: a remote file, a local one, or a pattern."""
-    path, tree = _split(name)
+    path, tree = split(name)
     if "://" in path:
         _check_protocol(path)
         return [Location(path, tree)]
@@ -89,7 +89,7 @@ def _expand(name: str) -> list[Location]:
     )
 
 
-def _split(name: str) -> tuple[str, str | None]:
+def split(name: str) -> tuple[str, str | None]:
     """``file.root:tree`` in two; names of files and of trees may have colons themselves."""
     if "://" in name:
         found = next(filter(None, (pattern.fullmatch(name) for pattern in _REMOTE)), None)

@@ -1,9 +1,12 @@
 """The one place that knows which reader opens which file."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import PurePosixPath
 
+from hepml.errors import ColumnError
 from hepml.io._files import Location
+from hepml.io._friends import Friends
 from hepml.io._hdf5 import open_hdf5
 from hepml.io._root import open_root
 from hepml.io._table import Table
@@ -16,6 +19,22 @@ READERS: dict[str, Callable[[Location, str | None], Table]] = {
 
 
 def open_table(location: Location, wanted: str | None = None) -> Table:
-    """Open a file with the reader of its suffix; any other suffix is taken for ROOT."""
+    """Open a file with the reader of its suffix; any other suffix is taken for ROOT.
+
+    ``one+other`` are trees of the file whose entries belong together.
+    """
     reader = READERS.get(PurePosixPath(location.path).suffix.lower(), open_root)
-    return reader(location, wanted)
+    trees = (location.tree or wanted or "").split("+")
+    try:
+        return reader(location, wanted)
+    except ColumnError:
+        # The name of one tree may have such a sign, too.
+        if len(trees) == 1:
+            raise
+    with ExitStack() as opened:
+        tables = [
+            opened.enter_context(reader(location._replace(tree=tree), None)) for tree in trees
+        ]
+        friends = Friends(tables)
+        opened.pop_all()
+    return friends

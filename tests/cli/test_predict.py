@@ -109,3 +109,15 @@ def test_an_output_must_be_named(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["predict", "flow.ckpt", "jets_0.root"])
     assert "output" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("workplace")
+@pytest.mark.filterwarnings("default:skipped, of")
+def test_missing_files_are_an_error_or_skipped_and_counted(capsys):
+    words = ["predict", "flow.ckpt", "jets_0.root", "lost.root", "gone_*.root", "-o", "out.root"]
+    assert main(words) == 1
+    assert "file 'lost.root': expected a file, got no such file" in capsys.readouterr().err
+    assert main([*words, "--missing", "skip"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "out.root: 30 entries, 30 jets scored\n"
+    assert "warning: skipped, of 3 files, 2 that do not exist (lost.root, gone_*.root)" in err

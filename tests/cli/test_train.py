@@ -97,7 +97,7 @@ def test_the_default_folder_is_named_after_the_network(files, folder):
 
 
 def test_the_options_are_those_of_train():
-    parsed = set(parse("LorentzNet", "a.root").as_dict()) - {"config"}
+    parsed = set(parse("LorentzNet", "a.root").as_dict()) - {"config", "missing"}
     assert parsed == set(signature(train).parameters) - {"progress"}
     defaults = {n: p.default for n, p in signature(train).parameters.items()}
     for name, value in parse("LorentzNet", "a.root").items(branches=True):
@@ -184,3 +184,16 @@ def test_the_configuration_can_be_printed_and_read_again(folder, capsys):
         main(["train", "LorentzNet", "a.root", "--model.width", "8", "--print_config"])
     (folder / "run.yaml").write_text(capsys.readouterr().out)
     assert parse("--config", "run.yaml").model.width == 8
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default:skipped, of")
+def test_missing_files_are_skipped_and_counted(files, capsys):
+    words = ["train", "ParticleFlow", *files, "lost.root", "--validation", files[1], "no_*.root"]
+    options = ["--epochs", "1", "--batch-size", "50", "-o", "run"]
+    assert main([*words, *options]) == 1
+    assert "no such file" in capsys.readouterr().err
+    assert main([*words, *options, "--missing", "skip"]) == 0
+    err = capsys.readouterr().err
+    assert "skipped, of 3 files, 1 that do not exist (lost.root)" in err
+    assert "skipped, of 2 files, 1 that do not exist (no_*.root)" in err

@@ -18,7 +18,7 @@ from hepml.io._binding import Bound
 from hepml.io._conditions import decided
 from hepml.io._faults import Faults
 from hepml.io._observers import observed, sets_apart
-from hepml.io._rows import levels_of, offsets_of, set_levels_of, sets_of
+from hepml.io._rows import check_counter, levels_of, offsets_of, set_levels_of, sets_of
 from hepml.io._table import Column, read_columns, take_entries
 
 Bad = Literal["error", "drop"]
@@ -82,6 +82,7 @@ def passing(bound: Bound, start: int, stop: int) -> Any:
         names.append(bound.jets)
     reduces = bound.cut is not None and bool(bound.cut.reductions)
     columns = read_columns(bound.table, bound.names if reduces else names, start, stop)
+    check_counter(bound, columns, start)
     return _passing(bound, columns, start, stop, Faults())
 
 
@@ -94,6 +95,7 @@ def read_chunk(
     """
     entries = stop - start
     columns: Mapping[str, Column] = read_columns(bound.table, bound.names, start, stop)
+    check_counter(bound, columns, start)
     bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
     observers = observed(bound, columns, start, stop)
     faults = Faults()

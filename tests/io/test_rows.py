@@ -211,3 +211,35 @@ def test_columns_are_read_only_while_expressions_run():
             things.operand(name)[0] = 9
     columns["x"].values[0] = 5
     assert things.operand("x").tolist() == [5, 2]
+
+
+@pytest.mark.parametrize("number", [-1, np.nan, 1.5, 1e11, 2.0**63, np.inf])
+def test_a_counter_that_is_no_number_of_jets_is_refused(tmp_path, write, number):
+    """Before memory is taken for as many jets; a negative one would shift all jets behind it."""
+    events = make_events([2, 0, 3], [3, 2, 4], 5) | {"nJet": np.array([2.0, 0.0, number])}
+    path = write(tmp_path / "a.root", events)
+    columns = Columns(Collection(MOMENTUM, index=JetIndex("nJet", "JetCand_jetIdx")))
+    message = r"entry 2, column 'nJet' \(index\): expected a number of jets, from 0 to 1000000, got"
+    for bad in ("error", "drop"):
+        with pytest.raises(DataError, match=message):
+            read(path, columns, bad=bad)
+    with pytest.raises(DataError, match=message):
+        next(iterate(path, columns.replace(cut="Jet_pt > 0"), max_sets=1))
+
+
+@pytest.mark.parametrize("column", ["JetCand_jetIdx", "JetCand_candIdx"])
+@pytest.mark.parametrize("value", [np.nan, 0.5, np.inf, 2.0**64])
+def test_an_index_that_is_no_whole_number_is_out_of_range(tmp_path, write, column, value):
+    """It would be taken for another number, or for a link to no jet at all."""
+    events = make_events([1, 1], [2, 2], 2)
+    for name in ("JetCand_jetIdx", "JetCand_candIdx"):
+        events[name] = ak.Array([[0.0, 1.0], [0.0, 0.0]] if "cand" in name else [[0.0] * 2] * 2)
+    index = ak.to_list(events[column])
+    index[1][1] = value
+    events[column] = ak.Array(index)
+    path = write(tmp_path / "a.root", events)
+    message = rf"entry 1, jet 0, column '{column}'.*got {value} \(index out of range"
+    with pytest.raises(DataError, match=message.replace("+", r"\+")):
+        read(path, LINKED)
+    with pytest.warns(UserWarning, match="dropped 1 bad sets: 1 index out of range"):
+        assert len(read(path, LINKED, bad="drop")) == 1

@@ -10,9 +10,10 @@ from hepml.io._binding import Bound, BoundCollection
 from hepml.io._columns import UNITS
 from hepml.io._conditions import decided
 from hepml.io._faults import Faults
+from hepml.io._links import particles_of
 from hepml.io._momenta import fill_p4
 from hepml.io._places import passing, places_of
-from hepml.io._rows import Rows, offsets_of, particles_of
+from hepml.io._rows import Rows, offsets_of
 from hepml.io._steps import Expression
 from hepml.io._table import Column
 

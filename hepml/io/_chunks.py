@@ -17,8 +17,9 @@ from hepml.io._assemble import (
 from hepml.io._binding import Bound
 from hepml.io._conditions import decided
 from hepml.io._faults import Faults
+from hepml.io._links import check_counter
 from hepml.io._observers import observed, sets_apart
-from hepml.io._rows import check_counter, levels_of, offsets_of, set_levels_of, sets_of
+from hepml.io._rows import levels_of, offsets_of, set_levels_of, sets_of
 from hepml.io._table import Column, read_columns, take_entries
 
 Bad = Literal["error", "drop"]

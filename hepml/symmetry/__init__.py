@@ -10,7 +10,6 @@ from hepml.symmetry._lorentz import (
     Parity,
     Rotation,
     TimeReversal,
-    Transformations,
 )
 from hepml.symmetry._randomise import randomise
 from hepml.symmetry._readings import Fit
@@ -28,6 +27,7 @@ from hepml.symmetry._states import (
 from hepml.symmetry._symmetry import Symmetry
 from hepml.symmetry._table import SYMMETRIES, find_symmetry
 from hepml.symmetry._trace import Layer, Trace, trace
+from hepml.symmetry._transformations import Transformations
 
 __all__ = [
     "SYMMETRIES",

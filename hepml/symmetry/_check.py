@@ -9,16 +9,13 @@ from torch import Generator, nn
 
 from hepml.errors import InputError
 from hepml.symmetry._measure import (
-    EXACT,
-    Apply,
     Comparison,
-    Network,
-    Outputs,
     Pool,
     Untransformed,
     exchanged,
     other_last_digits,
 )
+from hepml.symmetry._network import EXACT, Apply, Network, Outputs
 from hepml.symmetry._precision import PRECISIONS, Precision, find_precisions
 from hepml.symmetry._randomise import call, seeded
 from hepml.symmetry._report import SymmetryReport

@@ -2,32 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
 from hepml.errors import InputError
 from hepml.symmetry._exact import Exactly
-from hepml.symmetry._measure import EXACT, Apply, Network
+from hepml.symmetry._network import Apply, Network
 from hepml.symmetry._randomise import call, seeded
 from hepml.symmetry._readings import Fit, best_fit, in_place
+from hepml.symmetry._recording import Event, record, tensors_of
 from hepml.symmetry._symmetry import Symmetry
 from hepml.symmetry._table import find_symmetry
-from hepml.symmetry._tree import first_tensor, in_precision, map_tensors
-
-_IRREPS = ("irreps_out", "irreps_in", "irreps_in1", "irreps_in2")
-
-
-class _Event(NamedTuple):
-    """What goes into a module, or comes out of it."""
-
-    module: str
-    going: Literal["in", "out"]
-    # The module that called it.
-    caller: str | None
-    irreps: tuple[Any, ...]
-    tensors: tuple[Tensor, ...]
+from hepml.symmetry._tree import first_tensor, in_precision
 
 
 @dataclass(frozen=True)
@@ -226,11 +214,11 @@ def _traced(symmetry: Symmetry, network: Network, exactly: Exactly, tolerance: f
     """The trace of one element."""
     network = network.with_references(exactly.references)
     references = symmetry.act_on_references(exactly.element, network.model)
-    before, outputs = _record(network, exactly.inputs, {})
-    after, images = _record(network, exactly.images, references)
+    before, outputs = record(network, exactly.inputs, {})
+    after, images = record(network, exactly.images, references)
     expected = symmetry.act_on_outputs(exactly.element, outputs)
     final = in_place(expected.flatten(1), images.flatten(1), 1)
-    given = list(zip(*map(_numbers, (exactly.inputs, exactly.images)), strict=False))
+    given = list(zip(*map(tensors_of, (exactly.inputs, exactly.images)), strict=False))
     fits = []
     for one, other in zip(before, after, strict=False):
         if one[:2] != other[:2]:
@@ -269,56 +257,11 @@ def _element(
     return Exactly(element, x, symmetry.act(element, x), {}, "")
 
 
-def _record(
-    network: Network, inputs: Any, references: Mapping[str, Tensor]
-) -> tuple[list[_Event], Tensor]:
-    """What goes into the modules and comes out of them, in order; and the outputs."""
-    names = {module: name for name, module in network.model.named_modules()}
-    events: list[_Event] = []
-    callers: list[str] = []
-
-    def note(module: nn.Module, going: Literal["in", "out"], tree: Any) -> None:
-        # Also those of its own layers: a container does not say what its last one puts out.
-        irreps = [getattr(each, name, None) for each in module.modules() for name in _IRREPS]
-        caller = callers[-1] if callers else None
-        events.append(_Event(names[module], going, caller, tuple(irreps), tuple(_numbers(tree))))
-
-    def enter(module: nn.Module, arguments: Any, keywords: Any) -> None:
-        note(module, "in", (arguments, keywords))
-        callers.append(names[module])
-
-    def leave(module: nn.Module, arguments: Any, keywords: Any, output: Any) -> None:  # noqa: ARG001
-        callers.pop()
-        note(module, "out", output)
-
-    hooks = [module.register_forward_pre_hook(enter, with_kwargs=True) for module in names]
-    hooks += [module.register_forward_hook(leave, with_kwargs=True) for module in names]
-    try:
-        outputs = network(EXACT, inputs, references)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return events, outputs
-
-
-def _numbers(tree: Any) -> list[Tensor]:
-    """Copies of all tensors of numbers that are not whole: a later layer may write into them."""
-    found: list[Tensor] = []
-
-    def keep(tensor: Tensor) -> Tensor:
-        if tensor.numel() and (tensor.is_floating_point() or tensor.is_complex()):
-            found.append(tensor.detach().clone())
-        return tensor
-
-    map_tensors(keep, tree)
-    return found
-
-
 def _fit(
     symmetry: Symmetry,
     element: Any,
-    before: _Event,
-    after: _Event,
+    before: Event,
+    after: Event,
     given: Sequence[tuple[Tensor, Tensor]],
 ) -> Fit | None:
     """The readings of all tensors of an event, and the largest violation; None without tensors."""
@@ -337,7 +280,7 @@ def _fit(
 
 
 def _place(
-    events: Sequence[_Event],
+    events: Sequence[Event],
     fits: Sequence[Fit | None],
     tolerance: float,
     kinds: Mapping[str, str],
@@ -376,7 +319,7 @@ def _within(name: str | None, module: str) -> bool:
 
 
 def _layers(
-    events: Sequence[_Event], fits: Sequence[Fit | None], kinds: Mapping[str, str]
+    events: Sequence[Event], fits: Sequence[Fit | None], kinds: Mapping[str, str]
 ) -> Iterator[Layer]:
     """A line for each call that was compared."""
     entered: list[Fit | None] = []

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         options.file,
         columns=training,
         output=options.output,
-        max_jets=options.jets,
+        max_sets=options.jets,
         epochs=options.epochs,
         batch_size=64,
         overwrite=True,

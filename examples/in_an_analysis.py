@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             options.data / "train.root",
             output=checkpoint,
             features=["charge"],
-            max_jets=options.jets,
+            max_sets=options.jets,
             epochs=options.epochs,
             overwrite=True,
         )

@@ -18,7 +18,7 @@ from hepml.training import train
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("data"), help="holds train, val, test")
-    parser.add_argument("--jets", type=int, help="learn from the first jets only")
+    parser.add_argument("--jets", type=int, help="learn from so many jets only")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--output", type=Path, default=Path("runs/top-tagging"))
     options = parser.parse_args(argv)
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         options.data / "train.root",
         validation=options.data / "val.root",
         output=options.output,
-        max_jets=options.jets,
+        max_sets=options.jets,
         epochs=options.epochs,
         batch_size=256,
         overwrite=True,

@@ -68,7 +68,9 @@ def make_parser() -> ArgumentParser:
         help="among float64, wide (float32 with inputs in float64), float32, bfloat16 and, on a "
         "GPU, tf32",
     )
-    parser.add_argument("--max-jets", type=PositiveInt, default=16, help="measure on the first")
+    parser.add_argument(
+        "--max-sets", "--max-jets", type=PositiveInt, default=16, help="measure on the first"
+    )
     parser.add_argument(
         "--elements",
         type=Union[Literal["exact"], PositiveInt],  # noqa: UP007
@@ -152,7 +154,7 @@ def _jets(config: Namespace, tagger: Tagger) -> tuple[ParticleSet, str]:
     """The jets to measure with, and where they come from."""
     if not config.files:
         jets = random_jets(
-            config.max_jets,
+            config.max_sets,
             features=len(tagger.feature_names),
             context=len(tagger.context_names),
             seed=config.seed,
@@ -165,7 +167,7 @@ def _jets(config: Namespace, tagger: Tagger) -> tuple[ParticleSet, str]:
             got="none",
             fix="leave out the files: random jets are made",
         )
-    jets = read(config.files, tagger.columns.without_labels(), max_sets=config.max_jets)
+    jets = read(config.files, tagger.columns.without_labels(), max_sets=config.max_sets)
     return jets.to(tagger.device), f"jets of {', '.join(config.files)}"
 
 

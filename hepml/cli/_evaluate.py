@@ -82,7 +82,11 @@ def make_parser() -> ArgumentParser:
         help="label of the figures, such as 'CMS Simulation Preliminary' or 'ATLAS Internal'",
     )
     parser.add_argument(
-        "--max-jets", type=PositiveInt | None, default=None, help="evaluate the first jets only"
+        "--max-sets",
+        "--max-jets",
+        type=PositiveInt | None,
+        default=None,
+        help="evaluate the first jets only",
     )
     parser.add_argument(
         "--bad",
@@ -141,7 +145,7 @@ def run(config: Namespace) -> int:
         names=config.names,
         weights=config.weights,
         scores=scores,
-        max_sets=config.max_jets,
+        max_sets=config.max_sets,
         bad=config.bad,
         replicas=config.replicas,
         seed=config.seed,

@@ -25,8 +25,10 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
     "columns": (str | dict[str, Any] | None, "preset or YAML file; default: recognised"),
     "features": (str, "`all`, `none`, or names of features: a,b,c"),
     "context": (str, "likewise, of the numbers of each jet that the columns name as context"),
-    "max_jets": (int | None, "learn from so many jets only, drawn evenly over all files"),
-    "max_validation_jets": (int | None, "validate with so many only, drawn evenly likewise"),
+    "validation_fraction": (float | None, "fraction of the entries to hold out and validate with"),
+    "validation_cut": (str | None, "validate with sets that pass this, such as `entry % 5 == 0`"),
+    "max_sets": (int | None, "learn from so many jets only, drawn evenly over all files"),
+    "max_validation_sets": (int | None, "validate with so many only, drawn evenly likewise"),
     "bad": (Literal["error", "drop"], "what to do with jets that cannot be, such as NaN momenta"),
     "epochs": (int, "how often all jets are seen"),
     "batch_size": (int, "jets at a time, on each device"),
@@ -83,8 +85,12 @@ def make_parser() -> ArgumentParser:
     defaults = signature(train).parameters
     for name, (kind, text) in _OPTIONS.items():
         extra: dict[str, Any] = {"nargs": "+"} if name == "validation" else {}
+        spelling = "--" + name.replace("_", "-")
+        # Jets are what most sets are.
+        other = [spelling.replace("sets", "jets")] if spelling.endswith("sets") else []
         parser.add_argument(
-            "--" + name.replace("_", "-"),
+            spelling,
+            *other,
             type=str if extra else kind,
             default=[] if extra else defaults[name].default,
             help=text,

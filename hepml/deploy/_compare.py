@@ -20,6 +20,7 @@ from hepml.errors import InputError
 from hepml.io import Columns, Files, count_entries, iterate
 from hepml.training import Pair, evaluate_probabilities, evaluate_scores
 from hepml.training._folder import RunFolder
+from hepml.training._hold_out import warn_of_training_files
 from hepml.training._jets import JetKinematics
 
 # What the weights of the columns give way to, beside an expression.
@@ -102,6 +103,7 @@ def compare(
     found: dict[str, Any] = {"pairs": pairs, "replicas": replicas, "seed": seed}
     results = []
     for tagger, name in zip(loaded, called, strict=True):
+        warn_of_training_files(tagger.run or {}, files)
         read = _weighted(_columns_for(tagger, columns), weights)
         values, sample, seconds = _scored(
             tagger.probabilities, name, read, files, max_sets, bad, progress

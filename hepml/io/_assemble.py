@@ -181,7 +181,10 @@ def labels_of(bound: Bound, sets: Rows, faults: Faults) -> Any:
             labels = values.astype(np.int64)
         bad = np.flatnonzero((labels != values) | (labels < 0) | (labels >= len(names)))
         expected = f"one of 0..{len(names) - 1} ({_listed(names)})"
-        faults.add(bad, "label outside the classes", repr(bound.label.text), expected, values[bad])
+        target = "; numbers to regress are targets, which are not read as labels"
+        fractions = np.isfinite(values[bad]) & (labels[bad] != values[bad])
+        found = [f"{v!s}{target if f else ''}" for v, f in zip(values[bad], fractions, strict=True)]
+        faults.add(bad, "label outside the classes", repr(bound.label.text), expected, found)
         return labels
     if not bound.classes:
         return None

@@ -1,6 +1,6 @@
 """One range of entries as a batch of sets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from hepml.io._faults import Faults
 from hepml.io._links import check_counter
 from hepml.io._observers import observed, sets_apart
 from hepml.io._rows import levels_of, offsets_of, set_levels_of, sets_of
+from hepml.io._steps import Expression
 from hepml.io._table import Column, read_columns, take_entries
 
 Bad = Literal["error", "drop"]
@@ -78,13 +79,38 @@ def passing(bound: Bound, start: int, stop: int) -> Any:
 
     Particles are read only for a cut that reduces over them.
     """
-    names = list(bound.cut.names) if bound.cut is not None else []
+    columns = _columns_for(bound, [] if bound.cut is None else [bound.cut], start, stop)
+    return _passing(bound, columns, start, stop, Faults())
+
+
+def sum_of_weights(bound: Bound, start: int, stop: int, limit: int) -> float:
+    """The sum of the weights of the first so many sets that pass; what is not finite is left out.
+
+    Particles are read only for weights or a cut that reduce over them.
+    """
+    assert bound.weights is not None
+    needed = [bound.weights] if bound.cut is None else [bound.weights, bound.cut]
+    columns = _columns_for(bound, needed, start, stop)
+    passed = _passing(bound, columns, start, stop, Faults())
+    passed &= np.cumsum(passed) <= limit
+    sets, equal = sets_apart(bound, [bound.weights], columns, start, stop)
+    bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
+    values = np.asarray(sets.evaluate(bound.weights), np.float64)
+    weights = values[passed[_of_sets(equal, bounds)]]
+    return float(weights[np.isfinite(weights)].sum())
+
+
+def _columns_for(
+    bound: Bound, expressions: Sequence[Expression], start: int, stop: int
+) -> Mapping[str, Column]:
+    """What expressions of the sets need."""
+    names = [name for expression in expressions for name in expression.names]
     if bound.jets is not None:
         names.append(bound.jets)
-    reduces = bound.cut is not None and bool(bound.cut.reductions)
+    reduces = any(expression.reductions for expression in expressions)
     columns = read_columns(bound.table, bound.names if reduces else names, start, stop)
     check_counter(bound, columns, start)
-    return _passing(bound, columns, start, stop, Faults())
+    return columns
 
 
 def read_chunk(

@@ -85,6 +85,13 @@ class Pool:
         )
 
 
+def between(chunk: ParticleSet, rows: Any, start: int, stop: int) -> ParticleSet:
+    """The sets of a chunk at some places of its own order, -1 being empty, without a copy."""
+    rows = rows[start:stop]
+    rows = rows[rows >= 0]
+    return chunk[int(rows[0]) : int(rows[-1]) + 1] if len(rows) else chunk[:0]
+
+
 def _bounds(counts: Any) -> Any:
     """The running sum, from 0."""
     bounds = np.zeros(len(counts) + 1, np.int64)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 from hepml.data import ParticleSet, concatenate
 from hepml.errors import DataError, InputError
@@ -26,6 +27,8 @@ def read(
     files: Files,
     columns: Columns | str | None = None,
     *,
+    entry_start: int = 0,
+    entry_stop: int | None = None,
     max_sets: int | None = None,
     bad: Bad = "error",
 ) -> ParticleSet:
@@ -39,6 +42,9 @@ def read(
     columns
         Which columns hold what, or the name of a preset; None recognises the layout of the first
         file.
+    entry_start, entry_stop
+        Read the entries from one number up to another; those of several files are counted through
+        from the first to the last, as in a chain.
     max_sets
         Read the first sets only, at most so many that pass the cut; bad ones among them count.
     bad
@@ -62,7 +68,8 @@ def read(
     batches: list[ParticleSet] = []
     dropped: Counter[str] = Counter()
     names = [str(location) for location in locations]
-    for chunk in iterate(names, columns, bad=bad, max_sets=max_sets):
+    entries: dict[str, Any] = {"entry_start": entry_start, "entry_stop": entry_stop}
+    for chunk in iterate(names, columns, bad=bad, max_sets=max_sets, **entries):
         batches.append(chunk.particles)
         dropped.update(chunk.dropped)
     warn_of_dropped(dropped)
@@ -74,6 +81,8 @@ def iterate(
     columns: Columns | str | None = None,
     *,
     step: int = STEP,
+    entry_start: int = 0,
+    entry_stop: int | None = None,
     max_sets: int | None = None,
     bad: Bad = "error",
     with_labels: bool = True,
@@ -82,7 +91,7 @@ def iterate(
 
     Parameters
     ----------
-    files, columns, max_sets, bad
+    files, columns, entry_start, entry_stop, max_sets, bad
         As in :func:`read`.
     step
         About how many entries to read at once; chunks end where the file's own clusters do, so
@@ -100,9 +109,11 @@ def iterate(
     if not with_labels:
         columns = columns.without_labels()
     check_options(step, bad, max_sets)
+    entries = _Entries(entry_start, entry_stop)
+    entries.check()
     with (
         OpenFiles(locations, columns, keep=1) as opened,
-        closing(ahead(_tasks(opened, step, bad, max_sets))) as chunks,
+        closing(ahead(_tasks(opened, entries, step, bad, max_sets))) as chunks,
     ):
         yield from chunks
 
@@ -145,20 +156,55 @@ def count_entries(
     return counts
 
 
+class _Entries(NamedTuple):
+    """A range of the entries of all files, counted through."""
+
+    start: int
+    stop: int | None
+
+    def check(self) -> None:
+        """Refuse numbers that are those of no entries."""
+        if self.start < 0 or (self.stop is not None and self.stop <= self.start):
+            raise InputError(
+                "entry_start, entry_stop",
+                expected="0 <= entry_start < entry_stop",
+                got=f"{self.start}, {self.stop}",
+                fix="leave one out to begin with the first entry, or to end with the last",
+            )
+
+    def inside(self, before: int, start: int, stop: int) -> tuple[int, int]:
+        """What of a range of entries of a file, which has so many before it, is asked for."""
+        last = stop if self.stop is None else min(stop, self.stop - before)
+        return max(start, self.start - before), last
+
+
 def _tasks(
-    files: OpenFiles, step: int, bad: Bad, max_sets: int | None
+    files: OpenFiles, entries: _Entries, step: int, bad: Bad, max_sets: int | None
 ) -> Iterator[Callable[[], Chunk]]:
     """One call for each chunk of all files."""
-    left = max_sets
+    left, before = max_sets, 0
     for file in range(len(files.locations)):
         with files.use(file) as bound:
-            for start, stop in chunk_ranges(bound, step):
+            for whole in chunk_ranges(bound, step):
+                start, stop = entries.inside(before, *whole)
+                if start >= stop:
+                    continue
                 limit = left
                 if left is not None:
                     left -= min(count_passing(bound, start, stop), left)
                 yield partial(_read, files, file, start, stop, bad, limit)
                 if left == 0:
                     return
+            before += bound.table.entries
+        if entries.stop is not None and before >= entries.stop:
+            return
+    if before <= entries.start:
+        raise InputError(
+            "entry_start",
+            expected=f"a number below {before}, that of the entries of all files",
+            got=str(entries.start),
+            fix="begin with an earlier entry",
+        )
 
 
 def _read(files: OpenFiles, file: int, start: int, stop: int, bad: Bad, limit: int | None) -> Chunk:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hepml.io._chunks import count_passing
+from hepml.errors import DataError
+from hepml.io._chunks import count_passing, sum_of_weights
 from hepml.io._columns import Columns
 from hepml.io._files import Location
 from hepml.io._identity import Identity
@@ -58,6 +59,31 @@ def spans_of(
                 if sets := count_passing(bound, start, stop):
                     spans.append(Span(file, start, stop, sets))
     return spans, labels
+
+
+def mean_weight(locations: list[Location], columns: Columns, spans: list[Span]) -> float:
+    """The mean of the weights of all sets, without those that are not finite; 1 without weights.
+
+    Raises
+    ------
+    DataError
+        If it is not positive.
+    """
+    if columns.weights is None:
+        return 1.0
+    total, sets = 0.0, sum(span.sets for span in spans)
+    with OpenFiles(locations, columns, keep=1) as files:
+        for span in spans:
+            with files.use(span.file) as bound:
+                total += sum_of_weights(bound, span.start, span.stop, span.sets)
+    if not total > 0:
+        raise DataError(
+            f"weights {columns.weights!r}",
+            expected="a positive sum over all sets",
+            got=f"{total:g} over {sets} sets",
+            fix="weight the sets otherwise, or leave weights out of the columns",
+        )
+    return total / sets
 
 
 def drawn(spans: list[Span], sets: int) -> list[Span]:

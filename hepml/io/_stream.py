@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,13 @@ from hepml.io._files import Files, locate
 from hepml.io._identity import Identity
 from hepml.io._mixing import SPANS, Mixing, mixing, pool_of, read_slab, room_for, slabs_of
 from hepml.io._open_files import OpenFiles
+from hepml.io._pool import between
 from hepml.io._read import STEP, check_options, resolve, warn_of_dropped
 from hepml.io._spans import (
     Part,
     batch_bounds,
     drawn,
+    mean_weight,
     parts_between,
     parts_dealt,
     parts_in_order,
@@ -151,22 +153,29 @@ class ParticleStream(IterableDataset[ParticleSet]):
                 fix="use fewer processes or more data",
             )
 
-    def mixing(self, workers: int = 1) -> Mixing:
+    def mixing(self, workers: int = 1, ranks: int | None = None) -> Mixing:
         """In how many pools each of so many workers of a rank mixes its share of the sets."""
         if not self.shuffle:
             return Mixing(1, 1)
         room = None if self._room is None else self._room // workers
-        return mixing(self.sets, len(self._spans), self.world[1] * workers, room)
+        readers = workers * (ranks or self.world[1])
+        return mixing(self.sets, len(self._spans), readers, room)
 
-    def reads(self, workers: int = 1) -> float:
+    def reads(self, workers: int = 1, ranks: int | None = None) -> float:
         """How often an entry is read in an epoch, on average over the entries."""
+        ranks = ranks or self.world[1]
         entries = [span.stop - span.start for span in self._spans]
-        order, read = self._order(0, workers), 0
-        for rank in range(self.world[1]):
+        order, read = self._order(0, workers, ranks), 0
+        for rank in range(ranks):
             for worker in range(workers):
-                for pool in self._pools(order, rank, worker, workers):
+                for pool in self._pools(order, (rank, ranks), (worker, workers)):
                     read += sum(entries[number] for number in {part.span for part in pool})
         return read / sum(entries)
+
+    @cached_property
+    def mean_weight(self) -> float:
+        """The mean of the weights of all sets, for which their columns are read; 1 without any."""
+        return mean_weight(self._locations, self.columns, self._spans)
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -198,14 +207,13 @@ class ParticleStream(IterableDataset[ParticleSet]):
 
     def __len__(self) -> int:
         """The number of batches of this rank, over all of its workers."""
-        return len(self._bounds(self.world[0])) - 1
+        return len(self._bounds(self.world, (0, 1))) - 1
 
-    def _bounds(self, rank: int, worker: int = 0, workers: int = 1) -> list[int]:
+    def _bounds(self, world: tuple[int, int], worker: tuple[int, int]) -> list[int]:
         """The bounds of the batches of a worker of a rank in the epoch's order of all sets."""
-        bounds = batch_bounds(
-            self.sets, self.batch_size, rank, self.world[1], drop_last=self.drop_last
-        )
-        first, last = ((len(bounds) - 1) * w // workers for w in (worker, worker + 1))
+        bounds = batch_bounds(self.sets, self.batch_size, *world, drop_last=self.drop_last)
+        number, workers = worker
+        first, last = ((len(bounds) - 1) * w // workers for w in (number, number + 1))
         return bounds[first : last + 1]
 
     def __iter__(self) -> Iterator[ParticleSet]:
@@ -216,9 +224,9 @@ class ParticleStream(IterableDataset[ParticleSet]):
         """The batches of this worker; `dropped` then says what was dropped, without a warning."""
         worker = get_worker_info()
         number, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        rank, epoch = self.world[0], int(self._epoch[0])
-        sizes = np.diff(self._bounds(rank, number, workers)).tolist()
-        pools = self._pools(self._order(epoch, workers), rank, number, workers)
+        epoch, own = int(self._epoch[0]), (number, workers)
+        sizes = np.diff(self._bounds(self.world, own)).tolist()
+        pools = self._pools(self._order(epoch, workers, self.world[1]), self.world, own)
         self._dropped.clear()
         held: list[ParticleSet] = []
         with (
@@ -240,11 +248,14 @@ class ParticleStream(IterableDataset[ParticleSet]):
                 # What it takes from is not to be held while the next chunks are read.
                 del take
 
-    def _pools(self, order: list[Part], rank: int, worker: int, workers: int) -> list[list[Part]]:
+    def _pools(
+        self, order: list[Part], world: tuple[int, int], worker: tuple[int, int]
+    ) -> list[list[Part]]:
         """What a worker of a rank delivers of the epoch's order, in pools."""
-        bounds = self._bounds(rank, worker, workers)
-        pools = self.mixing(workers).pools
-        first = (rank * workers + worker) * pools
+        bounds = self._bounds(world, worker)
+        (rank, ranks), (number, workers) = world, worker
+        pools = self.mixing(workers, ranks).pools
+        first = (rank * workers + number) * pools
         return pools_of(parts_between(order, bounds[0], bounds[-1]), first, first + pools)
 
     def _delivered(self, files: OpenFiles, pools: list[list[Part]], epoch: int) -> Delivered:
@@ -270,7 +281,7 @@ class ParticleStream(IterableDataset[ParticleSet]):
                 row_of = row_of[part.start : part.stop]
                 for number, reason in enumerate(chunk.bad):
                     self._dropped[reason] += int(np.sum(row_of == -1 - number))
-                yield partial(_slice, chunk.particles, row_of), part.stop - part.start
+                yield partial(between, chunk.particles, row_of), part.stop - part.start
                 del chunk
 
     def _mixed(self, files: OpenFiles, pools: list[list[Part]], epoch: int) -> Delivered:
@@ -295,18 +306,11 @@ class ParticleStream(IterableDataset[ParticleSet]):
                 yield mixed.take, places
                 del mixed
 
-    def _order(self, epoch: int, workers: int) -> list[Part]:
+    def _order(self, epoch: int, workers: int, ranks: int) -> list[Part]:
         """The order of the sets in an epoch."""
         if not self.shuffle:
             return parts_in_order(self._spans)
-        plan = self.mixing(workers)
-        pools = plan.pools * workers * self.world[1]
+        plan = self.mixing(workers, ranks)
+        pools = plan.pools * workers * ranks
         random = np.random.default_rng([self.seed, epoch])
         return parts_dealt(self._spans, self._file_labels, plan.parts, pools, random)
-
-
-def _slice(chunk: ParticleSet, row_of: Any, start: int, stop: int) -> ParticleSet:
-    """The sets of a chunk at some places of its own order, without a copy."""
-    rows = row_of[start:stop]
-    rows = rows[rows >= 0]
-    return chunk[int(rows[0]) : int(rows[-1]) + 1] if len(rows) else chunk[:0]

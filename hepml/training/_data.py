@@ -1,5 +1,6 @@
 """The data of a run: shuffled batches to learn from, ordered ones to validate with."""
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, cast
@@ -25,6 +26,8 @@ class ParticleData(LightningDataModule):
         The files to validate with; None if there are none.
     columns
         Which branches hold what.
+    validation_columns
+        The same columns with the cut of the sets to validate with, if it is another one.
     batch_size
         The number of sets in a batch, on each device.
     max_sets, max_validation_sets
@@ -53,6 +56,7 @@ class ParticleData(LightningDataModule):
         validation: Any = None,
         *,
         columns: Columns,
+        validation_columns: Columns | None = None,
         batch_size: int = 128,
         max_sets: int | None = None,
         max_validation_sets: int | None = None,
@@ -79,7 +83,7 @@ class ParticleData(LightningDataModule):
             if validation is None
             else ParticleStream(
                 validation,
-                columns,
+                validation_columns or columns,
                 batch_size=batch_size,
                 bad=bad,
                 max_sets=max_validation_sets,
@@ -88,13 +92,15 @@ class ParticleData(LightningDataModule):
 
     def train_dataloader(self) -> "EpochLoader":
         """The batches of an epoch, in the order that belongs to it."""
-        return self._loader(self.train_stream)
+        return self._loader(self.train_stream, "learn from")
 
     def val_dataloader(self) -> "EpochLoader | list[Any]":
         """The validation batches, always in the same order."""
-        return [] if self.validation_stream is None else self._loader(self.validation_stream)
+        if self.validation_stream is None:
+            return []
+        return self._loader(self.validation_stream, "validate with")
 
-    def _loader(self, stream: Any) -> "EpochLoader":
+    def _loader(self, stream: Any, purpose: str) -> "EpochLoader":
         """What reads a stream, with workers if there are any."""
         # A generator of its own: else the workers' seeds are drawn from the global one, and what a
         # model draws (dropout) depends on how often an iteration was begun.
@@ -106,7 +112,7 @@ class ParticleData(LightningDataModule):
             generator=torch.Generator().manual_seed(0),
         )
         return EpochLoader(
-            loader, lambda: 0 if self.trainer is None else self.trainer.current_epoch
+            loader, lambda: 0 if self.trainer is None else self.trainer.current_epoch, purpose
         )
 
 
@@ -130,14 +136,20 @@ class EpochLoader:
         Over the batches of a :class:`~hepml.io.ParticleStream`, and what was dropped.
     epoch
         Says which epoch it is.
+    purpose
+        What the sets are for, in a warning.
 
     Notes
     -----
-    At the end of an epoch one warning says what all workers together have dropped.
+    At the end of an epoch one warning says what all workers together have dropped, at the end of
+    the first one another which classes had no sets.
     """
 
-    def __init__(self, loader: DataLoader[Any], epoch: Callable[[], int]) -> None:
-        self._loader, self._epoch = loader, epoch
+    def __init__(
+        self, loader: DataLoader[Any], epoch: Callable[[], int], purpose: str = "learn from"
+    ) -> None:
+        self._loader, self._epoch, self._purpose = loader, epoch, purpose
+        self._looked = False
 
     def __len__(self) -> int:
         return len(cast(_Telling, self._loader.dataset).stream)
@@ -148,13 +160,29 @@ class EpochLoader:
         dropped: Counter[str] = Counter()
         # One batch ahead: Lightning asks for nothing after the last batch.
         last: ParticleSet | None = None
+        names = cast(_Telling, self._loader.dataset).stream.columns.class_names
+        sets = torch.zeros(len(names), dtype=torch.int64)
         for item in self._loader:
             if isinstance(item, dict):
                 dropped.update(item)
                 continue
+            if item.labels is not None and not self._looked:
+                sets += torch.bincount(item.labels, minlength=len(names))
             if last is not None:
                 yield last
             last = item
         warn_of_dropped(dropped)
+        self._warn_of_absent([name for name, n in zip(names, sets.tolist(), strict=True) if not n])
         if last is not None:
             yield last
+
+    def _warn_of_absent(self, names: list[str]) -> None:
+        """Say once which classes have no sets."""
+        if names and not self._looked:
+            warnings.warn(
+                f"no sets to {self._purpose} of {'class' if len(names) == 1 else 'the classes'} "
+                f"{', '.join(names[:6])}{', ...' if len(names) > 6 else ''}",
+                UserWarning,
+                stacklevel=2,
+            )
+        self._looked = True

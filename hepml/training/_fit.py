@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from torch import nn
@@ -12,6 +13,7 @@ from hepml.training._callbacks import EpochCheckpoints, EpochTable, SeedEachEpoc
 from hepml.training._checkpoint import CheckpointInfo, checkpoint_info, read_checkpoint
 from hepml.training._data import ParticleData
 from hepml.training._folder import RunFolder, first_rank
+from hepml.training._hold_out import hold_out, validates
 from hepml.training._progress import EpochBar
 from hepml.training._task import TaggingTask
 from hepml.training._trainer import fit_from, interruptible, make_trainer, quiet_lightning
@@ -33,12 +35,14 @@ def fit(
     """Train a model with the options in `info.run`, and give the figures of the best epoch."""
     options = info.run
     data = _data(options, columns)
+    mean_weight = data.train_stream.mean_weight
     task = TaggingTask(
         model.double() if options["precision"] == "64" else model,
         len(columns.class_names),
         learning_rate=options["learning_rate"],
         weight_decay=options["weight_decay"],
         warmup=options["warmup"],
+        mean_weight=mean_weight,
         info=info,
     )
     checkpoints = EpochCheckpoints(folder.best, folder.last)
@@ -62,10 +66,11 @@ def fit(
                 if resume and last is None and progress:
                     text = f"nothing to resume in {folder.path}: begins anew"
                     print(text, file=sys.stderr, flush=True)
-                if last is None:
-                    folder.write_config(options)
+                # Resumed for more epochs, it is to be resumed with as many again.
+                folder.write_config({k: v for k, v in options.items() if k != "fingerprints"})
                 if progress:
-                    print(_opening(task, columns, data, finished), file=sys.stderr, flush=True)
+                    opening = _opening(task, columns, data, options, finished)
+                    print(opening, file=sys.stderr, flush=True)
             fit_from(last, finished, trainer, task, data)
     return checkpoints.best
 
@@ -80,28 +85,24 @@ def _data(options: Mapping[str, Any], columns: Columns) -> ParticleData:
             got=f"'drop' with {devices} devices",
             fix="use one device, or files without bad jets",
         )
+    # What is carried along for scores is not learned from.
+    learned, validated = hold_out(columns.replace(observers={}), options)
     data = ParticleData(
         options["files"],
-        options["validation"] or None,
-        # What is carried along for scores is not learned from.
-        columns=columns.replace(observers={}),
+        (options["validation"] or options["files"]) if validates(options) else None,
+        columns=learned,
+        validation_columns=validated,
         batch_size=options["batch_size"],
-        max_sets=options["max_jets"],
-        max_validation_sets=options["max_validation_jets"],
+        max_sets=options["max_sets"],
+        max_validation_sets=options["max_validation_sets"],
         bad=options["bad"],
         workers=options["workers"],
         seed=options["seed"],
         shuffle_memory=options["shuffle_memory"],
     )
-    jets = data.train_stream.sets // devices
-    if jets < options["batch_size"]:
-        each = "" if devices == 1 else " on each device"
-        raise InputError(
-            "batch_size",
-            expected=f"at most {jets}, the number of jets to learn from{each}",
-            got=str(options["batch_size"]),
-            fix="lower it, or give more jets",
-        )
+    # A batch is no larger than what there is: else there would be none.
+    stream = data.train_stream
+    stream.batch_size = max(min(stream.batch_size, stream.sets // devices), 1)
     return data
 
 
@@ -116,7 +117,7 @@ def _finished_epochs(folder: RunFolder, options: Mapping[str, Any]) -> int:
             got=f"weights without {', '.join(missing)}",
             fix="train again with --overwrite",
         )
-    folder.check_same(options, checkpoint_info(folder.last, content).run)
+    folder.check_same(options, checkpoint_info(folder.last, content).run, may_grow="epochs")
     if type(content["epoch"]) is not int or content["epoch"] < 0:
         raise FileError(
             f"checkpoint {folder.last}",
@@ -127,31 +128,50 @@ def _finished_epochs(folder: RunFolder, options: Mapping[str, Any]) -> int:
     return content["epoch"] + 1
 
 
-def _opening(task: TaggingTask, columns: Columns, data: ParticleData, finished: int) -> str:
+def _opening(
+    task: TaggingTask,
+    columns: Columns,
+    data: ParticleData,
+    options: Mapping[str, Any],
+    finished: int,
+) -> str:
     """What is going to be trained on what."""
     validated = data.validation_stream.sets if data.validation_stream is not None else 0
-    return (
-        f"{type(task.model).__name__} with {sum(p.numel() for p in task.parameters()):,} "
-        f"parameters; {data.train_stream.sets:,} jets to learn from, {validated:,} to validate "
-        f"with; {_mixing(data)}; classes {_few(columns.class_names)}; "
-        f"features {_few(columns.feature_names)}; context {_few(columns.context_names)}"
-        + (f"; resumed after epoch {finished}" if finished else "")
-    )
+    batch, size = data.train_stream.batch_size, sum(p.numel() for p in task.parameters())
+    parts = [
+        f"{type(task.model).__name__} with {size:,} parameters",
+        f"{data.train_stream.sets:,} jets to learn from, {validated:,} to validate with",
+        _mixing(data, options["devices"]),
+        f"classes {_few(columns.class_names)}",
+        f"features {_few(columns.feature_names)}",
+        f"context {_few(columns.context_names)}",
+    ]
+    if batch < options["batch_size"]:
+        parts.append(f"batches of {batch:,}, not {options['batch_size']:,}: there are no more jets")
+    if find_spec("tensorboard") is None:
+        parts.append("TensorBoard is not installed: figures go to metrics.csv alone")
+    if finished:
+        parts.append(f"resumed after epoch {finished}")
+    return "; ".join(parts)
 
 
-def _mixing(data: ParticleData) -> str:
+def _mixing(data: ParticleData, devices: int) -> str:
     """How the jets to learn from are shuffled, and what that costs."""
     stream, workers = data.train_stream, max(data.workers, 1)
-    share = stream.sets // (workers * stream.world[1])
-    pools = stream.mixing(workers).pools
-    text = "all shuffled together" if workers == 1 else f"all of each of {workers} workers shuffled"
-    if pools > 1:
-        each = "" if workers == 1 else f" by each of {workers} workers"
-        text = f"{share // pools:,} at a time{each} shuffled, in {stream.shuffle_memory:g} MB"
-    reads = stream.reads(workers)
+    readers = workers * devices
+    pools = stream.mixing(workers, devices).pools
+    sets = stream.sets // (readers * pools)
+    if readers == pools == 1:
+        text = "all shuffled together"
+    else:
+        text = f"{sets:,} at a time shuffled" + (f" by each of {readers}" if readers > 1 else "")
+        text += f", in {stream.shuffle_memory:g} MB" if pools > 1 else ""
+    reads = stream.reads(workers, devices)
     if reads > 1.5:
-        text += f" (each part of the files is read {reads:.1f} times: "
-        text += "a larger shuffle_memory or fewer workers read faster)"
+        text += (
+            f" (each part of the files is read {reads:.1f} times: more shuffle_memory or fewer "
+            "workers read faster)"
+        )
     return text
 
 

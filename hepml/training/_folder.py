@@ -121,8 +121,10 @@ class RunFolder:
                 # Nothing was written.
                 self.path.rmdir()
 
-    def check_same(self, options: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
-        """Refuse to resume a run with other options than it began with.
+    def check_same(
+        self, options: Mapping[str, Any], saved: Mapping[str, Any], *, may_grow: str = ""
+    ) -> None:
+        """Refuse to resume a run with other options than it began with, but for one that may grow.
 
         Raises
         ------
@@ -131,6 +133,8 @@ class RunFolder:
         """
         # The folder may have moved since.
         different = [k for k in options if k != "output" and k in saved and options[k] != saved[k]]
+        if may_grow in different and options[may_grow] > saved[may_grow]:
+            different.remove(may_grow)
         if different:
             raise InputError(
                 f"run {self.path}",

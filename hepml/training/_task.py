@@ -11,7 +11,7 @@ from jaxtyping import Float
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torchmetrics import AUROC, MeanMetric, StatScores
+from torchmetrics import AUROC, MeanMetric, StatScores, SumMetric
 
 from hepml.data import ParticleSet
 from hepml.errors import DataError, InputError
@@ -55,12 +55,17 @@ class TaggingTask(LightningModule):
         That of AdamW.
     warmup
         The fraction of the steps during which the learning rate rises.
+    mean_weight
+        The mean of the weights of all sets to learn from: ``ParticleStream.mean_weight``.
     info
         What the checkpoints shall say about the model; without it they are Lightning's alone.
 
     Notes
     -----
-    The weights of the sets multiply their losses, divided by the sum of weights of the batch.
+    The weights of the sets, over their mean in the whole sample, multiply their losses; the loss of
+    a batch is the mean of these. So no batch counts more than its weights say, and weights may be
+    negative, as those of generators beyond leading order: a batch whose weights cancel teaches
+    little, and does no harm. With weights ``val_loss`` is the weighted mean over the sample.
     Validation figures are ``val_loss``, ``val_accuracy`` and ``val_auc``; for more than two classes
     the AUC is the mean of each class against all others, over the classes that the validation
     sample holds. Accuracy and AUC count every set once, whatever its weight.
@@ -79,6 +84,7 @@ class TaggingTask(LightningModule):
         learning_rate: float = 1e-3,
         weight_decay: float = 0.01,
         warmup: float = 0.3,
+        mean_weight: float = 1.0,
         info: CheckpointInfo | None = None,
     ) -> None:
         super().__init__()
@@ -87,9 +93,11 @@ class TaggingTask(LightningModule):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.warmup = warmup
+        self.mean_weight = mean_weight
         self.info = info
         task: Any = "binary" if classes == 2 else "multiclass"
         self.val_loss = MeanMetric()
+        self.val_weight = SumMetric()
         self.val_counts = StatScores(task="multiclass", num_classes=classes, average=None)
         self.val_auc = AUROC(task=task, num_classes=classes, average=None)
         self.recent_loss = float("nan")
@@ -102,7 +110,7 @@ class TaggingTask(LightningModule):
 
     def training_step(self, batch: ParticleSet, batch_idx: int) -> Tensor:  # noqa: ARG002
         """The loss of a batch."""
-        loss, _ = self.loss(batch)
+        loss = self.loss(batch)
         self.log(
             "train_loss",
             loss.detach(),
@@ -112,6 +120,14 @@ class TaggingTask(LightningModule):
             sync_dist=True,
         )
         return loss
+
+    def on_train_start(self) -> None:
+        """Take the learning rate from the schedule: a resumed run may have more steps by now."""
+        schedule = self.lr_schedulers()
+        assert isinstance(schedule, torch.optim.lr_scheduler.LambdaLR)
+        factor = schedule.lr_lambdas[0](schedule.last_epoch)
+        for group, rate in zip(schedule.optimizer.param_groups, schedule.base_lrs, strict=True):
+            group["lr"] = rate * factor
 
     def on_train_batch_end(self, outputs: Any, batch: ParticleSet, batch_idx: int) -> None:  # noqa: ARG002
         """Look at the losses of the last batches."""
@@ -129,10 +145,11 @@ class TaggingTask(LightningModule):
 
     def validation_step(self, batch: ParticleSet, batch_idx: int) -> None:  # noqa: ARG002
         """Collect loss and scores of a batch."""
-        loss, logits = self.loss(batch)
+        losses, logits = self._of_sets(batch)
         assert batch.labels is not None
-        weight = float(len(batch)) if batch.weights is None else batch.weights.sum()
-        self.val_loss.update(loss, weight)
+        weights = torch.ones_like(losses) if batch.weights is None else batch.weights
+        self.val_loss.update(losses, weights)
+        self.val_weight.update(weights)
         self.val_counts.update(logits, batch.labels)
         scores = logits.float().softmax(dim=1)
         self.val_auc.update(scores[:, 1] if self.classes == 2 else scores, batch.labels)
@@ -148,6 +165,14 @@ class TaggingTask(LightningModule):
                 got=f"only class {present.flatten().tolist()}",
                 fix="validate with files that hold all classes",
             )
+        weight = float(self.val_weight.compute())
+        if not weight > 0:
+            raise DataError(
+                "validation",
+                expected="weights with a positive sum",
+                got=f"a sum of {weight:g}",
+                fix="validate with more jets, or leave weights out of the columns",
+            )
         self.log("val_loss", self.val_loss.compute())
         self.log("val_accuracy", right.sum() / jets.sum())
         with warnings.catch_warnings():
@@ -155,7 +180,7 @@ class TaggingTask(LightningModule):
             warnings.filterwarnings("ignore", message="No positive samples in targets")
             auc = self.val_auc.compute()
         self.log("val_auc", auc if self.classes == 2 else auc[jets > 0].mean())
-        for metric in (self.val_loss, self.val_counts, self.val_auc):
+        for metric in (self.val_loss, self.val_weight, self.val_counts, self.val_auc):
             metric.reset()
 
     def configure_optimizers(self) -> Any:
@@ -181,8 +206,15 @@ class TaggingTask(LightningModule):
             figures = {k: float(v) for k, v in self.trainer.callback_metrics.items()}
             checkpoint |= header(replace(self.info, figures=figures))
 
-    def loss(self, batch: ParticleSet) -> tuple[Tensor, Tensor]:
-        """Loss and logits of a batch; refuses labels and logits that do not fit together."""
+    def loss(self, batch: ParticleSet) -> Float[Tensor, ""]:
+        """The loss of a batch."""
+        losses, _ = self._of_sets(batch)
+        if batch.weights is not None:
+            losses = losses * batch.weights / self.mean_weight
+        return losses.mean()
+
+    def _of_sets(self, batch: ParticleSet) -> tuple[Tensor, Tensor]:
+        """Loss and logits of each set; refuses labels and logits that do not fit together."""
         labels = batch.labels
         if labels is None:
             raise InputError(
@@ -200,20 +232,7 @@ class TaggingTask(LightningModule):
                 got=f"{tuple(logits.shape)} from {type(self.model).__name__}",
                 fix="let the model return one number for each set and class",
             )
-        if batch.weights is None:
-            return cross_entropy(logits, labels), logits
-        losses = cross_entropy(logits, labels, reduction="none")
-        total = batch.weights.sum()
-        # A GPU waits here, but only where jets are weighted.
-        if float(total) == 0:
-            column = None if self.info is None else self.info.columns.get("weights")
-            raise DataError(
-                f"weights {column}" if column else "weights",
-                expected="a sum other than zero in each batch",
-                got=f"zero in a batch of {len(batch)}",
-                fix="raise the batch size, or leave weights out of the columns",
-            )
-        return (batch.weights * losses).sum() / total, logits
+        return cross_entropy(logits, labels, reduction="none"), logits
 
     def _check_losses(self, last: int) -> None:
         """Refuse losses that are not finite; `last` is the number of the last batch."""

@@ -14,6 +14,7 @@ from hepml.io import Columns, Files, locate
 from hepml.io._stream import SHUFFLE_MEMORY
 from hepml.training._checkpoint import describe_model
 from hepml.training._folder import RunFolder, first_rank
+from hepml.training._hold_out import fingerprints
 from hepml.training._inputs import (
     build_model,
     check_numbers,
@@ -53,11 +54,13 @@ def train(
     output: str | Path,
     model: Mapping[str, Any] | None = None,
     validation: Files = (),
+    validation_fraction: float | None = None,
+    validation_cut: str | None = None,
     columns: Columns | Mapping[str, Any] | str | Path | None = None,
     features: str | Sequence[str] = "all",
     context: str | Sequence[str] = "all",
-    max_jets: int | None = None,
-    max_validation_jets: int | None = None,
+    max_sets: int | None = None,
+    max_validation_sets: int | None = None,
     bad: Literal["error", "drop"] = "error",
     epochs: int = 10,
     batch_size: int = 128,
@@ -91,6 +94,13 @@ def train(
         The arguments of the network; `outputs`, `features` and `context` come from the columns.
     validation
         The files to validate with after each epoch.
+    validation_fraction
+        Without validation files: this fraction of the entries of `files` is validated with and not
+        learned from; which entries depends on their numbers alone.
+    validation_cut
+        Validate only with sets that pass this expression as well as the columns' own cut; without
+        validation files these are sets of `files`, and the others are learned from. ``entry`` is
+        the number of an entry in its file: ``entry % 5 == 0``.
     columns
         Columns, their plain values, the name of a preset, or a YAML file; by default those of the
         layout that the first file is recognised to have.
@@ -98,8 +108,8 @@ def train(
         ``"all"``, ``"none"`` or names of the columns' features.
     context
         Likewise, which of the columns' numbers of each set the network reads.
-    max_jets, max_validation_jets
-        Learn from, validate with so many jets only, drawn evenly over the files and the places in
+    max_sets, max_validation_sets
+        Learn from, validate with so many sets only, drawn evenly over the files and the places in
         each file.
     bad
         Whether jets that cannot be (NaN momenta, ...) are an error or dropped.
@@ -119,7 +129,11 @@ def train(
     seed
         Decides the first weights, the order of the data and what the network draws.
     resume
-        Go on after the last finished epoch of the run in `output`, or begin if there is none.
+        Go on after the last finished epoch of the run in `output`, or begin if there is none. All
+        options must be those of the run, but `epochs` may be larger: the learning rate then is that
+        of the longer run's cycle at the step reached. A run of 10 epochs that is resumed with 20
+        goes on at 0.81 times the maximum, where it had ended at nearly zero, and falls to nearly
+        zero again.
     overwrite
         Remove the run in `output` first.
     progress
@@ -159,12 +173,14 @@ def train(
         "model": _lists(model or {}),
         "files": paths,
         "validation": validation_paths,
+        "validation_fraction": validation_fraction,
+        "validation_cut": validation_cut,
         "output": str(output),
         "columns": layout.to_dict(),
         "features": _joined(features),
         "context": _joined(context),
-        "max_jets": max_jets,
-        "max_validation_jets": max_validation_jets,
+        "max_sets": max_sets,
+        "max_validation_sets": max_validation_sets,
         "bad": bad,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -189,7 +205,7 @@ def train(
 
     figures = fit(
         built,
-        replace(info, run=options),
+        replace(info, run=options | {"fingerprints": fingerprints(paths)}),
         chosen,
         folder,
         resume=resume,

@@ -22,6 +22,7 @@ from hepml.errors import FileError, HepmlError, InputError
 from hepml.outputs import Terminated, cleaned_up, raise_again
 from hepml.training._callbacks import RaiseAgain, SafeCheckpointIO
 from hepml.training._folder import RunFolder
+from hepml.training._hold_out import validates
 
 # Double precision is a matter of the weights alone: TaggingTask converts its batches to theirs.
 _PRECISIONS: dict[str, Any] = {"32": "32-true", "64": "32-true", "bf16-mixed": "bf16-mixed"}
@@ -51,7 +52,7 @@ def make_trainer(options: Mapping[str, Any], callbacks: Sequence[Callback]) -> T
             logger=_tensorboard(RunFolder(Path(options["output"]))),
             callbacks=[*callbacks, RaiseAgain()],
             plugins=[SafeCheckpointIO()],
-            limit_val_batches=1.0 if options["validation"] else 0,
+            limit_val_batches=1.0 if validates(options) else 0,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,

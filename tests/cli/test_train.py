@@ -148,7 +148,7 @@ def test_the_configuration_of_a_run_that_was_moved_means_the_run_where_it_is(fol
     ("words", "message"),
     [
         (["LorenzNet", "a.root"], "got 'LorenzNet'. Fix: try LorentzNet."),
-        (["a.root"], f"expected one of {', '.join(MODELS)}, got none. Fix: name it first"),
+        (["a.root"], f"{', '.join(MODELS)}, or package.module:Class, got none. Fix: name it first"),
         (["LorentzNet", "tarin.root"], "file 'tarin.root': expected a file, got no such file"),
     ],
 )

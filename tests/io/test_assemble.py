@@ -328,3 +328,15 @@ def test_integers_of_every_dtype_compute_as_on_paper(tmp_path, write, small, kin
         x = column.astype(np.float64)
         expected = np.stack([x - 5, x * 300, 2 * x, abs(x)], axis=1)
         np.testing.assert_allclose(table, expected, rtol=1e-6)
+
+
+def test_a_number_to_regress_is_no_label(tmp_path, write, jets):
+    branches = jets([1, 2, 1])
+    branches["label"] = np.array([0.0, 0.37, 1.0], np.float32)
+    path = write(tmp_path / "a.root", branches)
+    with pytest.raises(DataError, match=r"got 0\.37; numbers to regress are targets"):
+        read(path, "hepml")
+    branches["label"] = np.array([0, 7, 1], np.int8)
+    path = write(tmp_path / "b.root", branches)
+    with pytest.raises(DataError, match=r"one of 0\.\.1 \(qcd, top\), got 7"):
+        read(path, "hepml")

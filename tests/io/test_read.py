@@ -63,6 +63,44 @@ def test_at_most_so_many_sets(files, most):
     assert numbers(read(f"{files}/*.root", NUMBERED, max_sets=most)) == list(range(min(most, 40)))
 
 
+@pytest.mark.parametrize(
+    ("start", "stop"), [(0, None), (3, 9), (0, 25), (24, 27), (26, 100), (25, 26)]
+)
+def test_a_range_of_the_entries_of_all_files(files, start, stop):
+    particles = read(f"{files}/*.root", NUMBERED, entry_start=start, entry_stop=stop)
+    assert numbers(particles) == list(range(40))[start:stop]
+    chunks = iterate(f"{files}/*.root", NUMBERED, entry_start=start, entry_stop=stop, step=4)
+    found = [
+        (n, chunk.file, chunk.start + i)
+        for chunk in chunks
+        for i, n in enumerate(numbers(chunk.particles))
+    ]
+    assert [n for n, _, _ in found] == list(range(40))[start:stop]
+    before = {"a": 0, "b": 25, "c": 26}
+    assert all(n == before[file[-6]] + entry for n, file, entry in found)
+
+
+def test_files_behind_the_range_are_not_opened(files, tmp_path):
+    (tmp_path / "broken.root").write_text("broken")
+    both = [files / "jets_a.root", tmp_path / "broken.root"]
+    assert len(read(both, NUMBERED, entry_stop=25)) == 25
+    with pytest.raises(FileError):
+        read(both, NUMBERED, entry_stop=26)
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "message"),
+    [
+        (-1, None, "0 <= entry_start < entry_stop, got -1, None"),
+        (5, 5, "0 <= entry_start < entry_stop, got 5, 5"),
+        (40, None, "entry_start: expected a number below 40, .*, got 40"),
+    ],
+)
+def test_ranges_without_entries_are_refused(files, start, stop, message):
+    with pytest.raises(InputError, match=message):
+        read(f"{files}/*.root", NUMBERED, entry_start=start, entry_stop=stop)
+
+
 def test_no_sets_at_all_cannot_be_asked_for(files):
     with pytest.raises(InputError, match="max_sets: expected one or more, got 0"):
         read(f"{files}/*.root", COLUMNS, max_sets=0)

@@ -297,6 +297,26 @@ def test_some_sets_are_drawn_evenly(files, sorted_files):
         assert torch.bincount(batch.labels).tolist() == [10] * 10
 
 
+def test_the_mean_weight_is_that_of_the_sets_used(files):
+    columns = COLUMNS.replace(weights="number - 30", cut="number % 2 == 0")
+    stream = make(files, columns=columns)
+    assert stream.mean_weight == pytest.approx(np.mean(np.arange(0, JETS, 2) - 30.0))
+    few = make(files, columns=columns, max_sets=20)
+    weights = [w for batch in few for w in batch.weights.tolist()]
+    assert few.mean_weight == pytest.approx(np.mean(weights))
+    assert make(files).mean_weight == 1
+    with pytest.raises(DataError, match=r"weights 'number - 60': expected a positive sum"):
+        make(files, columns=columns.replace(weights="number - 60")).mean_weight  # noqa: B018
+
+
+def test_weights_that_are_not_finite_have_no_part_in_the_mean(tmp_path, write, jets):
+    branches = jets([1] * 10)
+    branches["w"] = np.array([np.nan, np.inf, *range(8)])
+    path = write(tmp_path / "a.root", branches)
+    stream = ParticleStream(path, COLUMNS.replace(weights="w"), batch_size=2, bad="drop")
+    assert stream.mean_weight == pytest.approx(2.8)
+
+
 def test_a_cut_is_counted_beforehand(files, monkeypatch):
     stream = make(files, columns=COLUMNS.replace(cut="number % 7 == 3"), shuffle=True, batch_size=4)
     expected = list(range(3, JETS, 7))

@@ -1,3 +1,4 @@
+import warnings
 from types import SimpleNamespace
 
 import awkward as ak
@@ -61,6 +62,20 @@ def test_without_files_there_is_no_validation(tmp_path):
     data = ParticleData(str(file), columns=PRESETS["hepml"], batch_size=8, max_sets=10)
     assert data.val_dataloader() == []
     assert data.train_stream.sets == 10
+
+
+def test_classes_without_sets_are_said_once(tmp_path):
+    file = str(write_jets(tmp_path / "jets.root", 20, label=np.ones(20, np.int8)))
+    columns = PRESETS["hepml"].replace(classes=("qcd", "top", "other"))
+    data = ParticleData(file, file, columns=columns, batch_size=8)
+    loaders = [data.train_dataloader(), data.val_dataloader()]
+    for loader, purpose in zip(loaders, ("learn from", "validate with"), strict=True):
+        with pytest.warns(UserWarning, match="no sets") as told:
+            list(loader)
+        assert [str(w.message) for w in told] == [f"no sets to {purpose} of the classes qcd, other"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            list(loader)
 
 
 def write_bad(folder, jets, bad):

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from training.small_jets import TinyFlow, write_jets
 
 from hepml.cli import main
 from hepml.errors import FileError, InputError
-from hepml.training import train
+from hepml.training import TaggingTask, train
 from hepml.training._callbacks import SeedEachEpoch
 from hepml.training._checkpoint import read_checkpoint, write_checkpoint
+from hepml.training._task import one_cycle
 
 # Runs the command line and kills the process in the given call of the network's forward.
 DIES = """
@@ -145,8 +147,28 @@ def test_the_random_numbers_of_an_epoch_do_not_depend_on_the_epochs_before(
 
 @pytest.mark.slow
 def test_a_run_is_resumed_with_its_own_options_only(files, stopped):
-    with pytest.raises(InputError, match=r"epochs=3, batch_size=16, got epochs=5, batch_size=8"):
-        train(Killed, files[0], **stopped | {"epochs": 5, "batch_size": 8}, resume=True)
+    with pytest.raises(InputError, match=r"epochs=3, batch_size=16, got epochs=2, batch_size=8"):
+        train(Killed, files[0], **stopped | {"epochs": 2, "batch_size": 8}, resume=True)
+
+
+@pytest.mark.slow
+def test_a_finished_run_goes_on_for_more_epochs(files, stopped, monkeypatch):
+    """With the learning rate of the longer run at the step reached."""
+    train(Killed, files[0], **stopped, resume=True)
+    rates = []
+    monkeypatch.setattr(
+        TaggingTask,
+        "on_before_optimizer_step",
+        lambda _, adamw: rates.append(adamw.param_groups[0]["lr"]),
+    )
+    longer = train(Killed, files[0], **stopped | {"epochs": 5}, resume=True)
+    # 6 batches in each epoch.
+    expected = [1e-3 * one_cycle(step, steps=30, warmup=0.3) for step in range(18, 30)]
+    assert rates == pytest.approx(expected, rel=1e-12)
+    assert len((stopped["output"] / "metrics.csv").read_text().splitlines()) == 6
+    assert yaml.safe_load(longer.folder.config.read_text())["epochs"] == 5
+    with pytest.raises(InputError, match="epochs=5, got epochs=3"):
+        train(Killed, files[0], **stopped, resume=True)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from training.small_jets import TinyFlow, random_sets
 
 from hepml.data import ParticleSet, concatenate
 from hepml.errors import DataError, InputError
-from hepml.training import CheckpointInfo, TaggingTask
+from hepml.training import TaggingTask
 from hepml.training._task import one_cycle
 from hepml.training._trainer import quiet_lightning
 
@@ -38,18 +38,50 @@ def fit(task, batches, validation=None, epochs=1, callbacks=()):
 def test_the_loss_is_cross_entropy():
     task, batch = TaggingTask(TinyFlow(dropout=0)), random_sets()
     task.model.eval()
-    loss, logits = task.loss(batch)
+    losses, logits = task._of_sets(batch)
+    loss = task.loss(batch)
+    assert torch.allclose(losses.mean(), loss)
     assert torch.equal(loss, cross_entropy(task.model(batch), batch.labels))
     assert logits.shape == (len(batch), 2)
 
 
-def test_weights_multiply_the_loss_of_their_sets():
+def weighted(batch, weights):
+    return ParticleSet(batch.p4, batch.offsets, labels=batch.labels, weights=torch.tensor(weights))
+
+
+def test_weights_over_their_mean_multiply_the_loss_of_their_sets():
     batch = random_sets(weights=True)
-    task = TaggingTask(TinyFlow(dropout=0)).double().eval()
-    losses = [task.loss(batch[[i]].to(dtype=torch.float64))[0] for i in range(len(batch))]
-    weights = batch.weights.double()
-    expected = sum(w * loss for w, loss in zip(weights, losses, strict=True)) / weights.sum()
-    assert torch.allclose(task.loss(batch)[0], expected, rtol=1e-12)
+    task = TaggingTask(TinyFlow(dropout=0), mean_weight=0.4).double().eval()
+    losses = cross_entropy(task(batch.to(dtype=torch.float64)), batch.labels, reduction="none")
+    expected = (batch.weights.double() * losses).mean() / 0.4
+    assert torch.allclose(task.loss(batch), expected, rtol=1e-12)
+
+
+def gradient(task, batch):
+    task.zero_grad()
+    task.loss(batch).backward()
+    return torch.cat([p.grad.reshape(-1) for p in task.parameters()])
+
+
+@pytest.mark.parametrize("weights", [[1.0, -1.0], [1.0, -1023 / 1024], [1.0, -2.0]])
+def test_a_batch_whose_weights_cancel_does_no_harm(weights):
+    """Weights that sum to 0, nearly 0 or below: each set counts as its own weight says."""
+    task = TaggingTask(TinyFlow(dropout=0), mean_weight=0.5).double().eval()
+    batch = weighted(random_sets(2), weights)
+    ones = [weighted(batch[[i]], [1.0]) for i in range(2)]
+    expected = sum(w * gradient(task, one) for w, one in zip(weights, ones, strict=True)) / 2
+    found = gradient(task, batch)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-14)
+    assert found.norm() <= 2 * max(gradient(task, one).norm() for one in ones)
+
+
+def test_the_batches_of_an_epoch_add_up_to_the_weighted_sample():
+    """However the sets are divided: the weights of a batch do not decide how much it counts."""
+    task = TaggingTask(TinyFlow(dropout=0), mean_weight=0.25).double().eval()
+    everything = weighted(random_sets(8), [1.0, -0.5, 1.0, -0.5, 0.1, -0.1, 1.5, -0.5])
+    whole = gradient(task, everything)
+    halves = [gradient(task, everything[i : i + 4]) for i in (0, 4)]
+    torch.testing.assert_close(sum(halves) / 2, whole, rtol=1e-10, atol=1e-14)
 
 
 @pytest.mark.slow
@@ -86,16 +118,21 @@ def test_the_auc_is_the_mean_over_the_classes_that_are_there():
     assert auc == pytest.approx(sum(expected) / 3, abs=1e-6)
 
 
-@pytest.mark.parametrize("columns", [{}, {"weights": "mc_weight"}])
-def test_weights_that_sum_to_zero_are_named(columns):
-    batch = random_sets(2)
-    batch = ParticleSet(
-        batch.p4, batch.offsets, labels=batch.labels, weights=torch.tensor([1.0, -1.0])
-    )
-    info = CheckpointInfo("TinyFlow", {}, columns) if columns else None
-    name = " ".join(["weights", *columns.values()])
-    with pytest.raises(DataError, match=f"^{name}: expected a sum other than zero"):
-        fit(TaggingTask(TinyFlow(), info=info), [random_sets(8, weights=True), batch])
+def test_the_validation_loss_is_the_weighted_mean_over_the_sample():
+    validation = [weighted(random_sets(3, seed), [1.0, -1.0, 0.5]) for seed in range(3)]
+    task = TaggingTask(TinyFlow(), mean_weight=7.0)
+    trainer = fit(task, [random_sets(20, 9)], validation)
+    everything = concatenate(validation)
+    with torch.no_grad():
+        losses = cross_entropy(task.model.eval()(everything), everything.labels, reduction="none")
+    expected = float((everything.weights * losses).sum() / everything.weights.sum())
+    assert float(trainer.callback_metrics["val_loss"]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_validation_weights_with_no_positive_sum_are_refused():
+    validation = [weighted(random_sets(3), [1.0, -1.0, -0.5])]
+    with pytest.raises(DataError, match=r"^validation: .* a positive sum, got a sum of -0\.5"):
+        fit(TaggingTask(TinyFlow()), [random_sets(8)], validation)
 
 
 def relabelled(batch, classes):
@@ -174,5 +211,5 @@ def test_logits_must_have_a_column_for_each_class():
 
 
 def test_batches_take_the_precision_of_the_weights():
-    loss, _ = TaggingTask(TinyFlow().double()).loss(random_sets())
+    loss = TaggingTask(TinyFlow().double()).loss(random_sets())
     assert loss.dtype == torch.float64

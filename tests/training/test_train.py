@@ -131,12 +131,16 @@ def write_nothing(folder):
         ({"model": {"outputs": 3}}, InputError, "2, the number of qcd, top in the columns, got 3"),
         ({"model": {"features": 1}}, InputError, "leave features out"),
         ({"epochs": 0}, InputError, "epochs: expected at least 1, got 0"),
-        ({"max_jets": 0}, InputError, "max_jets: expected at least 1"),
+        ({"max_sets": 0}, InputError, "max_sets: expected at least 1"),
         ({"learning_rate": -1.0}, InputError, "learning_rate: expected at least 0"),
         ({"learning_rate": float("nan")}, InputError, "learning_rate.*got nan"),
         ({"warmup": 1.5}, InputError, "warmup"),
-        ({"batch_size": 1000}, InputError, "batch_size: expected at most 300"),
-        ({"batch_size": 200, "devices": 2}, InputError, "at most 150, .* on each device, got 200"),
+        (
+            {"validation_fraction": 2.0},
+            InputError,
+            "between 0 and 1, got 2",
+        ),
+        ({"validation_cut": "nothing > 0"}, ColumnError, "nothing"),
         ({"bad": "drop", "devices": 2}, InputError, "bad: expected 'error' with several devices"),
         ({"resume": True, "overwrite": True}, InputError, "resume or overwrite, got both"),
         ({"accelerator": "abacus"}, InputError, "accelerator"),
@@ -161,6 +165,26 @@ def test_a_few_jets_of_sorted_files_are_of_every_class(files):
     counts = [torch.bincount(batch.labels).tolist() for batch in data.train_dataloader()]
     assert np.sum(counts, axis=0).tolist() == [50, 50]
     assert np.min(counts) >= 15
+
+
+@pytest.mark.slow
+def test_a_fraction_of_the_jets_is_held_out(run, capsys):
+    trained = run(validation_fraction=0.2, progress=True)
+    assert 0 < trained.figures["val_auc"] <= 1
+    assert "; 239 jets to learn from, 61 to validate with; " in capsys.readouterr().err
+    # Whoever uses the network reads all jets.
+    assert trained.columns.cut is None
+    assert load_checkpoint(trained.folder.last, model=TinyFlow).columns.cut is None
+    assert list(load_checkpoint(trained.folder.last, model=TinyFlow).info.run["fingerprints"])
+
+
+@pytest.mark.slow
+def test_batches_are_no_larger_than_the_sample(run, capsys):
+    trained = run(max_sets=30, batch_size=128, progress=True)
+    err = capsys.readouterr().err
+    assert "; batches of 30, not 128: there are no more jets\n" in err
+    with open(trained.folder.metrics, newline="") as file:
+        assert next(csv.DictReader(file))["jets"] == "30"
 
 
 def test_bad_data_is_found_before_anything_is_written(tmp_path):

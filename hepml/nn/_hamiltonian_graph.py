@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hepml.errors import InputError
 from hepml.nn._hamiltonian_gradient import Activation, SmoothNetwork
-from hepml.nn._pairs import Pairs, all_pairs
+from hepml.nn._pairs import Pairs, all_pairs, checked_pairs
 from hepml.ops import segment_sum
 
 # Two bodies at one place have a finite potential and no force. In units of length squared.
@@ -104,7 +104,7 @@ class GraphHamiltonian(nn.Module):
     ) -> Float[Tensor, "bounds-1"]:
         """The potential energy of each set."""
         _require_space(q, self.space)
-        pairs = pairs.checked(q.shape[0]) if pairs else all_pairs(offsets, q.shape[0])
+        pairs = checked_pairs(pairs, q.shape[0]) if pairs else all_pairs(offsets, q.shape[0])
         energy = segment_sum(self.of_pair(_separation(q, pairs)) / 2, pairs.offsets)
         return segment_sum(energy, offsets)
 
@@ -126,7 +126,7 @@ class GraphHamiltonian(nn.Module):
     ) -> Float[Tensor, "bodies space"]:
         """``dV/dq`` in closed form: what each pair does to one body it undoes at the other."""
         _require_space(q, self.space)
-        pairs = pairs.checked(q.shape[0]) if pairs else all_pairs(offsets, q.shape[0])
+        pairs = checked_pairs(pairs, q.shape[0]) if pairs else all_pairs(offsets, q.shape[0])
         half = self.pair_gradient(_separation(q, pairs)) / 2
         return segment_sum(half, pairs.offsets).index_add(0, pairs.senders, half, alpha=-1)
 

@@ -14,7 +14,7 @@ from hepml.lorentz import Irrep, Irreps
 from hepml.nn._irreps_couplings import Coupling, Path, Triple, normal_path, real_couplings
 from hepml.nn._irreps_fields import Fields, field_dim, field_of, irreps_of
 from hepml.nn._irreps_messages import Blocks, blocks_of, mean_products
-from hepml.nn._pairs import Pairs
+from hepml.nn._pairs import Pairs, checked_pairs
 
 
 class IrrepsTensorProduct(nn.Module):
@@ -154,7 +154,7 @@ class IrrepsTensorProduct(nn.Module):
         never held for all pairs.
         """
         fields1, fields2 = self._fields1.split(edge), self._fields2.split(y)
-        blocks = blocks_of(pairs.checked(y.shape[0]))
+        blocks = blocks_of(checked_pairs(pairs, y.shape[0]))
         products = [cast(_Group, group).received(fields1, fields2, blocks) for group in self.groups]
         return self._couple(products, weights)
 

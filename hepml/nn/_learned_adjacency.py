@@ -5,7 +5,7 @@ from math import sqrt
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hepml.nn._pairs import Pairs
+from hepml.nn._pairs import Pairs, checked_pairs
 from hepml.ops import segment_gather, segment_softmax
 
 
@@ -35,7 +35,7 @@ class LearnedAdjacency(nn.Module):
 
     def forward(self, h: Float[Tensor, "items width"], pairs: Pairs) -> Float[Tensor, " pairs"]:
         """The matrix element of each pair."""
-        pairs = pairs.checked(h.shape[0])
+        pairs = checked_pairs(pairs, h.shape[0])
         query = segment_gather(self.query(h), pairs.offsets, pairs.senders.shape[0])
         key = self.key(h).index_select(0, pairs.senders)
         score = (query * key).sum(1) / sqrt(self.key.out_features)

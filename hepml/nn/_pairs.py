@@ -41,29 +41,30 @@ class Pairs(NamedTuple):
         """The item that receives, of each pair."""
         return segment_index(self.offsets, self.senders.shape[0])
 
-    def checked(self, items: int) -> "Pairs":
-        """These pairs, if they are of so many items.
 
-        Raises
-        ------
-        InputError
-            If senders are no index of these items, or if there are not bounds of all of them.
-        """
-        check_index(self.senders, items)
-        offsets, senders = self.offsets, self.senders
-        misfit = segment_counts(offsets).shape[0] != items or offsets.device != senders.device
-        # A GPU would have to be waited for.
-        if not misfit and offsets.device.type == "cpu" and not torch.compiler.is_compiling():
-            misfit = last_bound(offsets) != senders.shape[0]
-        if misfit:
-            raise InputError(
-                "pairs",
-                expected=f"bounds of the {senders.shape[0]} pairs of {items} items",
-                got=f"bounds of {offsets.shape[0] - 1} items on {offsets.device}, "
-                f"and senders on {senders.device}",
-                fix="pass the pairs of the sets to which the items belong",
-            )
-        return self
+def checked_pairs(pairs: Pairs, items: int) -> Pairs:
+    """These pairs, if they are of so many items.
+
+    Raises
+    ------
+    InputError
+        If senders are no index of these items, or if there are not bounds of all of them.
+    """
+    check_index(pairs.senders, items)
+    offsets, senders = pairs.offsets, pairs.senders
+    misfit = segment_counts(offsets).shape[0] != items or offsets.device != senders.device
+    # A GPU would have to be waited for.
+    if not misfit and offsets.device.type == "cpu" and not torch.compiler.is_compiling():
+        misfit = last_bound(offsets) != senders.shape[0]
+    if misfit:
+        raise InputError(
+            "pairs",
+            expected=f"bounds of the {senders.shape[0]} pairs of {items} items",
+            got=f"bounds of {offsets.shape[0] - 1} items on {offsets.device}, "
+            f"and senders on {senders.device}",
+            fix="pass the pairs of the sets to which the items belong",
+        )
+    return pairs
 
 
 def all_pairs(offsets: Int64[Tensor, " bounds"], items: int) -> Pairs:

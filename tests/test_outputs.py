@@ -11,10 +11,11 @@ import time
 
 import pytest
 
-from hepml import outputs
 from hepml.errors import FileError, InputError
 from hepml.outputs import (
     Terminated,
+    _locks,
+    _whole,
     cleaned_up,
     locked,
     raise_again,
@@ -130,7 +131,7 @@ def test_no_write_follows_a_link(tmp_path):
 def test_a_planted_name_is_not_opened(tmp_path, monkeypatch):
     treasure = tmp_path / "treasure"
     treasure.write_text("mine")
-    monkeypatch.setattr(outputs.secrets, "token_hex", lambda _: "foreseen")
+    monkeypatch.setattr(_whole.secrets, "token_hex", lambda _: "foreseen")
     (tmp_path / ".scores.root.foreseen.part").symlink_to(treasure)
     with pytest.raises(FileError, match="File exists"), whole_file(tmp_path / "scores.root"):
         pass
@@ -424,7 +425,7 @@ def test_without_locks_of_the_file_system_work_goes_on(tmp_path, monkeypatch):
     def no_locks(*_):
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr(outputs.fcntl, "lockf", no_locks)
+    monkeypatch.setattr(_locks.fcntl, "lockf", no_locks)
     with locked(tmp_path / ".lock", what="x"):
         assert names(tmp_path) == [".lock"]
     assert names(tmp_path) == []

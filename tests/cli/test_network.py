@@ -35,6 +35,7 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
     (tmp_path / "wide_nets.py").write_text(OWN)
     write_jets("jets.root", 60)
+    write_jets("test.root", 60, seed=1)
     yield tmp_path
     sys.modules.pop("wide_nets", None)
 
@@ -49,7 +50,7 @@ def test_a_network_of_ones_own_from_training_to_scores(capsys):
     assert main(["train", "--config", "runs/wide/config.yaml", "--resume", "--epochs", "1"]) == 0
     used = {
         "predict": ["runs/wide", "jets.root", "-o", "scores.root"],
-        "evaluate": ["runs/wide", "jets.root"],
+        "evaluate": ["runs/wide", "test.root"],
         "check": ["runs/wide", "--max-jets", "4", "--precision", "float64"],
     }
     for command, options in used.items():
@@ -83,5 +84,5 @@ def test_context_is_learned_from_and_may_be_left_out(tmp_path):
     assert main([*words, "-o", "without", "--context", "none"]) == 0
     assert Tagger.load("with").context_names == ("log_pt",)
     assert Tagger.load("without").context_names == ()
-    assert main(["evaluate", "with", "without", "jets.root"]) == 0
+    assert main(["evaluate", "with", "without", "test.root"]) == 0
     assert main(["check", "with", "--max-jets", "4", "--precision", "float64"]) == 0

@@ -189,11 +189,11 @@ def test_the_configuration_can_be_printed_and_read_again(folder, capsys):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default:skipped, of")
 def test_missing_files_are_skipped_and_counted(files, capsys):
-    words = ["train", "ParticleFlow", *files, "lost.root", "--validation", files[1], "no_*.root"]
+    words = ["train", "ParticleFlow", files[0], "lost.root", "--validation", files[1], "no_*.root"]
     options = ["--epochs", "1", "--batch-size", "50", "-o", "run"]
     assert main([*words, *options]) == 1
     assert "no such file" in capsys.readouterr().err
     assert main([*words, *options, "--missing", "skip"]) == 0
     err = capsys.readouterr().err
-    assert "skipped, of 3 files, 1 that do not exist (lost.root)" in err
+    assert "skipped, of 2 files, 1 that do not exist (lost.root)" in err
     assert "skipped, of 2 files, 1 that do not exist (no_*.root)" in err

@@ -41,10 +41,12 @@ def in_portions(
     InputError
         If one portion, or what must stay together, does not fit into memory.
     """
+    if torch.compiler.is_compiling():
+        # The number of sets would be a constant of the program.
+        return logits(particles)
     nodes = particles.p4.shape[0] + beams * len(particles)
     if (
-        torch.compiler.is_compiling()
-        or particles.device.type != "cpu"
+        particles.device.type != "cpu"
         or nodes * (per_node + nodes * per_pair) <= _PORTION
         or is_transformed(particles.p4)
     ):

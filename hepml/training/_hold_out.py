@@ -75,7 +75,7 @@ def warn_of_training_files(run: Mapping[str, Any], files: Files) -> None:
     learned = set(run.get("fingerprints", {}).values())
     known = [path for path, mark in fingerprints(files).items() if mark in learned]
     if known:
-        held = " but for those it held out" if validates({"validation": [], **run}) else ""
+        held = " but for those it held out" if validates({**run, "validation": []}) else ""
         warnings.warn(
             f"{', '.join(known[:3])}{', ...' if len(known) > 3 else ''}: the network has learned "
             f"from the sets of {'this file' if len(known) == 1 else 'these files'}{held}; "

@@ -113,9 +113,11 @@ def test_sets_that_are_learned_from_and_validated_with_are_said(files, tmp_path)
 
 
 def test_the_files_of_a_run_are_recognised(files, tmp_path):
-    run = {"fingerprints": fingerprints(files[:1])}
+    run = {"fingerprints": fingerprints(files[:1]), "validation": files[1:]}
     shutil.copy(files[0], tmp_path / "copy.root")
-    with pytest.warns(UserWarning, match=r"copy\.root: the network has learned from the sets of"):
+    with pytest.warns(
+        UserWarning, match=r"copy\.root: .* learned from the sets of this file; measure"
+    ):
         warn_of_training_files(run, [str(tmp_path / "copy.root")])
     held = run | {"validation_fraction": 0.1}
     with pytest.warns(UserWarning, match="but for those it held out"):

@@ -228,3 +228,13 @@ def test_pair_messages(tmp_path, capsys):
     found = json.loads((tmp_path / "pair_messages.json").read_text())
     assert found["logits"]["torch.float32"] < 1e-5
     assert "published / hepml" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_shuffling(tmp_path):
+    shuffling = load("shuffling")
+    words = ["--jets", "64", "--batch-size", "64", "--epochs", "1", "-o", str(tmp_path / "out")]
+    shuffling.main(words)
+    rows = json.loads((tmp_path / "out" / "shuffling.json").read_text())["rows"]
+    assert [row["files"] for row in rows[::2]] == ["mixed", "a file for each class", "sorted"]
+    assert all(row["fewest classes in a batch"] >= 8 for row in rows)

@@ -18,7 +18,7 @@ ALLOWED = {
     "outputs": {"errors"},
     "ops": {"errors", "outputs"},
     "lorentz": {"errors"},
-    "solvers": {"errors"},
+    "solvers": {"errors", "ops"},
     "data": FOUNDATION,
     "io": FOUNDATION | {"data"},
     "datasets": FOUNDATION | {"data"},

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hepml.solvers._transforms import transformed
+from hepml.ops import is_transformed
 
 
 def hamilton_equations(
@@ -39,7 +39,7 @@ def hamilton_equations(
     ...     hamilton_equations(lambda q, p: p**2 / 4 + 3 * q**2 / 2, q, p)
     (tensor([[2.]]), tensor([[-3.]]))
     """
-    if torch.compiler.is_compiling() or transformed():
+    if torch.compiler.is_compiling() or is_transformed(q):
         # What the compiler can trace and transformations see; without them, autograd is faster.
         total = lambda q, p: hamiltonian(q, p).sum()  # noqa: E731
         rate_p, rate_q = torch.func.grad(total, (0, 1))(q, p)

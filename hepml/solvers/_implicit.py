@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hepml.errors import InputError
+from hepml.ops import is_transformed
 from hepml.solvers._fixed_point import implicit
 from hepml.solvers._solver import Flow, Solver
-from hepml.solvers._transforms import transformed
 
 # Of the rounding of a flow: what an iteration may still move, in rounding units.
 _ROUNDING = 100.0
@@ -68,7 +68,7 @@ class ImplicitMidpoint(Solver):
         self, flow: Flow, q: Float[Tensor, "*state"], p: Float[Tensor, "*state"], dt: float
     ) -> tuple[Float[Tensor, "*state"], Float[Tensor, "*state"]]:
         """The state after `dt`."""
-        if transformed():
+        if is_transformed(q):
             middle_q, middle_p = self._midpoint(flow, q, p, dt)
             return 2 * middle_q - q, 2 * middle_p - p
         with torch.no_grad():
@@ -94,7 +94,7 @@ class ImplicitMidpoint(Solver):
         """The solution of ``m = z + dt/2 f(m)``; NaN where the iteration does not come to rest."""
         unit = torch.finfo(q.dtype).eps
         tolerance = self.tolerance or 4 * unit
-        through = transformed()
+        through = is_transformed(q)
         rate_q, rate_p = flow(q, p)
         middle_q, middle_p = q + dt / 2 * rate_q, p + dt / 2 * rate_p
         size = _size(middle_q, middle_p)

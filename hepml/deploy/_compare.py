@@ -5,6 +5,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -17,7 +18,7 @@ from hepml.data import ParticleSet
 from hepml.deploy._result import Result, Sample
 from hepml.deploy._tagger import Tagger
 from hepml.errors import InputError
-from hepml.io import Columns, Files, count_entries, iterate
+from hepml.io import Chunk, Columns, Files, count_entries, iterate
 from hepml.training import Pair, evaluate_probabilities, evaluate_scores
 from hepml.training._folder import RunFolder
 from hepml.training._hold_out import warn_of_training_files
@@ -106,7 +107,7 @@ def compare(
         warn_of_training_files(tagger.run or {}, files)
         read = _weighted(_columns_for(tagger, columns), weights)
         values, sample, seconds = _scored(
-            tagger.probabilities, name, read, files, max_sets, bad, progress
+            partial(_probabilities, tagger), name, read, files, max_sets, bad, progress
         )
         results.append(
             Result(
@@ -126,7 +127,7 @@ def compare(
     for name, expression in scores.items():
         read = _columns_of_score(loaded, columns, expression)
         values, sample, seconds = _scored(
-            _context, name, _weighted(read, weights), files, max_sets, bad, progress
+            _score, name, _weighted(read, weights), files, max_sets, bad, progress
         )
         results.append(
             Result(
@@ -134,19 +135,24 @@ def compare(
                 expression,
                 None,
                 evaluate_scores(
-                    values[:, 0], sample.labels, read.class_names, weights=sample.weights, **found
+                    values, sample.labels, read.class_names, weights=sample.weights, **found
                 ),
                 len(values) / seconds,
                 sample,
-                scores=values[:, 0],
+                scores=values,
             )
         )
     return results
 
 
-def _context(particles: ParticleSet) -> Tensor:
-    """The numbers of each set, of which a score is one."""
-    return cast(Tensor, particles.context).double()
+def _probabilities(tagger: Tagger, chunk: Chunk) -> Any:
+    """What a tagger gives for the jets of a chunk."""
+    return tagger.probabilities(chunk.particles).numpy()
+
+
+def _score(chunk: Chunk) -> Any:
+    """The number that the file holds for each jet, in all its digits."""
+    return np.asarray(chunk.observers["score"][chunk.rows], np.float64)
 
 
 def _checked_names(
@@ -193,7 +199,7 @@ def _columns_of_score(
             got="none" if base is None else "columns without classes",
             fix="give columns (--columns), or a tagger whose columns read these files",
         )
-    return base.with_features(()).replace(context={"score": expression})
+    return base.with_features(()).replace(context={}, observers={"score": expression})
 
 
 def _origin(tagger: Tagger) -> dict[str, Any]:
@@ -276,7 +282,7 @@ def _described(features: Sequence[str], classes: Sequence[str], context: Sequenc
 
 
 def _scored(
-    score: Callable[[ParticleSet], Tensor],
+    score: Callable[[Chunk], Any],
     name: str,
     columns: Columns,
     files: Files,
@@ -301,7 +307,7 @@ def _scored(
         start = time.perf_counter()
         for chunk in iterate(files, columns, bad=bad, max_sets=max_sets):
             particles: ParticleSet = chunk.particles
-            scores.append(score(particles).numpy())
+            scores.append(score(chunk))
             seconds += time.perf_counter() - start
             # The columns have classes, so there are labels.
             labels.append(cast(Tensor, particles.labels))

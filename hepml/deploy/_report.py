@@ -200,11 +200,7 @@ def _suffixes(results: Sequence[Result]) -> list[str]:
     """What tells the files of several taggers apart."""
     if len(results) == 1:
         return [""]
-    names = [_file_name(result.name) for result in results]
-    return [
-        f"_{name}" if names.count(name) == 1 else f"_{name}_{number}"
-        for number, name in enumerate(names, start=1)
-    ]
+    return [f"_{name}" for name in _file_names([result.name for result in results])]
 
 
 def check_report(folder: str | os.PathLike[str], overwrite: bool) -> None:
@@ -225,9 +221,19 @@ def _overlays(results: Sequence[Result]) -> dict[str, dict[str, tuple[Result, Di
             figures.setdefault(found.pair, {})[result.name] = (result, found)
     if len(figures) == 1:
         return {"": figures.popitem()[1]}
-    return {f"_{_file_name(pair.title)}": figure for pair, figure in figures.items()}
+    names = _file_names([pair.title for pair in figures])
+    return {f"_{name}": figure for name, figure in zip(names, figures.values(), strict=True)}
 
 
-def _file_name(text: str) -> str:
-    """Text without the characters that a shell or a file system would trip over."""
-    return "".join(c if c.isalnum() or c in "-+." else "_" for c in text).strip("_")
+def _file_names(texts: Sequence[str]) -> list[str]:
+    """Texts without what a shell or a file system would trip over, no two of them the same."""
+    names: list[str] = []
+    for text in texts:
+        plain = "".join(c if c.isalnum() or c in "-+." else "_" for c in text).strip("_")
+        name, number = plain, 1
+        # Some file systems take capitals for small letters.
+        while name.lower() in {each.lower() for each in names}:
+            number += 1
+            name = f"{plain}_{number}"
+        names.append(name)
+    return names

@@ -242,6 +242,11 @@ def test_scores_of_the_file_stand_beside_taggers(tmp_path):
     assert found == pytest.approx(roc_auc_score(labels, -2 * score), abs=1e-12)
     row = comparison_table([tagger, other]).splitlines()[3].split()
     assert row[:3] == ["theirs", "-", "-"]
+    # In all digits of the file, of which float32 holds none here.
+    fine = np.where(labels, 2.0, 1.0) * 1e-9
+    path = write_jets(tmp_path / "fine.root", 200, jet_pt=fine)
+    (sure,) = compare([], path, columns=COLUMNS, scores={"s": "1 + jet_pt"}, replicas=2)
+    assert sure.evaluation.discriminations[0].auc.value == 1.0
     alone = compare([], path, columns=COLUMNS, scores={"theirs": "jet_pt"}, replicas=2)
     assert len(alone) == 1
     with pytest.raises(InputError, match="expected columns with the classes of the jets"):
@@ -275,10 +280,13 @@ def test_a_result_knows_its_checkpoint_and_the_run_it_is_from(tmp_path, files):
 
 def test_files_of_taggers_with_like_names_do_not_meet(tmp_path, files, monkeypatch):
     monkeypatch.setattr("hepml.deploy._report.save_figure", lambda _, stem: [stem])
-    taggers = [make_tagger(name="flow (a)"), make_tagger(name="flow [a]"), make_tagger(name="b")]
-    written = write_report(compare(taggers, files, replicas=2), tmp_path)
+    names = ["flow (a)", "flow [a]", "Flow__a_2", "b"]
+    taggers = [make_tagger() for _ in names]
+    written = write_report(compare(taggers, files, names=names, replicas=2), tmp_path)
+    assert len(set(written)) == len(written)
     assert [p.name for p in written if p.name.startswith("scores")] == [
-        "scores_flow__a_1",
+        "scores_flow__a",
         "scores_flow__a_2",
+        "scores_Flow__a_2_2",
         "scores_b",
     ]

@@ -111,6 +111,10 @@ def whole(function: Operation) -> Operation:
         left, right = _integers(left, right)
         zero = np.equal(right, 0)
         value = function(left, np.where(zero, 1, right) if zero.any() else right)
+        if function is operator.floordiv and _lowest(left) == -_LARGEST:
+            # The opposite of the lowest integer is no integer of 64 bits.
+            wraps = np.equal(left, -_LARGEST) & np.equal(right, -1)
+            value = np.where(wraps, float(_LARGEST), value) if wraps.any() else value
         if value.dtype == object or zero.any():
             value = value.astype(np.float64)
             value[np.broadcast_to(zero, value.shape)] = np.nan

@@ -9,7 +9,7 @@ from itertools import combinations
 from hepml.errors import DataError, InputError
 from hepml.io._collection import Collection, JetIndex
 from hepml.io._columns import Columns
-from hepml.io._entries import ENTRY, Numbered
+from hepml.io._entries import NUMBER, Numbered
 from hepml.io._levels import ListOf, levels_in_jets, levels_in_sets
 from hepml.io._steps import Expression
 from hepml.io._syntax import parse
@@ -106,9 +106,8 @@ def bind(columns: Columns, table: Table) -> Bound:
     DataError
         If labels go by file and the file belongs to no class or to several.
     """
-    if ENTRY not in table.names():
-        table = Numbered(table)
-    known = frozenset(table.names())
+    table = Numbered(table)
+    known = frozenset((*table.names(), NUMBER))
 
     def look_up(text: str, where: str) -> Expression:
         expression = parse(text, known, columns.tables)

@@ -48,11 +48,14 @@ def look_up(table: Mapping[int | float, int | float]) -> Callable[..., Any]:
     keys, values = np.array(ordered), np.array([table[key] for key in ordered])
 
     def compute(operand: Any, default: Any = math.nan) -> Any:
-        operand = np.asarray(number(operand))
-        place = np.minimum(np.searchsorted(keys, operand), len(keys) - 1)
-        found = keys[place] == operand
+        floating = is_floating(operand)
+        operand = np.asarray(operand if floating else number(operand))
+        # In single precision 0.1 is another number, and a column of it has this one.
+        own = keys.astype(operand.dtype) if floating else keys
+        place = np.minimum(np.searchsorted(own, operand), len(own) - 1)
+        found = own[place] == operand
         value = choose(found, values[place], default) if not found.all() else values[place]
-        return np.where(np.isnan(operand), np.nan, value) if is_floating(operand) else value
+        return np.where(np.isnan(operand), np.nan, value) if floating else value
 
     return compute
 

@@ -1,7 +1,8 @@
 """Reductions: what expressions compute over the particles of each set.
 
 Of a set without particles the sum and the count are 0, any is false and all is true; max, min,
-mean, first and argmax are NaN.
+mean, first and argmax are NaN, and so floating whatever the column is: the type of a result does
+not go with the sets that happen to be in a chunk.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,11 +50,7 @@ def _all(values: Any, offsets: Any) -> Any:
 def _count(values: Any, offsets: Any) -> Any:
     """The number of particles."""
     if values.dtype == bool:
-        raise NotComputable(
-            "a column in count(), which counts the particles of a set",
-            "a condition",
-            "count those for which it is true with sum(condition)",
-        )
+        raise count_of_condition()
     return np.diff(offsets)
 
 
@@ -100,6 +97,15 @@ REDUCTIONS: Mapping[str, Reduction] = {
 }
 
 
+def count_of_condition() -> NotComputable:
+    """The error of the number of particles for which a condition is true, or false."""
+    return NotComputable(
+        "a column in count(), which counts the particles of a set",
+        "a condition",
+        "count those for which it is true with sum(condition)",
+    )
+
+
 def _over(function: np.ufunc, values: Any, offsets: Any, empty: Any) -> Any:
     """The reduction of each set by a ufunc, and another value where there is nothing."""
     filled = offsets[1:] > offsets[:-1]
@@ -111,9 +117,7 @@ def _over(function: np.ufunc, values: Any, offsets: Any, empty: Any) -> Any:
 
 
 def _where_filled(values: Any, filled: Any) -> Any:
-    """Values of the sets that have particles; NaN for the others, if there are any."""
-    if filled.all():
-        return values
+    """Values of the sets that have particles, in floating point; NaN for the others."""
     result = np.full(len(filled), np.nan, values.dtype if is_floating(values) else np.float64)
     result[filled] = values
     return result

@@ -16,7 +16,7 @@ from hepml.io import _conditions as conditions
 from hepml.io._arithmetic import NotComputable
 from hepml.io._functions import FUNCTIONS
 from hepml.io._lookup import Tables, look_up
-from hepml.io._reductions import REDUCTIONS
+from hepml.io._reductions import REDUCTIONS, count_of_condition
 from hepml.io._steps import Apply, Constant, Expression, Name, Reduce, Step
 
 # Constants are to fit into 64 bits. Python would also compute 9**9**9, for hours.
@@ -59,6 +59,10 @@ _OPERATORS: Mapping[type[ast.AST], _Operator] = {
     ast.LtE: _Operator(conditions.compare(operator.le), operator.le),
     ast.Gt: _Operator(conditions.compare(operator.gt), operator.gt),
     ast.GtE: _Operator(conditions.compare(operator.ge), operator.ge),
+}
+
+_CONDITIONS = {"isfinite", "isinf", "isnan", "signbit"} | {
+    f"logical_{name}" for name in ("and", "not", "or", "xor")
 }
 
 
@@ -165,6 +169,15 @@ class _Parser:
             if constants is not None:
                 return [self._computed(node, call, constants)]
             return [*(step for each in steps for step in each), Apply(call, arguments)]
+        # Conditions with a NaN are floats: by their values count() would go with the chunk.
+        if name == "count" and _is_condition(node.args[0]):
+            error = count_of_condition()
+            raise InputError(
+                f"expression {self.text!r}",
+                expected=error.expected,
+                got=f"{error.got} in {ast.unparse(node)!r}",
+                fix=error.fix,
+            )
         argument = Expression(ast.unparse(node.args[0]), tuple(self.steps(node.args[0])))
         if not argument.names:
             raise _refused(self.text, f"{ast.unparse(node)!r} without a column")
@@ -242,6 +255,18 @@ class _Parser:
                 fix="write get('name') with the name as the file spells it",
             )
         return spelt[0] if spelt else name
+
+
+def _is_condition(node: ast.AST) -> bool:
+    """Whether a node is a condition by its last operation."""
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.BitAnd | ast.BitOr | ast.BitXor)
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.op, ast.Invert)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        chosen = node.args[1:] if node.func.id == "where" else []
+        return node.func.id in _CONDITIONS or any(map(_is_condition, chosen))
+    return isinstance(node, ast.Compare) or isinstance(getattr(node, "value", None), bool)
 
 
 def _normal(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hepml.errors import InputError
 from hepml.io import Columns, Files, locate
+from hepml.io._entries import NUMBER
 from hepml.io._shared import fingerprint, shared_sets
 
 # Multiples of the golden ratio, without their integer part, are spread evenly, and those of every
@@ -38,7 +39,7 @@ def hold_out(columns: Columns, options: Mapping[str, Any]) -> tuple[Columns, Col
                 got=str(fraction),
                 fix="0.1 holds every tenth set out",
             )
-        cut = f"entry * {_GOLDEN} % 1 < {fraction}"
+        cut = f"{NUMBER} * {_GOLDEN} % 1 < {fraction}"
     if cut is None:
         validated = columns
     else:

@@ -34,6 +34,12 @@ def test_fractions_and_large_identifiers():
     np.testing.assert_array_equal(look_up(large)(x, 0), [4, 3, 0])
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4"])
+def test_fractions_are_those_of_the_precision_of_the_column(dtype):
+    x = np.array([0.1, 0.3, 0.2], dtype)
+    np.testing.assert_array_equal(look_up({0.1: 7, 3: 8, 0.3: 9})(x, 0), [7, 9, 0])
+
+
 def test_nan_is_bad_with_any_default():
     np.testing.assert_array_equal(look_up({0: 1})(np.array([0, 1, np.nan]), 0), [1, 0, np.nan])
 

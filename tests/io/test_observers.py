@@ -6,7 +6,7 @@ import pytest
 import uproot
 
 from hepml.errors import DataError
-from hepml.io import Collection, Columns, JetIndex, read_array
+from hepml.io import Collection, Columns, JetIndex, iterate, read_array
 from hepml.io._observers import observer_types
 
 MOMENTUM = {"pt": "part_pt", "eta": "0", "phi": "0", "mass": "0"}
@@ -43,6 +43,15 @@ def test_types_are_known_without_reading(tmp_path):
         Collection(MOMENTUM), observers={k: v for k, v in OBSERVERS.items() if k != "half"}
     )
     assert observer_types(path, columns) == {"event": np.uint64, "n": np.int64, "hard": np.bool_}
+
+
+def test_types_are_those_of_chunks_without_empty_sets(tmp_path):
+    path = tmp_path / "jets.root"
+    with uproot.recreate(path) as file:
+        file["tree"] = {"part_pt": JETS["part_pt"][:1], "pid": ak.Array([[211, 22]])}
+    columns = Columns(Collection(MOMENTUM), observers={"m": "max(pid)", "i": "argmax(pid)"})
+    types = {name: values.dtype for name, values in next(iterate(path, columns)).observers.items()}
+    assert observer_types(path, columns) == types == {"m": np.float64, "i": np.float64}
 
 
 def test_entries_repeat_for_their_jets_and_lists_must_be_those_of_the_jets():

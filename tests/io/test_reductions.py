@@ -58,6 +58,35 @@ def test_sums_of_single_precision_are_rounded_once():
     assert total[0] == np.float32(values.astype(np.float64).sum())
 
 
+@pytest.mark.parametrize("name", ["max", "min", "first", "argmax"])
+@pytest.mark.parametrize("counts", [[], [1, 2], [0, 3]])
+def test_types_do_not_go_with_the_sets_of_a_chunk(name, counts):
+    offsets = np.cumsum([0, *counts])
+    values = np.arange(offsets[-1])
+    assert REDUCTIONS[name](values, offsets).dtype == np.float64
+    assert REDUCTIONS[name](values.astype(np.int8), offsets).dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "x > 1",
+        "(x > 1) & (x < 3)",
+        "~(x > 1)",
+        "isfinite(x)",
+        "logical_or(x, x)",
+        "where(x > 1, x < 3, True)",
+    ],
+)
+def test_conditions_are_not_counted_whatever_is_nan(condition):
+    with pytest.raises(InputError, match=r"a column in count\(\).*sum\(condition\)"):
+        Columns(Collection(CARTESIAN), context={"n": f"count({condition})"})
+
+
+def test_numbers_that_a_condition_chooses_are_counted():
+    Columns(Collection(CARTESIAN), context={"n": "count(where(x > 1, 1, 0))"})
+
+
 def test_reductions_of_sets(small):
     path, branches = small
     context = {

@@ -3,6 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
+import uproot
 from training.small_jets import write_jets
 
 from hepml.errors import InputError
@@ -44,6 +45,19 @@ def test_a_fraction_is_held_out(files, cut):
     assert both == 0
     assert train + held == sum(shared_sets(locate(files), columns, locate(files), columns).values())
     assert held / (train + held) == pytest.approx(0.2, abs=0.01 if cut is None else 0.06)
+
+
+def test_a_column_entry_of_a_file_does_not_say_what_is_held_out(files, tmp_path):
+    with uproot.open(files[0]) as file:
+        name = file.keys(cycle=False)[0]
+        jets = file[name].arrays()
+    path = str(tmp_path / "own.root")
+    with uproot.recreate(path) as file:
+        file[name] = {key: jets[key] for key in jets.fields} | {"entry": np.zeros(100, np.int32)}
+    pairs = [
+        hold_out(COLUMNS, options([each], validation_fraction=0.2)) for each in (path, files[0])
+    ]
+    assert counts([path], *pairs[0]) == counts(files[:1], *pairs[1]) == [79, 21, 0]
 
 
 @pytest.mark.parametrize("period", [2, 5, 10, 34])

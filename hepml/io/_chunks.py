@@ -19,6 +19,7 @@ from hepml.io._conditions import decided
 from hepml.io._faults import Faults
 from hepml.io._links import check_counter
 from hepml.io._observers import observed, sets_apart
+from hepml.io._picks import Pick
 from hepml.io._rows import levels_of, offsets_of, set_levels_of, sets_of
 from hepml.io._steps import Expression
 from hepml.io._table import Column, read_columns, take_entries
@@ -83,21 +84,20 @@ def passing(bound: Bound, start: int, stop: int) -> Any:
     return _passing(bound, columns, start, stop, Faults())
 
 
-def sum_of_weights(bound: Bound, start: int, stop: int, limit: int) -> float:
-    """The sum of the weights of the first so many sets that pass; what is not finite is left out.
+def finite_weights(bound: Bound, start: int, stop: int, pick: Pick) -> Any:
+    """The weights of the sets that are picked of those that pass, without what is not finite.
 
     Particles are read only for weights or a cut that reduce over them.
     """
     assert bound.weights is not None
     needed = [bound.weights] if bound.cut is None else [bound.weights, bound.cut]
     columns = _columns_for(bound, needed, start, stop)
-    passed = _passing(bound, columns, start, stop, Faults())
-    passed &= np.cumsum(passed) <= limit
+    passed = pick(_passing(bound, columns, start, stop, Faults()))
     sets, equal = sets_apart(bound, [bound.weights], columns, start, stop)
     bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
     values = np.asarray(sets.evaluate(bound.weights), np.float64)
     weights = values[passed[_of_sets(equal, bounds)]]
-    return float(weights[np.isfinite(weights)].sum())
+    return weights[np.isfinite(weights)]
 
 
 def _columns_for(
@@ -114,9 +114,9 @@ def _columns_for(
 
 
 def read_chunk(
-    bound: Bound, start: int, stop: int, bad: Bad, limit: int | None = None
+    bound: Bound, start: int, stop: int, bad: Bad, pick: Pick | None = None
 ) -> tuple[Chunk, Any]:
-    """Read a range of entries, of the sets that pass the cut at most the first so many.
+    """Read a range of entries, of the sets that pass the cut those that are picked, or all.
 
     Also, for each of these, its row in the chunk; or -1 - i if it was dropped for reason i.
     """
@@ -127,9 +127,9 @@ def read_chunk(
     observers = observed(bound, columns, start, stop)
     faults = Faults()
     passed = _passing(bound, columns, start, stop, faults)
+    if pick is not None:
+        passed = pick(passed)
     place = np.cumsum(passed) - 1
-    if limit is not None:
-        passed &= place < limit
     levels = [levels_of(bound, part, columns) for part in bound.parts]
     set_levels = set_levels_of(bound, bound.per_set, columns)
     equal = np.ones(entries, bool)

@@ -70,7 +70,8 @@ def room_for(locations: list[Location], columns: Columns, memory: float) -> int 
 def _bytes_per_set(locations: list[Location], columns: Columns) -> float:
     """The memory that a set takes in a pool, from a look into a few places of the files."""
     taken = sets = 0
-    with OpenFiles(locations, columns, keep=1) as opened:
+    # At these few places there may be no set that passes the cut.
+    with OpenFiles(locations, columns.replace(cut=None), keep=1) as opened:
         for i in range(_PROBES):
             with opened.use(i * len(locations) // _PROBES) as bound:
                 start = bound.table.entries * (2 * i + 1) // (2 * _PROBES)

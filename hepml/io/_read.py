@@ -17,6 +17,7 @@ from hepml.io._columns import Columns
 from hepml.io._files import Files, Location, locate
 from hepml.io._open import open_table
 from hepml.io._open_files import OpenFiles
+from hepml.io._picks import Pick, first_of
 from hepml.io._presets import PRESETS
 from hepml.io._recognise import recognise
 
@@ -189,10 +190,10 @@ def _tasks(
                 start, stop = entries.inside(before, *whole)
                 if start >= stop:
                     continue
-                limit = left
+                pick = None if left is None else first_of(left)
                 if left is not None:
                     left -= min(count_passing(bound, start, stop), left)
-                yield partial(_read, files, file, start, stop, bad, limit)
+                yield partial(_read, files, file, start, stop, bad, pick)
                 if left == 0:
                     return
             before += bound.table.entries
@@ -207,10 +208,10 @@ def _tasks(
         )
 
 
-def _read(files: OpenFiles, file: int, start: int, stop: int, bad: Bad, limit: int | None) -> Chunk:
+def _read(files: OpenFiles, file: int, start: int, stop: int, bad: Bad, pick: Pick | None) -> Chunk:
     """One chunk."""
     with files.use(file) as bound:
-        chunk, _ = read_chunk(bound, start, stop, bad, limit)
+        chunk, _ = read_chunk(bound, start, stop, bad, pick)
     return chunk
 
 

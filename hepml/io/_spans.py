@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hepml.errors import DataError
-from hepml.io._chunks import count_passing, sum_of_weights
+from hepml.io._chunks import count_passing, finite_weights
 from hepml.io._columns import Columns
 from hepml.io._files import Location
 from hepml.io._identity import Identity
 from hepml.io._open_files import OpenFiles
+from hepml.io._picks import evenly
 from hepml.io._read import chunk_ranges
 
 # A sample of a part of the sets is drawn from so many spans at least, if there are so many.
@@ -19,7 +20,7 @@ _DRAWN_FROM = 64
 
 
 class Span(NamedTuple):
-    """A range of entries of one file and how many of its sets, from the first, are used."""
+    """A range of entries of one file and how many of its sets, drawn evenly, are used."""
 
     file: int
     start: int
@@ -71,16 +72,18 @@ def mean_weight(locations: list[Location], columns: Columns, spans: list[Span]) 
     """
     if columns.weights is None:
         return 1.0
-    total, sets = 0.0, sum(span.sets for span in spans)
+    total, sets = 0.0, 0
     with OpenFiles(locations, columns, keep=1) as files:
         for span in spans:
             with files.use(span.file) as bound:
-                total += sum_of_weights(bound, span.start, span.stop, span.sets)
+                weights = finite_weights(bound, span.start, span.stop, evenly(span.sets))
+            total += float(weights.sum())
+            sets += len(weights)
     if not total > 0:
         raise DataError(
             f"weights {columns.weights!r}",
             expected="a positive sum over all sets",
-            got=f"{total:g} over {sets} sets",
+            got=f"{total:g} over {sets} sets with a finite weight",
             fix="weight the sets otherwise, or leave weights out of the columns",
         )
     return total / sets
@@ -110,14 +113,8 @@ def drawn(spans: list[Span], sets: int) -> list[Span]:
         first, last = (sets * place // total for place in (before, before + span.sets))
         before += span.sets
         if first < last:
-            found.append(_shortened(span, last - first))
+            found.append(span._replace(sets=last - first))
     return found
-
-
-def _shortened(span: Span, sets: int) -> Span:
-    """The first sets of a span; where each entry is a set the others need not be read."""
-    each = span.sets == span.stop - span.start
-    return span._replace(stop=span.start + sets if each else span.stop, sets=sets)
 
 
 def parts_in_order(spans: list[Span]) -> list[Part]:

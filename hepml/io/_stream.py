@@ -19,6 +19,7 @@ from hepml.io._files import Files, locate
 from hepml.io._identity import Identity
 from hepml.io._mixing import SPANS, Mixing, mixing, pool_of, read_slab, room_for, slabs_of
 from hepml.io._open_files import OpenFiles
+from hepml.io._picks import evenly
 from hepml.io._pool import between
 from hepml.io._read import STEP, check_options, resolve, warn_of_dropped
 from hepml.io._spans import (
@@ -183,12 +184,6 @@ class ParticleStream(IterableDataset[ParticleSet]):
         return dict(self._dropped)
 
     @property
-    def file_labels(self) -> set[int]:
-        """The classes of the files that sets are taken from, where files decide the class."""
-        labels = (self._file_labels[span.file] for span in self._spans)
-        return {label for label in labels if label is not None}
-
-    @property
     def world(self) -> tuple[int, int]:
         """The rank of this process and the number of ranks."""
         if self._world is not None:
@@ -272,7 +267,7 @@ class ParticleStream(IterableDataset[ParticleSet]):
         """The chunk of a span, and where in it each of the span's sets is."""
         span = self._spans[number]
         with files.use(span.file) as bound:
-            return read_chunk(bound, span.start, span.stop, self.bad, span.sets)
+            return read_chunk(bound, span.start, span.stop, self.bad, evenly(span.sets))
 
     def _in_order(self, files: OpenFiles, parts: list[Part]) -> Delivered:
         """The sets of the parts one after the other."""

@@ -133,3 +133,14 @@ def test_the_memory_of_a_set_is_seen_in_the_file(small):
     room = room_for([Location(path)], PRESETS["hepml"], 1e5)
     assert room == pytest.approx(1e5 * len(everything) / _size(everything), rel=0.2)
     assert room_for([Location(path)], PRESETS["hepml"], 1e9) is None
+
+
+def test_the_memory_of_a_set_is_seen_where_few_pass_the_cut(tmp_path, write, jets):
+    """None of the sets that are looked at passes."""
+    branches = jets([4] * 2000)
+    branches["number"] = np.arange(2000, dtype=np.int32)
+    location = Location(write(tmp_path / "a.root", branches))
+    columns = PRESETS["hepml"]
+    everything = room_for([location], columns, 1e5)
+    assert everything is not None
+    assert room_for([location], columns.replace(cut="number == 0"), 1e5) == everything

@@ -114,7 +114,7 @@ def test_sets_are_drawn_evenly_over_files_and_places(files, sets):
     found = drawn(spans, sets)
     total = sum(span.sets for span in spans)
     assert sum(span.sets for span in found) == min(sets, total)
-    assert all(span.stop - span.start == span.sets for span in found)
+    assert {span._replace(sets=0) for span in found} <= {span._replace(sets=0) for span in spans}
     for f, sizes in enumerate(files):
         share = sum(span.sets for span in found if span.file == f) / min(sets, total)
         # To within a set, and a span where not all are used.
@@ -130,5 +130,3 @@ def test_a_few_sets_are_drawn_from_few_spans_and_every_class_of_a_sorted_sample(
     )
     assert tenths.min() >= 18
     assert tenths.max() <= 22
-    with_a_cut = [span._replace(stop=span.start + 300) for span in spans]
-    assert all(span.stop - span.start == 300 for span in drawn(with_a_cut, 200))

@@ -297,6 +297,35 @@ def test_some_sets_are_drawn_evenly(files, sorted_files):
         assert torch.bincount(batch.labels).tolist() == [10] * 10
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("run", [1, 100, 1000])
+def test_some_sets_are_drawn_evenly_inside_a_cluster(
+    tmp_path, write, jets, monkeypatch, run, shuffle
+):
+    """Two classes in one cluster, in runs of so many: 100 of the 2,000 are of both."""
+    branches = jets([1] * 2000)
+    branches["number"] = np.arange(2000, dtype=np.int32)
+    branches["label"] = (branches["number"] // run % 2).astype(np.int32)
+    path = write(tmp_path / "a.root", branches)
+    columns = COLUMNS.replace(weights="number + 1")
+
+    def make_stream():
+        return ParticleStream(path, columns, batch_size=8, max_sets=100, shuffle=shuffle)
+
+    stream = make_stream()
+    assert len(stream._spans) == 1
+    found = [batch for batches in shares(stream, monkeypatch, 2, 2).values() for batch in batches]
+    chosen = numbers(found)
+    assert len(chosen) == len(set(chosen)) == 100
+    # One of every 20 that follow each other.
+    assert sorted(number // 20 for number in chosen) == list(range(100))
+    labels = torch.bincount(torch.cat([batch.labels for batch in found]), minlength=2)
+    assert labels.min() >= (30 if run == 1 else 50)
+    assert stream.mean_weight == pytest.approx(np.mean(chosen) + 1)
+    again = shares(make_stream(), monkeypatch, 2, 2).values()
+    assert numbers(batch for batches in again for batch in batches) == chosen
+
+
 def test_the_mean_weight_is_that_of_the_sets_used(files):
     columns = COLUMNS.replace(weights="number - 30", cut="number % 2 == 0")
     stream = make(files, columns=columns)
@@ -314,7 +343,9 @@ def test_weights_that_are_not_finite_have_no_part_in_the_mean(tmp_path, write, j
     branches["w"] = np.array([np.nan, np.inf, *range(8)])
     path = write(tmp_path / "a.root", branches)
     stream = ParticleStream(path, COLUMNS.replace(weights="w"), batch_size=2, bad="drop")
-    assert stream.mean_weight == pytest.approx(2.8)
+    with pytest.warns(UserWarning, match="dropped 2 bad sets"):
+        weights = [w for batch in stream for w in batch.weights.tolist()]
+    assert stream.mean_weight == pytest.approx(np.mean(weights)) == pytest.approx(3.5)
 
 
 def test_a_cut_is_counted_beforehand(files, monkeypatch):

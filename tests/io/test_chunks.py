@@ -251,14 +251,22 @@ def test_bad_jets_beyond_the_limit_are_nobodys_business(tmp_path, write, good, c
     assert len(left) == 13 - (1 if cut else 2)
 
 
-def test_a_stream_reads_no_bad_jets_beyond_its_limit(tmp_path, write, good):
-    """The first jets of each of its three ranges of entries: four, then six or seven."""
-    path = write(tmp_path / "jets.root", spoilt(good, [15, 25]), clusters=[10, 20])
-    batches = list(ParticleStream(path, COLUMNS, batch_size=5, step=10, max_sets=12))
-    assert sum(map(len, batches)) == 12
-    stream = ParticleStream(path, COLUMNS, batch_size=5, step=10, max_sets=20, bad="drop")
+def test_bad_jets_that_a_stream_does_not_use_are_nobodys_business(tmp_path, write, good):
+    """It uses four of each of its three ranges of ten entries."""
+    columns = COLUMNS.replace(context={"number": "number"})
+
+    def stream_of(name, places, bad="error"):
+        path = write(tmp_path / name, spoilt(good, places), clusters=[10, 20])
+        return ParticleStream(path, columns, batch_size=5, step=10, max_sets=12, bad=bad)
+
+    batches = list(stream_of("a.root", []))
+    used = [int(number) for batch in batches for number in batch.context[:, 0]]
+    others = sorted(set(range(30)) - set(used))
+    assert len(used) == 12
+    assert sum(map(len, stream_of("b.root", others))) == 12
+    stream = stream_of("c.root", [used[5], used[10], *others], bad="drop")
     with pytest.warns(UserWarning, match="dropped 2 bad sets"):
-        assert sum(map(len, stream)) == 18
+        assert sum(map(len, stream)) == 10
 
 
 @pytest.mark.parametrize(

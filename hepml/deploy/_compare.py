@@ -104,8 +104,8 @@ def compare(
     found: dict[str, Any] = {"pairs": pairs, "replicas": replicas, "seed": seed}
     results = []
     for tagger, name in zip(loaded, called, strict=True):
-        warn_of_training_files(tagger.run or {}, files)
         read = _weighted(_columns_for(tagger, columns), weights)
+        warn_of_training_files(tagger.run or {}, files, read.tree)
         values, sample, seconds = _scored(
             partial(_probabilities, tagger), name, read, files, max_sets, bad, progress
         )

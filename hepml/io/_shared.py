@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 
 from hepml.io._chunks import passing
 from hepml.io._columns import Columns
@@ -29,14 +30,30 @@ def fingerprint(path: str) -> str:
     return content.hexdigest()[:32]
 
 
+def same_tree(one: str | None, other: str | None) -> bool:
+    """Whether two names of trees, of the same file, stand for the same entries.
+
+    Without a name it is the only tree of the file.
+    """
+    return one is None or other is None or bool(_trees(one) & _trees(other))
+
+
+def _trees(name: str) -> set[str]:
+    """The trees that are read side by side, whatever their cycle."""
+    return {re.sub(r";\d+$", "", each.strip("/")) for each in name.split("+")}
+
+
 def shared_sets(
     locations: list[Location], columns: Columns, others: list[Location], other_columns: Columns
 ) -> dict[str, int]:
     """For each file that is among the others too, how many sets pass the cuts of both columns."""
-    known = {(fingerprint(location.path), location.tree) for location in others}
+    known: dict[str, list[str | None]] = {}
+    for each in others:
+        known.setdefault(fingerprint(each.path), []).append(each.tree or other_columns.tree)
     shared = {}
     for location in locations:
-        if (fingerprint(location.path), location.tree) not in known:
+        tree = location.tree or columns.tree
+        if not any(same_tree(tree, one) for one in known.get(fingerprint(location.path), ())):
             continue
         one, other = (open_bound(location, each) for each in (columns, other_columns))
         with one.table, other.table:

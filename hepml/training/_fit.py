@@ -67,7 +67,8 @@ def fit(
                     text = f"nothing to resume in {folder.path}: begins anew"
                     print(text, file=sys.stderr, flush=True)
                 # Resumed for more epochs, it is to be resumed with as many again.
-                folder.write_config({k: v for k, v in options.items() if k != "fingerprints"})
+                asked = {k: v for k, v in options.items() if k not in ("fingerprints", "trees")}
+                folder.write_config(asked)
                 if progress:
                     opening = _opening(task, columns, data, options, finished)
                     print(opening, file=sys.stderr, flush=True)

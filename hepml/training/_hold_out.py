@@ -3,12 +3,13 @@
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from hepml.errors import InputError
 from hepml.io import Columns, Files, locate
 from hepml.io._entries import NUMBER
-from hepml.io._shared import fingerprint, shared_sets
+from hepml.io._shared import fingerprint, same_tree, shared_sets
 
 # Multiples of the golden ratio, without their integer part, are spread evenly, and those of every
 # second or every tenth entry as well: no order of the jets in a file can go with them.
@@ -63,7 +64,23 @@ def fingerprints(files: Files) -> dict[str, str]:
     return {each.path: fingerprint(each.path) for each in locate(files)}
 
 
-def warn_of_training_files(run: Mapping[str, Any], files: Files) -> None:
+def trees(files: Files, wanted: str | None) -> dict[str, list[str | None]]:
+    """The trees that are read of each file; None is its only one.
+
+    Parameters
+    ----------
+    wanted
+        The tree of the columns.
+    """
+    found: dict[str, list[str | None]] = {}
+    for each in locate(files):
+        found.setdefault(each.path, []).append(each.tree or wanted)
+    return found
+
+
+def warn_of_training_files(
+    run: Mapping[str, Any], files: Files, wanted: str | None = None
+) -> None:
     """Say where a network is measured on files that it has learned from.
 
     Parameters
@@ -72,9 +89,19 @@ def warn_of_training_files(run: Mapping[str, Any], files: Files) -> None:
         What the checkpoint says about the run.
     files
         The files to measure on.
+    wanted
+        The tree of the columns to measure with.
     """
-    learned = set(run.get("fingerprints", {}).values())
-    known = [path for path, mark in fingerprints(files).items() if mark in learned]
+    # Of a checkpoint that does not say which trees it learned from, any may be one of them.
+    learned: dict[str, list[str | None]] = {}
+    for path, mark in run.get("fingerprints", {}).items():
+        learned.setdefault(mark, []).extend(run.get("trees", {}).get(path, [None]))
+    measured = trees(files, wanted)
+    known = [
+        path
+        for path, mark in fingerprints(files).items()
+        if any(same_tree(*pair) for pair in product(measured[path], learned.get(mark, ())))
+    ]
     if known:
         held = " but for those it held out" if validates({**run, "validation": []}) else ""
         warnings.warn(

@@ -14,7 +14,7 @@ from hepml.io import Columns, Files, locate
 from hepml.io._stream import SHUFFLE_MEMORY
 from hepml.training._checkpoint import describe_model
 from hepml.training._folder import RunFolder, first_rank
-from hepml.training._hold_out import fingerprints
+from hepml.training._hold_out import fingerprints, trees
 from hepml.training._inputs import (
     build_model,
     check_numbers,
@@ -203,9 +203,10 @@ def train(
     # Lightning takes longer to import than a mistyped name to be found.
     from hepml.training._fit import fit
 
+    known = {"fingerprints": fingerprints(paths), "trees": trees(paths, chosen.tree)}
     figures = fit(
         built,
-        replace(info, run=options | {"fingerprints": fingerprints(paths)}),
+        replace(info, run=options | known),
         chosen,
         folder,
         resume=resume,

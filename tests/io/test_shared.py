@@ -7,7 +7,7 @@ import pytest
 import uproot
 
 from hepml.io import PRESETS, locate
-from hepml.io._shared import fingerprint, shared_sets
+from hepml.io._shared import fingerprint, same_tree, shared_sets
 
 COLUMNS = PRESETS["hepml"]
 
@@ -48,3 +48,19 @@ def test_trees_of_one_file_are_different_samples(tmp_path):
     path = tmp_path / "two.root"
     found = shared_sets(locate(f"{path}:a"), COLUMNS, locate(f"{path}:b"), COLUMNS)
     assert found == {}
+
+
+@pytest.mark.parametrize("name", ["", ":tree", ":tree;1", ":/tree"])
+def test_a_tree_is_the_same_whatever_it_is_called(files, name):
+    one, _, copy = files
+    for tree in (None, "tree"):
+        wanted = COLUMNS.replace(tree=tree)
+        named = locate(one + name)
+        assert shared_sets(named, COLUMNS, locate(copy), wanted) == {one: 30}
+        assert shared_sets(locate(copy), wanted, named, COLUMNS) == {copy: 30}
+        assert shared_sets(named, COLUMNS, locate(copy + ":tree"), wanted) == {one: 30}
+
+
+def test_trees_side_by_side_are_those_of_their_entries():
+    assert same_tree("tree", "tree;2+scores")
+    assert not same_tree("train", "test+scores")

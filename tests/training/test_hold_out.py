@@ -12,6 +12,7 @@ from hepml.io._shared import shared_sets
 from hepml.training._hold_out import (
     fingerprints,
     hold_out,
+    trees,
     validates,
     warn_of_training_files,
 )
@@ -140,3 +141,24 @@ def test_the_files_of_a_run_are_recognised(files, tmp_path):
         warnings.simplefilter("error")
         warn_of_training_files(run, files[1:])
         warn_of_training_files({}, files)
+
+
+def test_of_a_file_only_the_trees_of_a_run_are_recognised(tmp_path):
+    path = str(tmp_path / "two.root")
+    with uproot.recreate(path) as file:
+        for name in ("train", "test"):
+            file.mktree(name, {"number": np.int64}).extend({"number": np.arange(5)})
+    old = {"fingerprints": fingerprints(path)}
+    run = old | {"trees": trees(f"{path}:train", None)}
+    for learned, files, wanted in (
+        (run, f"{path}:train;1", None),
+        (run, [f"{path}:test", f"{path}:train"], None),
+        (run, path, "train"),
+        (old, f"{path}:test", None),
+    ):
+        with pytest.warns(UserWarning, match=r"two\.root: .* learned from the sets of this file"):
+            warn_of_training_files(learned, files, wanted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_training_files(run, f"{path}:test")
+        warn_of_training_files(run, path, "test")

@@ -10,10 +10,14 @@ from hepml.errors import InputError
 
 
 class OtherPadding(NamedTuple):
-    """A set at whose end stands what looks like padding other than zeros, and its value."""
+    """A set at whose end stands what looks like padding other than zeros, and its value.
+
+    The value is that of the first column where columns hold different ones: none fits all then.
+    """
 
     set: int
     value: float
+    fits: bool = True
 
 
 def particle_places(
@@ -73,7 +77,8 @@ def other_padding(
     """The first set whose last place looks like padding that is not zero, if there is one.
 
     That is a place where every stored column is NaN or zero, or one negative number or zero; or
-    where the transverse momentum is negative.
+    where the transverse momentum is negative; or where every stored column is negative, if that is
+    so in several sets, in all of them with the same numbers.
 
     Parameters
     ----------
@@ -99,8 +104,17 @@ def other_padding(
     if pt is not None:
         value = np.where(suspect, value, pt[places])
         suspect |= pt[places] < 0
+    negative = np.flatnonzero((at_end < 0).all(axis=0))
+    if len(negative) > 1 and (at_end[:, negative] == at_end[:, negative[:1]]).all():
+        value[negative] = np.where(suspect[negative], value[negative], at_end[0, negative])
+        suspect[negative] = True
     found = np.flatnonzero(suspect)
-    return OtherPadding(int(sets[found[0]]), float(value[found[0]])) if len(found) else None
+    if not len(found):
+        return None
+    first = int(found[0])
+    ends, number = at_end[:, first], float(value[first])
+    fits = bool((np.isnan(ends) | (ends == 0) | (ends == number)).all())
+    return OtherPadding(int(sets[first]), number, fits)
 
 
 def hardest_places(

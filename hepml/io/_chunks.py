@@ -100,6 +100,26 @@ def finite_weights(bound: Bound, start: int, stop: int, pick: Pick) -> Any:
     return weights[np.isfinite(weights)]
 
 
+def classes_of(bound: Bound, start: int, stop: int, pick: Pick) -> set[int]:
+    """The classes of the sets that are picked of those that pass, of which there are some.
+
+    What is no class is left out. Particles are read only for labels or a cut that reduce over them.
+    """
+    if bound.file_label is not None:
+        return {bound.file_label}
+    needed = [each for each in (bound.label, *bound.classes.values()) if each is not None]
+    cut = [] if bound.cut is None else [bound.cut]
+    columns = _columns_for(bound, needed + cut, start, stop)
+    passed = pick(_passing(bound, columns, start, stop, Faults()))
+    sets, equal = sets_apart(bound, needed, columns, start, stop)
+    bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
+    labels = labels_of(bound, sets, Faults())
+    if labels is None:
+        return set()
+    found = np.unique(labels[passed[_of_sets(equal, bounds)]]).tolist()
+    return {*found} & {*range(len(bound.columns.class_names))}
+
+
 def _columns_for(
     bound: Bound, expressions: Sequence[Expression], start: int, stop: int
 ) -> Mapping[str, Column]:

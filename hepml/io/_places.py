@@ -144,11 +144,18 @@ def _check_other(
         sets = sets[left]
     if found is None:
         return
-    mask = "" if pt is None else f" or {{'mask': '{pt.text} > 0'}}"
+    # Momenta that are computed of padding may be positive.
+    positive = momenta is not None and momenta[found.set] > 0
+    mask = "" if pt is None or positive else f"{{'mask': '{pt.text} > 0'}}"
+    if found.fits:
+        told = f"{{'fill': {found.value:g}}}" + (f" or {mask}" if mask else "")
+    else:
+        mask = mask or f"{{'mask': '{next(iter(stored))} != {found.value:g}'}}"
+        told = f"{mask} or a count, as no one number fills all columns"
     raise DataError(
         f"{bound.table.source}, entry {entries[sets[found.set]]}, momentum ({', '.join(stored)})",
         expected="zeros in the places of a fixed array that hold no particle",
         got=f"{found.value:g} in the last place, which looks like padding of another kind",
-        fix=f"name the padding in the collection, padding: {{'fill': {found.value:g}}}{mask}, or "
+        fix=f"name the padding in the collection, padding: {told}, or "
         "{'fill': 0} if only zeros are padding",
     )

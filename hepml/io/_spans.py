@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hepml.errors import DataError
-from hepml.io._chunks import count_passing, finite_weights
+from hepml.io._chunks import classes_of, count_passing, finite_weights
 from hepml.io._columns import Columns
 from hepml.io._files import Location
 from hepml.io._identity import Identity
@@ -87,6 +87,20 @@ def mean_weight(locations: list[Location], columns: Columns, spans: list[Span]) 
             fix="weight the sets otherwise, or leave weights out of the columns",
         )
     return total / sets
+
+
+def classes_among(
+    locations: list[Location], columns: Columns, spans: list[Span], enough: int
+) -> set[int]:
+    """The classes that the sets have, or the first so many of them that are found."""
+    found: set[int] = set()
+    with OpenFiles(locations, columns, keep=1) as files:
+        for span in spans:
+            with files.use(span.file) as bound:
+                found |= classes_of(bound, span.start, span.stop, evenly(span.sets))
+            if len(found) >= enough:
+                break
+    return found
 
 
 def drawn(spans: list[Span], sets: int) -> list[Span]:

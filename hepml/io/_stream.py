@@ -25,6 +25,7 @@ from hepml.io._read import STEP, check_options, resolve, warn_of_dropped
 from hepml.io._spans import (
     Part,
     batch_bounds,
+    classes_among,
     drawn,
     mean_weight,
     parts_between,
@@ -46,6 +47,10 @@ _SMALLEST = 256
 # The sets at the places from one up to another; and how many places there are.
 Take = Callable[[int, int], ParticleSet]
 Delivered = Generator[tuple[Take, int], None, None]
+
+
+class NoSets(InputError):
+    """There is nothing to read."""
 
 
 class ParticleStream(IterableDataset[ParticleSet]):
@@ -146,6 +151,15 @@ class ParticleStream(IterableDataset[ParticleSet]):
         self._epoch = torch.zeros(1, dtype=torch.int64)
         self._epoch.share_memory_()  # type: ignore[no-untyped-call]
         self._dropped: Counter[str] = Counter()
+        if not self.sets:
+            raise NoSets(
+                "files",
+                expected=f"sets that pass the cut {self.columns.cut!r}"
+                if self.columns.cut is not None
+                else "sets",
+                got="none",
+                fix="use more data" if self.columns.cut is None else "choose another cut",
+            )
         if self.sets < self.world[1]:
             raise InputError(
                 "files",
@@ -177,6 +191,10 @@ class ParticleStream(IterableDataset[ParticleSet]):
     def mean_weight(self) -> float:
         """The mean of the weights of all sets, for which their columns are read; 1 without any."""
         return mean_weight(self._locations, self.columns, self._spans)
+
+    def holds_classes(self, number: int) -> bool:
+        """Whether the sets are of so many classes or more; labels are read until they are found."""
+        return len(classes_among(self._locations, self.columns, self._spans, number)) >= number
 
     @property
     def dropped(self) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, cast
 
 import torch
@@ -10,9 +11,10 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, IterableDataset
 
 from hepml.data import ParticleSet
+from hepml.errors import InputError
 from hepml.io import Columns, ParticleStream
 from hepml.io._read import warn_of_dropped
-from hepml.io._stream import SHUFFLE_MEMORY
+from hepml.io._stream import SHUFFLE_MEMORY, NoSets
 
 
 class ParticleData(LightningDataModule):
@@ -67,28 +69,28 @@ class ParticleData(LightningDataModule):
     ) -> None:
         super().__init__()
         self.workers = workers
-        self.train_stream = ParticleStream(
-            files,
-            columns,
-            batch_size=batch_size,
-            shuffle=True,
-            seed=seed,
-            bad=bad,
-            drop_last=True,
-            max_sets=max_sets,
-            shuffle_memory=shuffle_memory,
-        )
-        self.validation_stream = (
-            None
-            if validation is None
-            else ParticleStream(
-                validation,
-                validation_columns or columns,
+        with _said("learn from"):
+            self.train_stream = ParticleStream(
+                files,
+                columns,
                 batch_size=batch_size,
+                shuffle=True,
+                seed=seed,
                 bad=bad,
-                max_sets=max_validation_sets,
+                drop_last=True,
+                max_sets=max_sets,
+                shuffle_memory=shuffle_memory,
             )
-        )
+        self.validation_stream: ParticleStream | None = None
+        if validation is not None:
+            with _said("validate with"):
+                self.validation_stream = ParticleStream(
+                    validation,
+                    validation_columns or columns,
+                    batch_size=batch_size,
+                    bad=bad,
+                    max_sets=max_validation_sets,
+                )
 
     def train_dataloader(self) -> "EpochLoader":
         """The batches of an epoch, in the order that belongs to it."""
@@ -114,6 +116,17 @@ class ParticleData(LightningDataModule):
         return EpochLoader(
             loader, lambda: 0 if self.trainer is None else self.trainer.current_epoch, purpose
         )
+
+
+@contextmanager
+def _said(purpose: str) -> Iterator[None]:
+    """Say what the sets are for, where there are none."""
+    try:
+        yield
+    except NoSets as error:
+        raise InputError(
+            f"files to {purpose}", expected=error.expected, got=error.got, fix=error.fix
+        ) from error
 
 
 class _Telling(IterableDataset[ParticleSet | dict[str, int]]):

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from hepml.errors import FileError, InputError
+from hepml.errors import DataError, FileError, InputError
 from hepml.io import Columns
 from hepml.training._callbacks import EpochCheckpoints, EpochTable, SeedEachEpoch
 from hepml.training._checkpoint import CheckpointInfo, checkpoint_info, read_checkpoint
@@ -101,6 +101,16 @@ def _data(options: Mapping[str, Any], columns: Columns) -> ParticleData:
         seed=options["seed"],
         shuffle_memory=options["shuffle_memory"],
     )
+    validation = data.validation_stream
+    # Else a whole epoch is learned before it is found.
+    if validation is not None and not validation.holds_classes(2):
+        cut = validated.cut
+        raise DataError(
+            "validation",
+            expected="jets of at least two classes",
+            got="jets of one class" + ("" if cut is None else f" that pass the cut {cut!r}"),
+            fix="validate with files or with a cut that hold all classes",
+        )
     # A batch is no larger than what there is: else there would be none.
     stream = data.train_stream
     stream.batch_size = max(min(stream.batch_size, stream.sets // devices), 1)

@@ -78,9 +78,7 @@ def trees(files: Files, wanted: str | None) -> dict[str, list[str | None]]:
     return found
 
 
-def warn_of_training_files(
-    run: Mapping[str, Any], files: Files, wanted: str | None = None
-) -> None:
+def warn_of_training_files(run: Mapping[str, Any], files: Files, wanted: str | None = None) -> None:
     """Say where a network is measured on files that it has learned from.
 
     Parameters

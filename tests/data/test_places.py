@@ -88,6 +88,17 @@ def test_what_looks_like_other_padding(pt, eta, expected, before):
         np.testing.assert_equal(found.value, expected[1])
 
 
+def test_each_column_may_have_a_padding_of_its_own():
+    offsets = offsets_of([2, 0, 2, 2])
+    pt = np.array([5.0, 4.0, 5.0, -999.0, 4.0, -999.0])
+    eta = np.array([1.0, -2.0, -1.0, -9.0, 1.0, -9.0])
+    assert other_padding([pt, eta], offsets) == (2, -999, False)
+    assert other_padding([pt, eta], offsets, pt) == (2, -999, False)
+    # Numbers that differ are measured; of one set alone nothing can be told.
+    assert other_padding([pt, eta - pt.cumsum() / 1000], offsets) is None
+    assert other_padding([pt[:4], eta[:4]], offsets[:4]) is None
+
+
 def test_nothing_looks_like_padding_in_nothing():
     assert other_padding([np.zeros(0)], np.array([0, 0]), np.zeros(0)) is None
 

@@ -85,6 +85,30 @@ def test_other_padding_is_an_error_that_names_the_option(tmp_path, write, fill, 
         read(path, Columns(Collection(POLAR)), bad=bad)
 
 
+@pytest.mark.parametrize(
+    "momentum",
+    [
+        {"pt": "abs(pt)", "eta": "deta", "phi": "phi", "mass": "0"},
+        {
+            "px": "pt*cos(phi)",
+            "py": "pt*sin(phi)",
+            "pz": "pt*sinh(deta)",
+            "E": "abs(pt)*cosh(deta)",
+        },
+    ],
+    ids=["absolute", "cartesian"],
+)
+def test_padding_that_differs_from_column_to_column(tmp_path, write, momentum):
+    values = branches()
+    for name, fill in (("pt", -999), ("deta", -9), ("phi", -9)):
+        values[name][~FILLED] = fill
+    path = write(tmp_path / "a.root", values)
+    with pytest.raises(DataError, match=r"padding: {'mask': 'pt != -999'} or a count, as no one"):
+        read(path, Columns(Collection(momentum)))
+    told = Columns(Collection(momentum, padding=Padding(mask="pt != -999")))
+    assert read(path, told).counts.tolist() == COUNTS.tolist()
+
+
 def test_the_error_names_the_entry_of_the_file(tmp_path, write):
     values = {name: array[[1, 1, 1, 1, 1, 0]] for name, array in branches(-1).items()}
     path = write(tmp_path / "a.root", values, clusters=[3])

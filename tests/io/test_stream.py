@@ -457,8 +457,24 @@ def test_more_ranks_than_sets(files, monkeypatch):
 
 
 def test_a_cut_that_nothing_passes(files):
-    with pytest.raises(InputError, match="got 0 sets"):
+    with pytest.raises(InputError, match="sets that pass the cut 'number < 0', got none"):
         make(files, columns=COLUMNS.replace(cut="number < 0"))
+
+
+def test_whether_there_are_so_many_classes(files):
+    assert make(files).holds_classes(2)
+    one = COLUMNS.replace(cut="label == 1")
+    assert make(files, columns=one).holds_classes(1)
+    assert not make(files, columns=one).holds_classes(2)
+    assert not make(files, columns=COLUMNS.replace(label="0 * label")).holds_classes(2)
+    named = COLUMNS.replace(label=None, classes={"low": "number < 50", "high": "number >= 50"})
+    assert make(files, columns=named).holds_classes(2)
+    assert not make(files, columns=named.replace(cut="number > 60")).holds_classes(2)
+    filed = COLUMNS.replace(
+        label=None, classes=(), class_files={each: f"jets_{each}.root" for each in "abc"}
+    )
+    assert make(files, columns=filed).holds_classes(3)
+    assert not make(files, columns=filed.replace(cut="number < 50")).holds_classes(2)
 
 
 @pytest.mark.parametrize("name", ["batch_size", "max_sets", "step", "shuffle_memory"])

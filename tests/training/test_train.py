@@ -141,6 +141,21 @@ def write_nothing(folder):
             "between 0 and 1, got 2",
         ),
         ({"validation_cut": "nothing > 0"}, ColumnError, "nothing"),
+        (
+            {"validation_cut": "label == 1"},
+            DataError,
+            r"two classes, got jets of one class that pass the cut '\(label == 1\)'",
+        ),
+        (
+            {"validation_cut": "entry > 9500"},
+            InputError,
+            r"files to validate with: expected sets that pass the cut '\(entry > 9500\)', got none",
+        ),
+        (
+            {"validation_cut": "entry >= 0"},
+            InputError,
+            r"files to learn from: expected sets that pass the cut '\(~\(entry >= 0\)\)', got none",
+        ),
         ({"bad": "drop", "devices": 2}, InputError, "bad: expected 'error' with several devices"),
         ({"resume": True, "overwrite": True}, InputError, "resume or overwrite, got both"),
         ({"accelerator": "abacus"}, InputError, "accelerator"),

@@ -75,7 +75,7 @@ def assert_equal(here, there, name):
     ("network", "arguments"),
     [
         ("ParticleFlow", ("--features", "all")),
-        ("ParticleFlow", ("--features", "all", "--workers=1")),
+        ("ParticleFlow", ("--features", "all", "--workers=1", "--max-sets=90")),
         ("LorentzNet", ("--features", "none", "--model.width=8", "--model.blocks=2")),
     ],
 )

@@ -153,7 +153,11 @@ def _refuse_network(network: str | None, files: Sequence[str]) -> NoReturn:
         "network",
         expected=f"one of {', '.join(MODELS)}, or package.module:Class",
         got=repr(given) if given else "none",
-        fix=f"try {near[0]}" if near else "name it first, as in `hepml train LorentzNet FILES`",
+        fix=f"`--network {given}`"
+        if ":" in (given or "")
+        else f"try {near[0]}"
+        if near
+        else "name it first, as in `hepml train LorentzNet FILES`",
     )
 
 
@@ -169,6 +173,7 @@ def _summary(network: str, trained: TrainedRun, validation: Sequence[str]) -> st
             f"{network} with {parameters:,} parameters; best epoch {epoch}: {reached}",
             f"run         {folder.path}/ ({', '.join(part.name for part in folder.contents)})",
             f"checkpoint  {folder.best}",
-            f"next        hepml evaluate {folder.best} {' '.join(validation) or 'FILES'}",
+            f"next        hepml evaluate {folder.best} {' '.join(validation) or 'FILES'}"
+            + (f" --network {network}" if ":" in network else ""),
         ]
     )

@@ -50,7 +50,7 @@ def particle_set_from_awkward(
     offsets, records = _offsets_and_content(momenta)
     if momenta.layout.is_regular:
         offsets, records = _without_padding(offsets, records)
-    p4 = _tensor(_interleave(_components(records)))
+    p4 = _tensor(_interleave(components(records)))
     if dtype is not None:
         p4 = p4.to(dtype)
     columns = [_column(records, name) for name in features]
@@ -174,14 +174,15 @@ def _stored_names(records: Any) -> list[str]:
     return names
 
 
-def _components(records: Any) -> list[Any]:
+def components(records: Any) -> list[Any]:
     """E, px, py, pz, as they are stored or as vector computes them."""
     names = _stored_names(records)
     # Vector refuses more than one set of coordinates, and takes x and y for the momentum even if
     # they say where a particle was made. Without the names above, it may know x, y, z, t.
     coordinates = records[names] if len(names) == 4 else records
     try:
-        momenta = ak.with_name(coordinates, "Momentum4D")
+        behavior = vector.backends.awkward.behavior
+        momenta = ak.with_name(coordinates, "Momentum4D", behavior=behavior)
         return [_numbers(name, getattr(momenta, name)) for name in _COMPONENTS]
     except (AttributeError, TypeError) as error:
         raise InputError(

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from hepml.errors import InputError
+from hepml.ops import is_batched
 
 # torch's narrower types hold numbers but do not compute.
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -105,7 +106,9 @@ def check_per_set(name: str, tensor: Tensor | None, dimensions: int, sets: int, 
 
 
 def _check_finite(name: str, tensor: Tensor) -> None:
-    """Refuse NaN and infinity, naming the first bad row."""
+    """Refuse NaN and infinity, naming the first bad row; not in a batch of ``torch.func.vmap``."""
+    if is_batched(tensor):
+        return
     # The sum is finite unless a value is not: one pass without a temporary. It may overflow, so
     # that only a non-finite sum is followed by the exact test.
     if bool(tensor.detach().sum().isfinite()):

@@ -2,7 +2,7 @@
 
 import warnings
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, get_args, runtime_checkable
 
 import awkward as ak
 import numpy as np
@@ -21,7 +21,7 @@ from hepml.deploy._arrays import (
     reading_columns,
 )
 from hepml.deploy._wrapping import by_dask, has_form_alone, is_dask, of_form_alone
-from hepml.errors import ColumnError
+from hepml.errors import ColumnError, InputError
 from hepml.io import Columns
 from hepml.io._array import fields_of
 
@@ -60,6 +60,39 @@ def scores_by_columns(tagger: Scorer, events: Any, *, bad: BadInArrays) -> Any:
         return of_form_alone(partial(scores_by_columns, tagger, bad=bad), events)
     _tell_of_cut(tagger, events)
     return _scores(tagger, jets_by_columns(events, columns, bad))
+
+
+def checked_array(name: str, array: Any) -> Any:
+    """An awkward array, or one of dask; lists become one.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    if is_dask(array) or isinstance(array, ak.Array):
+        return array
+    if isinstance(array, list | tuple):
+        return ak.Array(array)
+    raise InputError(
+        name,
+        expected="an awkward array of jets, or a ParticleSet",
+        got=f"{type(array).__name__} {array!r:.40}",
+        fix="make one: ak.Array(...); of a single jet array[:1]",
+    )
+
+
+def checked_bad(bad: BadInArrays) -> BadInArrays:
+    """What to do with bad jets.
+
+    Raises
+    ------
+    InputError
+        If it is no such word.
+    """
+    if bad not in get_args(BadInArrays):
+        raise InputError("bad", expected="'error' or 'nan'", got=repr(bad), fix="choose one")
+    return bad
 
 
 def scores_of_momenta(

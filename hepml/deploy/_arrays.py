@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from hepml.data import ParticleSet
+from hepml.data._awkward import components
 from hepml.deploy._wrapping import unwrapped
 from hepml.errors import InputError
 from hepml.io import Columns, read_array
@@ -125,18 +126,15 @@ def jets_of_momenta(
     if particles.layout.content.is_option:
         # A particle that is missing is none of the set's.
         particles = ak.drop_none(particles, axis=1)
+    table = _table(jets, context_names) if context_names else None
     if bad == "nan":
-        good = np.ones(total, bool)
-        for name in particles.fields:
-            good &= np.asarray(ak.all(np.isfinite(particles[name]), axis=1))
-        for name in context_names:
-            good &= np.isfinite(ak.to_numpy(jets.context[name], allow_missing=False))
+        good = _usable(particles, feature_names, table, dtype)
         rows = np.flatnonzero(good)
-        particles, jets = particles[rows], jets[rows]
+        particles, table = particles[rows], None if table is None else table[rows]
     sets = ParticleSet.from_awkward(
         particles,
         feature_names,
-        context=_table(jets, context_names) if context_names else None,
+        context=table,
         dtype=dtype,
     )
     if UNITS[unit] != 1:
@@ -196,6 +194,19 @@ def _with_context(momenta: Any, context: Any, names: Sequence[str]) -> Any:
             got=str(parts["context"].type),
             fix="pass the jets whose constituents the momenta are",
         ) from error
+
+
+def _usable(particles: Any, feature_names: Sequence[str], table: Any, dtype: torch.dtype) -> Any:
+    """Which jets have finite momenta, features and context in the precision of the network."""
+    records = ak.flatten(particles, axis=1)
+    kind = torch.empty(0, dtype=dtype).numpy().dtype
+    with np.errstate(all="ignore"):
+        columns = [*components(records), *(ak.to_numpy(records[name]) for name in feature_names)]
+        finite = np.all([np.isfinite(np.asarray(c).astype(kind)) for c in columns], axis=0)
+        good = np.asarray(ak.all(ak.unflatten(finite, ak.num(particles, axis=1)), axis=1))
+        if table is not None:
+            good = good & np.isfinite(table.astype(kind)).all(1)
+    return good
 
 
 def _table(jets: Any, names: Sequence[str]) -> Any:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, overload
+from typing import Any, Literal, overload
 
 import awkward as ak
 import torch
@@ -11,7 +11,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.data import ParticleSet
-from hepml.deploy._array_scores import has_columns, scores_by_columns, scores_of_momenta
+from hepml.deploy._array_scores import (
+    checked_array,
+    checked_bad,
+    has_columns,
+    scores_by_columns,
+    scores_of_momenta,
+)
 from hepml.deploy._arrays import BadInArrays, jets_passing, reading_columns
 from hepml.deploy._device import available
 from hepml.errors import InputError
@@ -237,12 +243,11 @@ class Tagger:
                     fix="leave them out: they are for awkward arrays",
                 )
             return self.probabilities(particles)
-        if bad not in get_args(BadInArrays):
-            raise InputError("bad", expected="'error' or 'nan'", got=repr(bad), fix="choose one")
+        particles = checked_array("particles", particles)
         by_columns = self.columns is not None and context is unit is None
         if by_columns and has_columns(particles, reading_columns(self.columns)):
             return self.from_columns(particles, bad=bad)
-        return scores_of_momenta(self, particles, context, unit=unit, bad=bad)
+        return scores_of_momenta(self, particles, context, unit=unit, bad=checked_bad(bad))
 
     def from_columns(self, events: Any, *, bad: BadInArrays = "error") -> ak.Array:
         """The probabilities of the jets of an array that the tagger's own columns read.
@@ -278,7 +283,7 @@ class Tagger:
         Every jet gets a score, whether it passes the cut of the columns or not; one warning says
         how many do not, and :meth:`passes_cut` says which.
         """
-        return scores_by_columns(self, events, bad=bad)
+        return scores_by_columns(self, checked_array("events", events), bad=checked_bad(bad))
 
     def passes_cut(self, events: Any) -> ak.Array:
         """Which jets of an array pass the cut of the columns, in the structure of the scores.

@@ -105,7 +105,7 @@ def root(square: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
 
 
 def vectors(name: str, values: Tensor, components: int = 4) -> Float[Tensor, "*batch components"]:
-    """Four-momenta, or other vectors, in floating point; whole numbers in torch's default dtype.
+    """Four-momenta, or other vectors, in floating point; whole numbers in float64.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def vectors(name: str, values: Tensor, components: int = 4) -> Float[Tensor, "*b
 
 
 def real(name: str, values: Tensor) -> Float[Tensor, "*batch"]:
-    """Numbers in floating point; whole ones in torch's default dtype."""
+    """Numbers in floating point; whole ones in float64, which holds them up to 2^53."""
     if values.is_floating_point():
         return values
     if values.is_complex() or values.dtype == torch.bool:
@@ -144,7 +144,7 @@ def real(name: str, values: Tensor) -> Float[Tensor, "*batch"]:
             got=str(values.dtype),
             fix="complex fields transform by hepml.lorentz.representation",
         )
-    return values.to(torch.get_default_dtype())
+    return values.double()
 
 
 def _dot(

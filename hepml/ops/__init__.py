@@ -23,11 +23,12 @@ from hepml.ops._segment import (
     segment_softmax,
     segment_sum,
 )
-from hepml.ops._transforms import is_transformed
+from hepml.ops._transforms import is_batched, is_transformed
 
 __all__ = [
     "check_index",
     "check_memory",
+    "is_batched",
     "is_transformed",
     "last_bound",
     "pair_messages",

@@ -50,16 +50,29 @@ def is_wrapped(tensor: Tensor) -> bool:
     )
 
 
-def check_unbatched(offsets: Tensor) -> None:
-    """Refuse a batch of offsets: nobody could look whether they hold."""
-    inner = offsets
+def is_batched(values: Tensor) -> bool:
+    """Whether the values are a batch of ``torch.func.vmap``, whose numbers cannot be looked at.
+
+    Examples
+    --------
+    >>> torch.func.vmap(lambda x: x * is_batched(x))(torch.ones(2))
+    tensor([1., 1.])
+    """
+    inner = values
     while torch._C._functorch.is_functorch_wrapped_tensor(inner):
         if torch._C._functorch.is_batchedtensor(inner):
-            raise InputError(
-                "offsets",
-                expected="the same offsets for all rows of a batch that torch.func.vmap makes",
-                got="a batch of offsets",
-                fix="give them to vmap with in_dims=None; sets of several lengths lie one after "
-                "another in one batch of their own",
-            )
+            return True
         inner = torch._C._functorch.get_unwrapped(inner)
+    return bool(torch._C._functorch.is_legacy_batchedtensor(inner))
+
+
+def check_unbatched(offsets: Tensor) -> None:
+    """Refuse a batch of offsets: nobody could look whether they hold."""
+    if is_batched(offsets):
+        raise InputError(
+            "offsets",
+            expected="the same offsets for all rows of a batch that torch.func.vmap makes",
+            got="a batch of offsets",
+            fix="give them to vmap with in_dims=None; sets of several lengths lie one after "
+            "another in one batch of their own",
+        )

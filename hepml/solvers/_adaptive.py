@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from hepml.errors import MissingDependencyError
+from hepml.errors import InputError, MissingDependencyError
+from hepml.ops import is_transformed
 from hepml.solvers._held import held
 from hepml.solvers._solver import Flow, Solver
 
@@ -32,6 +33,8 @@ class Adaptive(Solver):
     ------
     MissingDependencyError
         If torchdiffeq is not installed.
+    InputError
+        In a step under forward-mode derivatives or ``torch.func``.
 
     Notes
     -----
@@ -66,6 +69,14 @@ class Adaptive(Solver):
                 got="an environment without it",
                 fix="pip install torchdiffeq, or use RK4 with small steps",
             ) from error
+        if is_transformed(q) or is_transformed(p):
+            raise InputError(
+                "Adaptive",
+                expected="derivatives by torch.autograd, backwards",
+                got="a forward-mode derivative or a transform of torch.func, which torchdiffeq "
+                "does not know",
+                fix="use RK4 with small steps",
+            )
         times = torch.tensor([0.0, dt], dtype=q.dtype, device=q.device)
         arguments: Any = {
             "rtol": self.rtol,

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hepml.errors import InputError
+from hepml.ops import is_transformed
 
 # Maps x to g(x); differentiable.
 Iteration = Callable[[Tensor], Tensor]
@@ -56,6 +57,14 @@ class _Implicit(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *incoming: Any) -> tuple[Tensor, None, None, None]:
+        if is_transformed(incoming[0]):
+            raise InputError(
+                "gradient through ImplicitMidpoint",
+                expected="one gradient at a time",
+                got="a batch of them (is_grads_batched, or vectorize=True)",
+                fix="take them one by one, or with torch.func.jacrev, which goes through the "
+                "iterations",
+            )
         (v,) = (each.detach() for each in incoming)
         (solution,) = ctx.saved_tensors
         with torch.enable_grad():

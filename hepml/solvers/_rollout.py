@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from hepml.errors import DataError, InputError
+from hepml.ops import is_batched
 from hepml.solvers._held import held
 from hepml.solvers._solver import Flow, Solver
 
@@ -183,6 +184,13 @@ def _check(q: Tensor, p: Tensor, dt: float, steps: int, every: int) -> None:
             expected="floating point of one shape (rows, dimension)",
             got=f"{q.dtype} of shape {tuple(q.shape)} and {p.dtype} of shape {tuple(p.shape)}",
             fix="give a momentum for each coordinate, and a row for each state",
+        )
+    if is_batched(q) or is_batched(p):
+        raise InputError(
+            "q and p",
+            expected="states whose numbers can be compared, as rows stop alone",
+            got="a batch of torch.func.vmap",
+            fix="give all states as rows; a Jacobian is torch.func.jacrev(...), with chunk_size=1",
         )
     if not bool((q.isfinite() & p.isfinite()).all()):
         bad = (~(q.isfinite() & p.isfinite()).all(dim=-1)).nonzero().flatten()

@@ -225,3 +225,32 @@ def test_types_alone_give_types_and_say_what_is_needed(file, tmp_path):
         assert {
             name for name in array.fields if records.content(name).form_key in touched
         } == needed
+
+
+def test_momenta_beyond_single_precision_are_bad_jets_like_others():
+    tagger = Tagger(ParticleFlow(context=1), context_names=["pt"])
+    momenta = ak.zip(
+        {
+            "pt": [[20.0, 9.0], [20.0], [20.0], [1e39]],
+            "eta": [[0.1, 0.2], [800.0], [0.3], [0.0]],
+            "phi": [[1.0, 1.1], [0.0], [0.1], [0.0]],
+            "mass": [[0.1, 0.1], [0.0], [0.0], [0.0]],
+        }
+    )
+    context = ak.zip({"pt": [1.0, 2.0, None, 3.0]})
+    scores = ak.to_numpy(tagger(momenta, context=context, bad="nan")["0"])
+    assert np.isnan(scores).tolist() == [False, True, True, True]
+    alone = tagger(momenta[:1], context=context[:1])["0"]
+    np.testing.assert_allclose(scores[0], alone[0], rtol=1e-6)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_what_is_no_array_is_refused_at_every_door():
+    tagger = make_tagger()
+    for wrong in (None, 3, "jets", ak.Array([{"pt": 1.0}])[0]):
+        with pytest.raises(InputError, match="expected an awkward array of jets"):
+            tagger(wrong)
+        with pytest.raises(InputError, match="expected an awkward array of jets"):
+            tagger.from_columns(wrong)
+    with pytest.raises(InputError, match="bad: expected 'error' or 'nan', got 'drop'"):
+        tagger.from_columns(ak.Array([{"pt": 1.0}]), bad="drop")

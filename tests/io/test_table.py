@@ -13,7 +13,7 @@ from hepml.io._table import Column, missing_column, read_columns, take_entries
 class Names:
     """A table that holds nothing but the names of its columns."""
 
-    file, tree, source, entries = "file.root", "tree", "file.root:tree", 0
+    file, tree, source, entries, identity = "file.root", "tree", "file.root:tree", 0, None
 
     def __init__(self, *names):
         self._names = names
@@ -24,8 +24,11 @@ class Names:
     def read(self, names, start, stop):
         raise NotImplementedError
 
-    def bounds(self):
+    def bounds(self, names):
         return [0]
+
+    def list_of(self, name):
+        return None
 
     def close(self):
         raise NotImplementedError

@@ -94,8 +94,8 @@ def test_whole_numbers_are_momenta_like_others(name: str) -> None:
     if name in {"pt", "eta", "phi", "rapidity", "mass", "mass_squared"}:
         whole = whole[:1]
     result = function(*whole)
-    assert result.dtype == torch.float32
-    assert torch.equal(result, function(*(values.float() for values in whole)))
+    assert result.dtype == torch.float64
+    assert torch.equal(result, function(*(values.double() for values in whole)))
 
 
 def test_integers_are_not_truncated() -> None:
@@ -103,13 +103,16 @@ def test_integers_are_not_truncated() -> None:
     assert lorentz.pt(torch.tensor([4, 1, 1, 0])).item() == pytest.approx(2**0.5)
     at_rest = torch.tensor([1, 0, 0, 0])
     boosted = lorentz.boost(at_rest, torch.tensor([0.0, 0.0, 0.6]))
-    torch.testing.assert_close(boosted, torch.tensor([1.25, 0.0, 0.0, 0.75]))
+    torch.testing.assert_close(boosted, torch.tensor([1.25, 0.0, 0.0, 0.75]).double())
+    # In MeV: float32 would round them first.
+    large = torch.tensor([2**25 + 1, 0, 0, 2**25 - 1])
+    assert lorentz.mass(large).item() == pytest.approx(2**13.5, rel=1e-15)
     of_integers = lorentz.p4_from_pt_eta_phi_mass(*torch.tensor([4, 1, 2, 3]))
-    of_floats = lorentz.p4_from_pt_eta_phi_mass(*torch.tensor([4.0, 1.0, 2.0, 3.0]))
+    of_floats = lorentz.p4_from_pt_eta_phi_mass(*torch.tensor([4.0, 1.0, 2.0, 3.0]).double())
     assert torch.equal(of_integers, of_floats)
-    assert torch.equal(
+    torch.testing.assert_close(
         lorentz.p4_from_momentum_mass(torch.tensor([1, 1, 1]), torch.tensor(1)),
-        torch.tensor([2.0, 1.0, 1.0, 1.0]),
+        torch.tensor([2.0, 1.0, 1.0, 1.0]).double(),
     )
 
 

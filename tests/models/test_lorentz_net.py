@@ -290,3 +290,21 @@ def test_the_mean_runs_over_particles_and_beams() -> None:
     particle[first] = particle[first + 1] = False
     assert torch.equal(x[particle], batch.p4)
     assert not s[particle, 1].any()
+
+
+def test_batches_of_momenta_and_gradients_of_each_sample_by_torch_func():
+    torch.manual_seed(0)
+    network = LorentzNet().double().eval()
+    p4 = torch.tensor([[30.0, 3, 4, 5], [20, 1, 2, 3], [9, 0, 1, 8]]).double()
+    offsets = torch.tensor([0, 1, 3])
+    several = torch.stack([p4, 1.25 * p4])
+
+    def score(parameters, p4):
+        return torch.func.functional_call(network, parameters, (ParticleSet(p4, offsets),)).sum()
+
+    parameters = dict(network.named_parameters())
+    found = torch.func.vmap(torch.func.grad(score), (None, 0))(parameters, several)
+    for row, each in enumerate(several):
+        alone = torch.func.grad(score)(parameters, each)
+        for name in parameters:
+            torch.testing.assert_close(found[name][row], alone[name], rtol=1e-9, atol=1e-12)

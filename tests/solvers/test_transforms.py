@@ -5,7 +5,8 @@ import torch
 import torch.autograd.forward_ad as forward_ad
 from solvers.flows import double
 
-from hepml.solvers import RK4, ImplicitMidpoint, Leapfrog, hamilton_equations, rollout
+from hepml.errors import InputError
+from hepml.solvers import RK4, Adaptive, ImplicitMidpoint, Leapfrog, hamilton_equations, rollout
 
 # torch compiles some of its own rules for derivatives when they are first asked for.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
@@ -52,3 +53,19 @@ def test_a_hamiltonian_of_ones_own_in_inference_mode():
     with torch.no_grad():
         again = rollout(Quartic(), q, p, solver=ImplicitMidpoint(), dt=0.1, steps=5).complete()
     assert torch.equal(run.q, again.q)
+
+
+def test_what_cannot_be_transformed_is_refused():
+    def end(q, solver):
+        return rollout(Quartic(), q, double([0.3]), solver=solver, dt=0.1, steps=1).q[-1]
+
+    with pytest.raises(InputError, match=r"q and p: expected states .* got a batch of torch\.func"):
+        torch.func.vmap(lambda q: end(q, RK4()))(Q[None])
+    with pytest.raises(InputError, match="ImplicitMidpoint: expected one gradient at a time"):
+        torch.autograd.functional.jacobian(lambda q: end(q, ImplicitMidpoint()), Q, vectorize=True)
+
+
+def test_adaptive_steps_have_no_forward_mode():
+    pytest.importorskip("torchdiffeq", reason="needs torchdiffeq")
+    with pytest.raises(InputError, match="Adaptive: expected derivatives by torch"):
+        torch.func.jvp(lambda q: Adaptive().step(Quartic(), q, double([0.3]), 0.1)[0], (Q,), (Q,))

@@ -24,10 +24,10 @@ class Names:
     def read(self, names, start, stop):
         raise NotImplementedError
 
-    def bounds(self, names):
+    def bounds(self, _):
         return [0]
 
-    def list_of(self, name):
+    def list_of(self, _):
         return None
 
     def close(self):

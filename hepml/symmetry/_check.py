@@ -1,5 +1,6 @@
 """The measurement of a symmetry."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any, Literal, NamedTuple, cast, get_args
@@ -251,9 +252,23 @@ def _as_it_calculates(precisions: Sequence[Precision], network: Network) -> list
 
 
 def _check_arguments(
-    elements: int, draws: int, strengths: Sequence[float | None], kinds: Sequence[str]
+    elements: Any, draws: int, strengths: Sequence[float | None], kinds: Sequence[str]
 ) -> None:
     """Refuse what leaves nothing to measure."""
+    if not isinstance(elements, int) or isinstance(elements, bool):
+        raise InputError(
+            "elements",
+            expected="how many, or 'exact'",
+            got=repr(elements),
+            fix="leave it out for two random ones at each strength",
+        )
+    if any(strength is not None and not math.isfinite(strength) for strength in strengths):
+        raise InputError(
+            "strengths",
+            expected="finite numbers, such as Lorentz factors",
+            got=repr(list(strengths)),
+            fix="leave infinite ones and NaN out",
+        )
     for name, value in (("elements", elements), ("draws", draws), ("strengths", len(strengths))):
         if value < 1:
             raise InputError(name, expected="one or more", got=str(value), fix="ask for one")

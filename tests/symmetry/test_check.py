@@ -341,11 +341,14 @@ def test_claims_are_compared_with():
     ("options", "message"),
     [
         ({"elements": 0}, "elements: expected one or more, got 0"),
+        ({"elements": "exakt"}, "elements: expected how many, or 'exact', got 'exakt'"),
+        ({"strengths": [2.0, float("inf")]}, "strengths: expected finite numbers"),
         ({"draws": 0}, "draws: expected one or more, got 0"),
         ({"strengths": []}, "strengths: expected one or more, got 0"),
         ({"weights": []}, "weights: expected 'given' or 'random', got none"),
     ],
 )
+@pytest.mark.usefixtures("unchecked_types")
 def test_nothing_to_measure_is_refused(options, message):
     with pytest.raises(InputError, match=message):
         check(_masses, BATCH, "lorentz", **options)

@@ -40,11 +40,12 @@ def test_without_the_generators_the_message_is_the_install_command(tmp_path, cap
     assert "pip install pythia8mc fastjet" in capsys.readouterr().err
 
 
-def test_a_missing_folder_and_an_existing_file_are_named(tmp_path, capsys):
+def test_a_file_for_a_folder_and_an_existing_file_are_named(tmp_path, capsys):
     pytest.importorskip("pythia8mc", reason="needs pythia8mc")
     pytest.importorskip("fastjet", reason="needs fastjet")
-    assert main(["generate", "top-tagging", str(tmp_path / "absent" / "jets.root")]) == 1
-    assert "Fix: mkdir -p" in capsys.readouterr().err
+    (tmp_path / "taken").write_text("")
+    assert main(["generate", "top-tagging", str(tmp_path / "taken" / "jets.root")]) == 1
+    assert "taken: expected a folder, got a file" in capsys.readouterr().err
     (tmp_path / "val.root").write_text("mine")
     words = ["generate", "top-tagging", str(tmp_path), "--split", "0.6", "0.2", "0.2"]
     assert main(words) == 1

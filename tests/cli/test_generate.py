@@ -49,7 +49,7 @@ def test_a_file_for_a_folder_and_an_existing_file_are_named(tmp_path, capsys):
     (tmp_path / "val.root").write_text("mine")
     words = ["generate", "top-tagging", str(tmp_path), "--split", "0.6", "0.2", "0.2"]
     assert main(words) == 1
-    assert "pass --overwrite" in capsys.readouterr().err
+    assert "or pass overwrite=True (--overwrite)" in capsys.readouterr().err
     assert (tmp_path / "val.root").read_text() == "mine"
 
 

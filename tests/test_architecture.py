@@ -97,11 +97,21 @@ def test_every_package_has_its_place() -> None:
     assert packages <= set(ALLOWED)
 
 
+ROOMS = sorted(PACKAGE.glob("*/*/**/__init__.py"))
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=lambda path: str(path.parent.relative_to(PACKAGE)))
+def test_a_folder_inside_a_package_groups_files_and_exports_nothing(path: Path) -> None:
+    body = ast.parse(path.read_text())
+    assert ast.get_docstring(body)
+    assert len(body.body) == 1
+
+
 @pytest.mark.parametrize(
     "line",
     [
         "from hepml.models import LorentzNet",
-        "from hepml.ops._reference import segment_sum",
+        "from hepml.ops.segments._reference import segment_sum",
         "import hepml.training",
         "def f():\n    from hepml.cli import main",
     ],

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from training.small_jets import write_jets
+from support.small_jets import write_jets
 
 BENCHMARKS = Path(__file__).parent.parent / "examples" / "benchmarks"
 

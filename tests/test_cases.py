@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch._dynamo
 from cases import CASES, Case, every_case, every_model, parametrize_cases
-from symmetries import DEGENERATE, all_degenerate, degenerate, jets, spread
+from support.symmetries import DEGENERATE, all_degenerate, degenerate, jets, spread
 from torch import Generator, Tensor, nn
 
 import hepml.nn

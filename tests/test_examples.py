@@ -6,7 +6,7 @@ import runpy
 from pathlib import Path
 
 import pytest
-from training.small_jets import write_jets
+from support.small_jets import write_jets
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hepml.io import Location
-from hepml.io._hdf5 import Hdf5Table, open_file, reading, tables
-from hepml.io._root import RootTable, choose, open_directory, tree_names
+from hepml.io.formats._hdf5 import Hdf5Table, open_file, reading, tables
+from hepml.io.formats._root import RootTable, choose, open_directory, tree_names
 
 
 class Tree(NamedTuple):

@@ -16,8 +16,8 @@ from jsonargparse import ArgumentParser, Namespace
 from hepml.cli._contents import contents_of_hdf5, contents_of_root
 from hepml.errors import ColumnError, HepmlError, InputError
 from hepml.io import Columns, Location, iterate, locate, recognise
-from hepml.io._hdf5 import open_hdf5
-from hepml.io._open import READERS
+from hepml.io.formats._hdf5 import open_hdf5
+from hepml.io.formats._open import READERS
 
 SAMPLE = 20_000  # about as many entries give the multiplicities and the counts of the classes
 # What a set is in each layout: nobody should take events for jets.

@@ -3,15 +3,15 @@
 pythia8mc and fastjet are needed to run them, not to import this package.
 """
 
-from hepml.datasets._dynamics_charges import InteractingCharges, Quadrupole, UniformField
-from hepml.datasets._dynamics_system import (
+from hepml.datasets.dynamics._charges import InteractingCharges, Quadrupole, UniformField
+from hepml.datasets.dynamics._system import (
     System,
     follow,
     simulate,
 )
-from hepml.datasets._dynamics_table import SYSTEMS
-from hepml.datasets._dynamics_textbook import MassSpring, Pendulum, ThreeBody, TwoBody
-from hepml.datasets._top_tagging import generate_top_tagging
+from hepml.datasets.dynamics._table import SYSTEMS
+from hepml.datasets.dynamics._textbook import MassSpring, Pendulum, ThreeBody, TwoBody
+from hepml.datasets.jets._top_tagging import generate_top_tagging
 
 __all__ = [
     "SYSTEMS",

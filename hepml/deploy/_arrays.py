@@ -12,8 +12,8 @@ from hepml.data._awkward import components
 from hepml.deploy._wrapping import unwrapped
 from hepml.errors import InputError
 from hepml.io import Columns, read_array
-from hepml.io._array import passing_of_array, record_depth
-from hepml.io._columns import UNITS
+from hepml.io.columns._columns import UNITS
+from hepml.io.formats._array import passing_of_array, record_depth
 
 # What becomes of jets that cannot be scored.
 BadInArrays = Literal["error", "nan"]

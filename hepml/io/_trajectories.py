@@ -10,8 +10,8 @@ import uproot
 
 from hepml.data import Trajectories
 from hepml.errors import ColumnError, FileError
-from hepml.io._files import locate
-from hepml.io._root import open_directory
+from hepml.io.formats._files import locate
+from hepml.io.formats._root import open_directory
 from hepml.outputs import whole_file
 
 _TREE = "trajectories"

@@ -2,12 +2,12 @@
 
 from torch import nn
 
-from hepml.models._energy_flow import EnergyFlow
-from hepml.models._lorentz_cg import LorentzCG
-from hepml.models._lorentz_net import LorentzNet
-from hepml.models._message_passing import MessagePassing
-from hepml.models._particle_flow import ParticleFlow
-from hepml.models._rest_frame import RestFrame
+from hepml.models.graphs._message_passing import MessagePassing
+from hepml.models.lorentz._lorentz_cg import LorentzCG
+from hepml.models.lorentz._lorentz_net import LorentzNet
+from hepml.models.lorentz._rest_frame import RestFrame
+from hepml.models.sets._energy_flow import EnergyFlow
+from hepml.models.sets._particle_flow import ParticleFlow
 
 # The names by which the command line and checkpoints call them.
 MODELS: dict[str, type[nn.Module]] = {

@@ -2,24 +2,24 @@
 
 from hepml.nn._batch_norm import RaggedBatchNorm
 from hepml.nn._deep_sets import DeepSets
-from hepml.nn._hamiltonian_flow import HamiltonianFlow
-from hepml.nn._hamiltonian_graph import CentralHamiltonian, GraphHamiltonian
-from hepml.nn._hamiltonian_networks import (
-    EvenHamiltonian,
-    MLPFlow,
-    MLPHamiltonian,
-    SeparableHamiltonian,
-)
-from hepml.nn._irreps_gate import IrrepsGate
-from hepml.nn._irreps_harmonics import IrrepsHarmonics
-from hepml.nn._irreps_linear import IrrepsLinear
-from hepml.nn._irreps_norm import IrrepsNorm
-from hepml.nn._irreps_tensor_product import IrrepsTensorProduct
 from hepml.nn._jet_kinematics import JetKinematics
 from hepml.nn._learned_adjacency import LearnedAdjacency
 from hepml.nn._lorentz_block import LorentzBlock, psi
 from hepml.nn._mlp import MLP
 from hepml.nn._pairs import Pairs, all_pairs, nearest_pairs
+from hepml.nn.hamiltonian._flow import HamiltonianFlow
+from hepml.nn.hamiltonian._graph import CentralHamiltonian, GraphHamiltonian
+from hepml.nn.hamiltonian._networks import (
+    EvenHamiltonian,
+    MLPFlow,
+    MLPHamiltonian,
+    SeparableHamiltonian,
+)
+from hepml.nn.irreps._gate import IrrepsGate
+from hepml.nn.irreps._harmonics import IrrepsHarmonics
+from hepml.nn.irreps._linear import IrrepsLinear
+from hepml.nn.irreps._norm import IrrepsNorm
+from hepml.nn.irreps._tensor_product import IrrepsTensorProduct
 
 __all__ = [
     "MLP",

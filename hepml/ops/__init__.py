@@ -10,9 +10,10 @@ the values are the same, memory and time are not.
 
 from hepml.ops._bounds import check_index, last_bound
 from hepml.ops._memory import check_memory
-from hepml.ops._pair_messages import pair_messages, pair_moments
-from hepml.ops._scatter import scatter_max, scatter_mean, scatter_min, scatter_sum
-from hepml.ops._segment import (
+from hepml.ops._transforms import is_batched, is_transformed
+from hepml.ops.pairs._messages import pair_messages, pair_moments
+from hepml.ops.segments._scatter import scatter_max, scatter_mean, scatter_min, scatter_sum
+from hepml.ops.segments._segment import (
     segment_counts,
     segment_gather,
     segment_index,
@@ -23,7 +24,6 @@ from hepml.ops._segment import (
     segment_softmax,
     segment_sum,
 )
-from hepml.ops._transforms import is_batched, is_transformed
 
 __all__ = [
     "check_index",

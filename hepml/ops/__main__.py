@@ -7,8 +7,8 @@ import torch
 
 from hepml.errors import KernelError
 from hepml.ops._kernel import ENVIRONMENT_VARIABLE, Kernel, choose_kernel
-from hepml.ops._pair_table import PAIR_KERNELS
-from hepml.ops._table import KERNELS
+from hepml.ops.pairs._priority import PAIR_KERNELS
+from hepml.ops.segments._priority import KERNELS
 
 
 def report(device: str, dtype: torch.dtype = torch.float32) -> list[str]:

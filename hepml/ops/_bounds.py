@@ -7,14 +7,14 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from hepml.errors import InputError, RangeError
-from hepml.ops import _native
 from hepml.ops._arguments import described, is_dense
 from hepml.ops._transforms import check_unbatched, is_wrapped
+from hepml.ops.native import _library
 
 
 def check_bounds(offsets: Tensor, items: int) -> None:
     """Refuse what does not go from 0 to the number of items, or falls."""
-    if _native.bounds_hold(offsets, items):
+    if _library.bounds_hold(offsets, items):
         return
     check_unbatched(offsets)
     first, *_, last = offsets[:: max(1, offsets.shape[0] - 1)].tolist() * 2
@@ -60,7 +60,7 @@ def check_index(index: Int64[Tensor, " items"], size: int) -> None:
     if index.device.type != "cpu" or torch.compiler.is_compiling():
         return
     # Where torch.func looks on, torch itself refuses them.
-    if index.shape[0] == 0 or is_wrapped(index) or _native.index_holds(index, size):
+    if index.shape[0] == 0 or is_wrapped(index) or _library.index_holds(index, size):
         return
     low, high = (int(bound) for bound in index.aminmax())
     if low < 0 or high >= size:

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, IterableDataset
 from hepml.data import ParticleSet
 from hepml.errors import InputError
 from hepml.io import Columns, ParticleStream
-from hepml.io._read import warn_of_dropped
-from hepml.io._stream import SHUFFLE_MEMORY, NoSets
+from hepml.io.streams._read import warn_of_dropped
+from hepml.io.streams._stream import SHUFFLE_MEMORY, NoSets
 
 
 class ParticleData(LightningDataModule):

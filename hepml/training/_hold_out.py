@@ -8,8 +8,8 @@ from typing import Any
 
 from hepml.errors import InputError
 from hepml.io import Columns, Files, locate
-from hepml.io._entries import NUMBER
-from hepml.io._shared import fingerprint, same_tree, shared_sets
+from hepml.io.formats._entries import NUMBER
+from hepml.io.streams._shared import fingerprint, same_tree, shared_sets
 
 # Multiples of the golden ratio, without their integer part, are spread evenly, and those of every
 # second or every tenth entry as well: no order of the jets in a file can go with them.

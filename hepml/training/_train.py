@@ -11,7 +11,7 @@ from torch import nn
 
 from hepml.errors import InputError
 from hepml.io import Columns, Files, locate
-from hepml.io._stream import SHUFFLE_MEMORY
+from hepml.io.streams._stream import SHUFFLE_MEMORY
 from hepml.training._checkpoint import describe_model
 from hepml.training._folder import RunFolder, first_rank
 from hepml.training._hold_out import fingerprints, trees

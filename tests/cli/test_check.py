@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
-from symmetry.planted_bugs import Masses
+from support.planted_bugs import Masses
+from support.small_jets import write_jets
 from torch import nn
-from training.small_jets import write_jets
 
 from hepml.cli import main
 from hepml.io import PRESETS

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from training.small_jets import write_jets
+from support.small_jets import write_jets
 
 from hepml.cli import main
 from hepml.io import PRESETS

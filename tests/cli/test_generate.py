@@ -4,7 +4,7 @@ import pytest
 import uproot
 
 from hepml.cli import main
-from hepml.datasets import _pythia
+from hepml.datasets.jets import _pythia
 
 
 def test_an_unknown_recipe_is_answered_with_those_that_exist(tmp_path, capsys):

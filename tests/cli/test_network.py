@@ -4,7 +4,7 @@ import json
 import sys
 
 import pytest
-from training.small_jets import write_jets
+from support.small_jets import write_jets
 
 from hepml.cli import main
 

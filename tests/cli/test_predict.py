@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import uproot
-from training.small_jets import write_jets
+from support.small_jets import write_jets
 
 from hepml.cli import main
 from hepml.deploy import Tagger

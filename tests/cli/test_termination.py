@@ -3,11 +3,11 @@
 import os
 import signal
 
-from training.small_jets import write_jets
+from support.small_jets import write_jets
 
 from hepml.cli import main
 from hepml.cli._generate import RECIPES
-from hepml.datasets._jet_file import jet_files
+from hepml.datasets.jets._file import jet_files
 from hepml.deploy import Tagger
 from hepml.io import PRESETS
 from hepml.models import ParticleFlow

@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 from sklearn.metrics import roc_auc_score
-from training.small_jets import write_jets
+from support.small_jets import write_jets
 
 from hepml.cli import main
 from hepml.cli._train import make_parser

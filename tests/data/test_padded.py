@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from data.particle_batches import assert_same, batch
 from hypothesis import given
 from hypothesis import strategies as st
+from support.particle_batches import assert_same, batch
 
 from hepml.data import ParticleSet
 from hepml.errors import InputError

@@ -6,9 +6,9 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from data.particle_batches import assert_same, batch
 from hypothesis import given
 from hypothesis import strategies as st
+from support.particle_batches import assert_same, batch
 from torch.utils.data import DataLoader
 
 from hepml.data import ParticleSet, concatenate

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from data.particle_batches import batch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.particle_batches import batch
 
 from hepml.data import Trajectories
 from hepml.data._selection import chosen_range, chosen_set, chosen_sets

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, roc_auc_score
-from training.small_jets import TinyFlow, write_jets
+from support.small_jets import TinyFlow, write_jets
 
 from hepml.deploy import Tagger, compare, comparison_table, write_report
 from hepml.errors import ColumnError, FileError, InputError

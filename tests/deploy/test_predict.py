@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import uproot
-from training.small_jets import write_jets
+from support.small_jets import write_jets
 
 from hepml.deploy import Tagger, predict
 from hepml.errors import ColumnError, DataError, FileError, InputError

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from cases import needs
-from symmetries import jets
+from support.symmetries import jets
 
 from hepml.data import ParticleSet
 from hepml.errors import InputError

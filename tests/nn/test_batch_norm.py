@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from symmetries import jets
+from support.symmetries import jets
 from torch import Generator, Tensor, nn
 
 from hepml.nn import psi

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 import vector
-from symmetries import jets
+from support.symmetries import jets
 
 from hepml.lorentz import delta_phi
 from hepml.nn import JetKinematics

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from symmetries import jets, random_lorentz, randomise
+from support.symmetries import jets, random_lorentz, randomise
 from torch import Generator, Tensor
 
 from hepml.data import ParticleSet

@@ -6,7 +6,7 @@ import torch
 import vector
 from hypothesis import given
 from hypothesis import strategies as st
-from symmetries import jets
+from support.symmetries import jets
 from torch import Tensor
 
 from hepml.nn import all_pairs, nearest_pairs

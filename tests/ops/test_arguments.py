@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from ops.ragged import forced, offsets_from
+from support.ragged import forced, offsets_from
 
 from hepml import ops
 from hepml.errors import InputError
@@ -15,7 +15,7 @@ from hepml.errors import InputError
 @pytest.mark.slow
 def test_wrong_arguments_are_refused_everywhere():
     # A program of its own, which may crash.
-    program = Path(__file__).with_name("wrong_arguments.py")
+    program = Path(__file__).parents[1] / "support" / "wrong_arguments.py"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", program], capture_output=True, text=True, timeout=200
     )

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from ops.pairs import arguments_of, flat
-from ops.ragged import forced, offsets_from
+from support.pairs import arguments_of, flat
+from support.ragged import forced, offsets_from
 
-from hepml.ops import _pair_reference, _reference, _triton
-from hepml.ops._pair_table import PAIR_KERNELS
-from hepml.ops._table import KERNELS
+from hepml.ops.pairs import _reference as _pair_reference
+from hepml.ops.pairs._priority import PAIR_KERNELS
+from hepml.ops.segments import _reference, _triton
+from hepml.ops.segments._priority import KERNELS
 
 BAD = [torch.nan, torch.inf, -torch.inf, 1e30]
 OF_PAIRS = [kernel.name for kernel in PAIR_KERNELS["pair_messages"] if kernel.name != "reference"]

@@ -3,8 +3,8 @@
 import torch
 
 from hepml.ops import __main__ as listing
-from hepml.ops import _torch_scatter
-from hepml.ops._table import KERNELS, OPERATIONS
+from hepml.ops.segments import _torch_scatter
+from hepml.ops.segments._priority import KERNELS, OPERATIONS
 
 
 def test_every_kernel_of_every_operation_has_a_line(monkeypatch):

@@ -4,15 +4,15 @@ from functools import partial
 
 import pytest
 import torch
-from ops.pairs import VARIANTS, arguments_of, differentiable
-from ops.ragged import forced, offsets_from
+from support.pairs import VARIANTS, arguments_of, differentiable
+from support.ragged import forced, offsets_from
 from torch.autograd import forward_ad, functional
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
 
 from hepml import ops
 from hepml.errors import InputError
-from hepml.ops import _reference
-from hepml.ops._table import OPERATIONS
+from hepml.ops.segments import _reference
+from hepml.ops.segments._priority import OPERATIONS
 
 # Torch itself uses it where it loads what jvp needs.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")

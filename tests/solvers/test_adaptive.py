@@ -2,7 +2,7 @@ import sys
 
 import pytest
 import torch
-from solvers.flows import Magnetic, double
+from support.flows import Magnetic, double
 
 from hepml.errors import MissingDependencyError
 from hepml.solvers import Adaptive, ImplicitMidpoint, rollout

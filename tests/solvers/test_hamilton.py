@@ -1,6 +1,6 @@
 import pytest
 import torch
-from solvers.flows import Magnetic, double
+from support.flows import Magnetic, double
 from torch.autograd import forward_ad
 
 from hepml.solvers import RK4, hamilton_equations, rollout

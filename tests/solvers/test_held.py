@@ -1,5 +1,5 @@
 import torch
-from solvers.flows import Magnetic, Pendulum, double
+from support.flows import Magnetic, Pendulum, double
 
 from hepml.solvers import SeparableFlow
 from hepml.solvers._held import held

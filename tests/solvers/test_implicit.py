@@ -1,6 +1,6 @@
 import pytest
 import torch
-from solvers.flows import Magnetic, Pendulum, double
+from support.flows import Magnetic, Pendulum, double
 
 from hepml.errors import InputError
 from hepml.solvers import ImplicitMidpoint, rollout

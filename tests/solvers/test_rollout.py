@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from solvers.flows import Pendulum, double
+from support.flows import Pendulum, double
 
 from hepml.errors import DataError, InputError
 from hepml.solvers import RK4, Leapfrog, Yoshida6, rollout

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from solvers.flows import Magnetic, Pendulum, double
+from support.flows import Magnetic, Pendulum, double
 
 from hepml.errors import InputError
 from hepml.solvers import (

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.autograd.forward_ad as forward_ad
-from solvers.flows import double
+from support.flows import double
 
 from hepml.errors import InputError
 from hepml.solvers import RK4, Adaptive, ImplicitMidpoint, Leapfrog, hamilton_equations, rollout

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from symmetries import boost_along_z, jets, random_lorentz
-from symmetry.planted_bugs import METRIC, Attention, Masses, Updates, WithBeam, dot, total
+from support.planted_bugs import METRIC, Attention, Masses, Updates, WithBeam, dot, total
+from support.symmetries import boost_along_z, jets, random_lorentz
 from torch import Tensor, nn
 
 from hepml.data import ParticleSet

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from symmetries import jets
+from support.symmetries import jets
 from torch import Tensor, nn
 
 from hepml.data import ParticleSet

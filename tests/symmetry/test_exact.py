@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import pytest
 import torch
-from symmetries import jets
-from symmetry.planted_bugs import Masses, WithBeam
+from support.planted_bugs import Masses, WithBeam
+from support.symmetries import jets
 from torch import Generator, Tensor, nn
 
 from hepml.data import ParticleSet
@@ -219,7 +219,7 @@ def test_turns_need_no_grid(symmetry):
 
 
 def test_motion_is_displaced_and_turned_exactly():
-    from symmetry.test_states import bodies
+    from support.motion import bodies
 
     state = bodies()
     for symmetry in (SpaceTranslation(), SpaceRotation()):

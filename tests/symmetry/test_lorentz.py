@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from symmetries import boost_along_z, jets, random_lorentz, rotation_about
+from support.symmetries import boost_along_z, jets, random_lorentz, rotation_about
 from torch import Generator, nn
 
 from hepml.data import ParticleSet

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from symmetries import jets
+from support.symmetries import jets
 from torch import nn
 
 from hepml.symmetry import check

@@ -2,50 +2,14 @@
 
 import pytest
 import torch
-from symmetries import jets
-from symmetry.planted_bugs import PAIRS, Pair
-from torch import Tensor
+from support.planted_bugs import PAIRS, Pair, symmetric_inputs
 
-from hepml.data import ParticleSet, concatenate
 from hepml.symmetry import (
     SYMMETRIES,
-    BodyPermutation,
-    MotionReversal,
-    PhaseSpace,
-    PhiRotation,
-    SpaceInversion,
-    SpaceRotation,
-    SpaceTranslation,
-    Symmetry,
-    Translation,
     check,
 )
 
 every_pair = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
-
-
-MOTION = MotionReversal | SpaceTranslation | SpaceRotation | SpaceInversion | BodyPermutation
-
-
-def symmetric_inputs(symmetry: Symmetry) -> ParticleSet | PhaseSpace | Tensor:
-    generator = torch.Generator().manual_seed(3)
-    if isinstance(symmetry, MOTION):
-        states = torch.randn(2, 15, 2, generator=generator).double()
-        return PhaseSpace(*states, torch.tensor([0, 3, 7, 9, 13, 15]))
-    if isinstance(symmetry, PhiRotation | Translation):
-        images = torch.zeros(6, 1, 8, 12, dtype=torch.float64)
-        images[:, :, 3:5, 4:8] = torch.rand(6, 1, 2, 4, generator=generator).double()
-        if isinstance(symmetry, PhiRotation):
-            # Where the image begins and ends must not matter.
-            images = images.roll(5, dims=-1)
-        return images
-    batch = jets([3, 7, 1, 5, 4, 2, 6], generator)
-    # Two particles of one energy, in different directions.
-    (tie,) = jets([4], generator)
-    p4 = tie.p4.clone()
-    p4[1] = p4[0] * torch.tensor([1.0, -1.0, 1.0, -1.0])
-    p4[:2] *= 10
-    return concatenate([batch, tie.with_p4(p4)])
 
 
 @every_pair

@@ -4,7 +4,7 @@ import math
 
 import matplotlib
 import pytest
-from symmetry.test_report import _point, _report
+from support.reports import measured, report_of
 
 from hepml.symmetry import Permutation, SoftEmission
 
@@ -19,14 +19,14 @@ def _lines(axes):
 def test_a_line_for_each_precision():
     before = dict(matplotlib.rcParams)
     points = [
-        _point(1e-12, strength=2.0),
-        _point(3e-8, strength=10.0, rounding=1e-9),
-        _point(5e-11, strength=2.0, weights="random"),
-        _point(1e-9, strength=10.0, weights="random"),
-        _point(1e-5, strength=2.0, precision="float32"),
-        _point(math.inf, strength=10.0, precision="float32"),
+        measured(1e-12, strength=2.0),
+        measured(3e-8, strength=10.0, rounding=1e-9),
+        measured(5e-11, strength=2.0, weights="random"),
+        measured(1e-9, strength=10.0, weights="random"),
+        measured(1e-5, strength=2.0, precision="float32"),
+        measured(math.inf, strength=10.0, precision="float32"),
     ]
-    (axes,) = _report(*points).plot().axes
+    (axes,) = report_of(*points).plot().axes
     lines = _lines(axes)
     assert lines["float64"] == [(2.0, 5e-11), (10.0, 3e-8)]
     assert lines["float32"][0] == (2.0, 1e-5)
@@ -44,6 +44,6 @@ def test_a_line_for_each_precision():
     [(Permutation(), None, ""), (SoftEmission(), 1e-3, "Energy fraction")],
 )
 def test_the_axis_is_the_strength(symmetry, strength, label):
-    (axes,) = _report(_point(0.0, strength=strength), symmetry=symmetry).plot().axes
+    (axes,) = report_of(measured(0.0, strength=strength), symmetry=symmetry).plot().axes
     assert axes.get_xlabel() == label
     assert len(axes.get_xticks()) == 0 or strength is not None

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from symmetries import boost_along_z, rotation_about
+from support.symmetries import boost_along_z, rotation_about
 from torch import Tensor
 
 from hepml.lorentz import Irreps, representation

@@ -5,39 +5,17 @@ import math
 
 import pytest
 import torch
+from support.reports import measured, report_of
 
 from hepml.errors import InputError
 from hepml.models import LorentzNet, ParticleFlow
 from hepml.symmetry import (
     Lorentz,
-    Measurement,
     Permutation,
     SoftEmission,
-    SymmetryReport,
-    Worst,
     check,
     random_jets,
 )
-
-WORST = Worst(2, "[1, 0]", (1.0, 2.0), (1.5, 2.0), 0)
-
-
-def _point(largest, *, precision="float64", strength=None, rounding=0.0, weights="given", **more):
-    values = {"median": largest / 4, "quantile90": largest / 2, "blind": False, "worst": WORST}
-    tolerance = {"float64": 1e-10, "float32": 1e-3}[precision]
-    return Measurement(
-        weights,
-        precision,
-        strength,
-        largest=largest,
-        rounding=rounding,
-        tolerance=tolerance,
-        **(values | more),
-    )
-
-
-def _report(*points, symmetry=None, claimed=None):
-    return SymmetryReport("Model", symmetry or Lorentz(), points, claimed)
 
 
 @pytest.mark.parametrize(
@@ -55,40 +33,40 @@ def _report(*points, symmetry=None, claimed=None):
     ],
 )
 def test_of_one_measurement(largest, rounding, verdict):
-    assert _point(largest, rounding=rounding).verdict == verdict
-    assert _point(largest, rounding=rounding, blind=True).verdict == "blind"
+    assert measured(largest, rounding=rounding).verdict == verdict
+    assert measured(largest, rounding=rounding, blind=True).verdict == "blind"
 
 
 @pytest.mark.parametrize(
     ("points", "verdict"),
     [
-        ([_point(1e-12), _point(1e-5, precision="float32")], "holds"),
-        ([_point(1e-12), _point(1e-5, weights="random")], "broken"),
-        ([_point(1e-12), _point(1e-1, precision="float32")], "imprecise"),
-        ([_point(1e-2), _point(1e-5, precision="float32")], "broken"),
-        ([_point(1e-1, precision="float32")], "broken"),
-        ([_point(1e-12), _point(0.0, weights="random", rounding=1.0)], "holds"),
-        ([_point(0.0, rounding=1.0)], "undecided"),
-        ([_point(0.0, blind=True)], "blind"),
-        ([_point(0.0, blind=True), _point(1e-12, weights="random")], "holds"),
-        ([_point(0.0, blind=True), _point(0.0, weights="random", rounding=1.0)], "undecided"),
+        ([measured(1e-12), measured(1e-5, precision="float32")], "holds"),
+        ([measured(1e-12), measured(1e-5, weights="random")], "broken"),
+        ([measured(1e-12), measured(1e-1, precision="float32")], "imprecise"),
+        ([measured(1e-2), measured(1e-5, precision="float32")], "broken"),
+        ([measured(1e-1, precision="float32")], "broken"),
+        ([measured(1e-12), measured(0.0, weights="random", rounding=1.0)], "holds"),
+        ([measured(0.0, rounding=1.0)], "undecided"),
+        ([measured(0.0, blind=True)], "blind"),
+        ([measured(0.0, blind=True), measured(1e-12, weights="random")], "holds"),
+        ([measured(0.0, blind=True), measured(0.0, weights="random", rounding=1.0)], "undecided"),
     ],
 )
 def test_of_all_together(points, verdict):
-    assert _report(*points).verdict == verdict
+    assert report_of(*points).verdict == verdict
 
 
 def _falling(power, *, precision="float64", floor=0.0):
     strengths = [10.0**-i for i in range(1, 7)]
     return [
-        _point(3 * strength**power + floor, strength=strength, precision=precision)
+        measured(3 * strength**power + floor, strength=strength, precision=precision)
         for strength in strengths
     ]
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
 def test_a_violation_that_falls_to_zero_holds(power):
-    report = _report(*_falling(power), symmetry=SoftEmission())
+    report = report_of(*_falling(power), symmetry=SoftEmission())
     assert report.verdict == "holds"
     assert report.exponent == pytest.approx(power)
     assert f"(violation falls with the power {power:g})" in str(report)
@@ -96,14 +74,14 @@ def test_a_violation_that_falls_to_zero_holds(power):
 
 @pytest.mark.parametrize(("power", "floor"), [(0.0, 0.0), (0.1, 0.0), (1.0, 0.01)])
 def test_a_violation_that_stays_is_broken(power, floor):
-    report = _report(*_falling(power, floor=floor), symmetry=SoftEmission())
+    report = report_of(*_falling(power, floor=floor), symmetry=SoftEmission())
     assert report.verdict == "broken"
     assert report.exponent < 0.2
 
 
 def test_nothing_above_rounding_falls_infinitely():
-    points = [_point(1e-12, strength=10.0**-i) for i in range(3)]
-    report = _report(*points, symmetry=SoftEmission())
+    points = [measured(1e-12, strength=10.0**-i) for i in range(3)]
+    report = report_of(*points, symmetry=SoftEmission())
     assert report.verdict == "holds"
     assert report.exponent == math.inf
     assert json.loads(report.to_json())["exponent"] == "inf"
@@ -111,21 +89,22 @@ def test_nothing_above_rounding_falls_infinitely():
 
 def test_the_slowest_weights_decide():
     points = _falling(2.0) + [
-        _point(point.largest, strength=point.strength, weights="random") for point in _falling(0.0)
+        measured(point.largest, strength=point.strength, weights="random")
+        for point in _falling(0.0)
     ]
-    report = _report(*points, symmetry=SoftEmission())
+    report = report_of(*points, symmetry=SoftEmission())
     assert report.verdict == "broken"
     assert report.exponent == pytest.approx(0)
 
 
 def test_the_largest_and_the_worst():
     points = [
-        _point(1e-12, strength=2.0),
-        _point(3e-8, strength=10.0, rounding=1e-9),
-        _point(1e-5, strength=2.0, precision="float32"),
-        _point(2e-2, strength=10.0, precision="float32", rounding=1e-3),
+        measured(1e-12, strength=2.0),
+        measured(3e-8, strength=10.0, rounding=1e-9),
+        measured(1e-5, strength=2.0, precision="float32"),
+        measured(2e-2, strength=10.0, precision="float32", rounding=1e-3),
     ]
-    report = _report(*points)
+    report = report_of(*points)
     assert report.largest() == 3e-8
     assert report.largest("float32") == 2e-2
     assert report.largest("float64", 2.0) == 1e-12
@@ -138,8 +117,8 @@ def test_the_largest_and_the_worst():
 
 
 def test_the_table_and_the_json_say_the_same(capsys):
-    points = [_point(3e-12, strength=2.0), _point(math.inf, strength=10.0)]
-    report = _report(*points, claimed=True)
+    points = [measured(3e-12, strength=2.0), measured(math.inf, strength=10.0)]
+    report = report_of(*points, claimed=True)
     report.print()
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "lorentz of Model, claimed: broken"
@@ -163,9 +142,9 @@ def test_the_table_and_the_json_say_the_same(capsys):
 
 
 def test_without_strength_and_claims_the_table_is_shorter():
-    text = str(_report(_point(1e-12), symmetry=Permutation()))
+    text = str(report_of(measured(1e-12), symmetry=Permutation()))
     assert text.splitlines()[0] == "permutation of Model: holds"
-    assert "not claimed" in str(_report(_point(1e-12), claimed=False))
+    assert "not claimed" in str(report_of(measured(1e-12), claimed=False))
 
 
 def test_one_strength_does_not_show_that_a_violation_falls():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from hypothesis import given, settings
-from symmetries import jets
+from support.symmetries import jets
 from torch import Generator
 
 from hepml.errors import InputError

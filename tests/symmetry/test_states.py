@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from support.motion import bodies
 from torch import nn
 
 from hepml.errors import InputError
@@ -15,7 +16,6 @@ from hepml.ops import segment_sum
 from hepml.symmetry import (
     BodyPermutation,
     MotionReversal,
-    PhaseSpace,
     SpaceInversion,
     SpaceRotation,
     SpaceTranslation,
@@ -24,12 +24,6 @@ from hepml.symmetry import (
 )
 
 KINDS = [MotionReversal, SpaceTranslation, SpaceRotation, SpaceInversion, BodyPermutation]
-
-
-def bodies(space=2):
-    generator = torch.Generator().manual_seed(0)
-    offsets = torch.tensor([0, 3, 4, 8, 10, 12])
-    return PhaseSpace(*torch.randn(2, 12, space, generator=generator).double(), offsets)
 
 
 class Magnetic(nn.Module):

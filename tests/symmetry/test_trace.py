@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from symmetries import jets
-from symmetry.planted_bugs import PAIRS, PaddedPool, Pair, padded
-from symmetry.test_planted_bugs import symmetric_inputs
+from support.planted_bugs import PAIRS, PaddedPool, Pair, padded, symmetric_inputs
+from support.symmetries import jets
 from torch import Tensor, nn
 
 from hepml.errors import InputError

@@ -6,8 +6,8 @@ import pytest
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis.errors import FailedHealthCheck, Unsatisfiable
-from symmetries import jets
-from symmetry.planted_bugs import Flow, Masses, PaddedPool, Updates
+from support.planted_bugs import Flow, Masses, PaddedPool, Updates
+from support.symmetries import jets
 from torch import Tensor, nn
 
 from hepml.errors import InputError

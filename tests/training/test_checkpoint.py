@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from cases import every_model
+from support.small_jets import TinyFlow, random_sets
 from torch import nn
-from training.small_jets import TinyFlow, random_sets
 
 from hepml.errors import FileError, InputError
 from hepml.io import PRESETS

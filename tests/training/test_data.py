@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import uproot
-from training.small_jets import write_jets
+from support.small_jets import write_jets
 
 from hepml.data import concatenate
 from hepml.errors import DataError

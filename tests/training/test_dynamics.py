@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from support.equal import assert_equal
+from support.motion import energy, oscillators
 from torch import nn
-from training.test_resume import assert_equal
 
-from hepml.data import Trajectories
 from hepml.errors import DataError, FileError, InputError
 from hepml.nn import CentralHamiltonian, HamiltonianFlow, MLPHamiltonian, SeparableHamiltonian
 from hepml.ops import segment_sum
@@ -28,16 +28,6 @@ from hepml.training._dynamics_task import StateBatches, accumulated
 
 # 8 trajectories of an oscillator H = (p^2 + q^2) / 2 in closed form.
 QUICK = {"epochs": 3, "steps": 5, "batch_size": 16, "progress": False, "accelerator": "cpu"}
-
-
-def oscillators(trajectories=8, times=12, noise=0.0, bodies=1, space=1, test_fraction=0.25):
-    generator = torch.Generator().manual_seed(0)
-    start = torch.randn(2, trajectories, 1, bodies, space, generator=generator).double()
-    t = torch.linspace(0, 3, times, dtype=torch.float64)
-    c, s = t.cos()[:, None, None], t.sin()[:, None, None]
-    q, p = start[0] * c + start[1] * s, start[1] * c - start[0] * s
-    seen = [x + noise * torch.randn(x.shape, generator=generator).double() for x in (q, p)]
-    return Trajectories(t, q, p, p, -q, *seen, {"test_fraction": test_fraction})
 
 
 class Oscillator(nn.Module):
@@ -251,10 +241,6 @@ def test_senseless_options(tmp_path, options, message):
 def test_too_few_trajectories(tmp_path):
     with pytest.raises(InputError, match=r"got 1, of which 0\.25 are for testing"):
         train_dynamics("MLPHamiltonian", oscillators(1), output=tmp_path)
-
-
-def energy(q, p):
-    return (q.square() + p.square()).sum((-1, -2)) / 2
 
 
 def test_the_evaluation_of_the_truth():

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from training.test_dynamics import energy, oscillators
+from support.motion import energy, oscillators
 
 from hepml.nn import CentralHamiltonian, SeparableHamiltonian
 from hepml.solvers import RK4

@@ -4,11 +4,11 @@ import warnings
 import numpy as np
 import pytest
 import uproot
-from training.small_jets import write_jets
+from support.small_jets import write_jets
 
 from hepml.errors import InputError
 from hepml.io import PRESETS, locate
-from hepml.io._shared import shared_sets
+from hepml.io.streams._shared import shared_sets
 from hepml.training._hold_out import (
     fingerprints,
     hold_out,

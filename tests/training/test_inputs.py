@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from training.small_jets import TinyFlow, write_jets
+from support.small_jets import TinyFlow, write_jets
 
 from hepml.errors import DataError, FileError, InputError
 from hepml.io import PRESETS

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from support.small_jets import TinyFlow, random_sets
 from torch import nn
-from training.small_jets import TinyFlow, random_sets
 
 from hepml.errors import InputError
 from hepml.models import LorentzNet, ParticleFlow

@@ -5,7 +5,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 from lightning.pytorch import Trainer
-from training.small_jets import TinyFlow, random_sets
+from support.small_jets import TinyFlow, random_sets
 
 from hepml.training import TaggingTask
 from hepml.training._progress import EpochBar

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from training.small_jets import TinyFlow, write_jets
+from support.equal import assert_equal
+from support.small_jets import TinyFlow, write_jets
 
 from hepml.cli import main
 from hepml.errors import FileError, InputError
@@ -52,22 +53,6 @@ def assert_same(folder, other):
         for f in (folder, other)
     ]
     assert rows[0] == rows[1]
-
-
-def assert_equal(here, there, name):
-    assert type(here) is type(there), name
-    if isinstance(here, torch.Tensor):
-        assert torch.equal(here, there), name
-    elif isinstance(here, dict):
-        assert here.keys() == there.keys(), name
-        for key in here:
-            assert_equal(here[key], there[key], f"{name}.{key}")
-    elif isinstance(here, list | tuple):
-        assert len(here) == len(there), name
-        for i, pair in enumerate(zip(here, there, strict=True)):
-            assert_equal(*pair, f"{name}.{i}")
-    else:
-        assert here == there, name
 
 
 @pytest.mark.slow

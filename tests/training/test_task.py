@@ -4,11 +4,11 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 from sklearn.metrics import roc_auc_score
+from support.small_jets import TinyFlow, random_sets
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader
-from training.small_jets import TinyFlow, random_sets
 
 from hepml.data import ParticleSet, concatenate
 from hepml.errors import DataError, InputError

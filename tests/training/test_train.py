@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 from lightning.pytorch import Trainer
-from training.small_jets import TinyFlow, write_jets
+from support.small_jets import TinyFlow, write_jets
 
 from hepml.errors import ColumnError, DataError, FileError, HepmlError, InputError
 from hepml.io import PRESETS

@@ -8,7 +8,7 @@ import warnings
 import pytest
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from training.small_jets import write_jets
+from support.small_jets import write_jets
 
 from hepml.cli import main
 from hepml.errors import InputError

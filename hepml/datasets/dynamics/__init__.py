@@ -1,0 +1,1 @@
+"""Systems of bodies, and their exact motion."""

@@ -1,0 +1,1 @@
+"""Simulated jets, and the files that hold them."""

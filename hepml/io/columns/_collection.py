@@ -1,0 +1,237 @@
+"""Collections: the columns of one kind of particle."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from hepml.errors import InputError
+from hepml.io.columns._plain import known_keys
+from hepml.io.expressions._expressions import check_name, check_text, check_texts
+
+_MOMENTA = (
+    ("E", "px", "py", "pz"),
+    ("pt", "eta", "phi", "mass"),
+    ("pt", "eta", "phi", "energy"),
+)
+
+_LEVELS = ("jet", "link", "particle")
+
+
+@dataclass(frozen=True)
+class JetIndex:
+    """Which jet each row of a flat collection belongs to, in files with several jets an event.
+
+    Parameters
+    ----------
+    jets
+        A column with one value for each jet of the event, such as ``FatJet_pt``, or with their
+        number, such as ``nFatJet``.
+    jet
+        The column that holds, for each row, the number of its jet within the event; rows with a
+        negative number belong to none.
+    particle
+        The column that holds, for each row, the number of its particle in the common table of the
+        event; None if the rows are the particles.
+    levels
+        For columns of lists whose place neither the file nor their names tell: "jet", "link" or
+        "particle", as in ``{"px": "particle"}``. Columns are known by the counter that they share
+        with the columns above, as the momentum, or by the beginning of their names.
+
+    Raises
+    ------
+    InputError
+        If a level is none of these.
+    """
+
+    jets: str
+    jet: str
+    particle: str | None = None
+    levels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("jets", "jet", "particle"):
+            if name != "particle" or self.particle is not None:
+                check_text(getattr(self, name), f"JetIndex.{name}")
+        levels = self.levels
+        if not isinstance(levels, Mapping) or not set(levels.values()) <= set(_LEVELS):
+            raise InputError(
+                "JetIndex.levels",
+                expected=f"a mapping from columns to levels ({', '.join(_LEVELS)})",
+                got=repr(levels),
+                fix="write {'column': 'jet'}, {'column': 'link'} or {'column': 'particle'}",
+            )
+        object.__setattr__(self, "levels", dict(levels))
+
+
+@dataclass(frozen=True, eq=False)
+class Padding:
+    """What stands in the places of fixed arrays that hold no particle, where it is not zero.
+
+    Parameters
+    ----------
+    fill
+        The number with which the momenta are padded, such as -999 or nan: a place is padding if
+        each stored column of the momentum holds it, or zero beside it, from there to the end.
+    mask
+        Instead, an expression that is true for the places that hold particles, such as ``valid``.
+    count
+        Instead, an expression for the number of particles of the set, which come first.
+
+    Raises
+    ------
+    InputError
+        If not exactly one of the three is given.
+    """
+
+    fill: float | int | None = None
+    mask: str | None = None
+    count: str | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("fill", "mask", "count") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise InputError(
+                "Padding",
+                expected="one of fill, mask and count",
+                got=" and ".join(given) or "none",
+                fix="write {'fill': -999}, {'mask': 'valid'} or {'count': 'n_particles'}",
+            )
+        if self.fill is None:
+            check_text(getattr(self, given[0]), f"Padding.{given[0]}")
+            return
+        try:
+            fill = float(self.fill)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                "Padding.fill", expected="a number", got=repr(self.fill), fix="write -999 or nan"
+            ) from error
+        object.__setattr__(self, "fill", fill)
+
+    # NaN is not equal to itself, but this padding is.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Padding) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+
+@dataclass(frozen=True)
+class Collection:
+    """One kind of particle: the columns of its momenta and features.
+
+    Parameters
+    ----------
+    momentum
+        Four expressions under the names (E, px, py, pz), (pt, eta, phi, mass) or
+        (pt, eta, phi, energy); ``energy`` may stand for ``E``. A negative mass means a space-like
+        momentum, as in :mod:`vector`.
+    features
+        Name of each feature and its expression. Columns with one value for each set may be mixed
+        in: ``log(part_pt / jet_pt)``.
+    kind
+        The name of a further feature that is 1 for the particles of this collection and 0 for
+        those of the others that are merged with it.
+    index
+        How a flat collection is divided into jets; None if the column is jagged, one list for each
+        set, or a fixed array padded with zeros.
+    cut
+        An expression that is true for the particles to keep.
+    padding
+        What stands in the places of fixed arrays that hold no particle. Without it, a place is
+        padding if all columns that the momentum is computed from (but for a mass of its own) are
+        zero there and from there to the end of the array; other numbers that look like padding
+        are an error.
+    hardest
+        Keep so many particles of this collection in each set, those with the largest transverse
+        momenta, in the order of the file; of equal ones the first.
+    """
+
+    momentum: Mapping[str, str]
+    features: Mapping[str, str] = field(default_factory=dict)
+    kind: str | None = None
+    index: JetIndex | None = None
+    cut: str | None = None
+    padding: Padding | None = None
+    hardest: int | None = None
+
+    def __post_init__(self) -> None:
+        momentum = check_texts(self.momentum, "Collection.momentum")
+        if "energy" in momentum and "px" in momentum:
+            momentum["E"] = momentum.pop("energy")
+        if not any(set(momentum) == set(names) for names in _MOMENTA):
+            raise InputError(
+                "Collection.momentum",
+                expected="the names " + ", or ".join(f"({', '.join(m)})" for m in _MOMENTA),
+                got=repr(tuple(self.momentum)),
+                fix="give one expression for each of the four, and no other",
+            )
+        object.__setattr__(self, "momentum", momentum)
+        object.__setattr__(self, "features", check_texts(self.features, "Collection.features"))
+        if self.kind is not None:
+            check_name(self.kind, "Collection.kind")
+        if self.index is not None and not isinstance(self.index, JetIndex):
+            raise InputError(
+                "Collection.index",
+                expected="a JetIndex, or none",
+                got=f"{self.index!r:.200}",
+                fix="pass JetIndex('FatJet_pt', 'FatJetPFCands_jetIdx', ...)",
+            )
+        if self.kind is not None and self.kind in self.features:
+            raise InputError(
+                "Collection.kind",
+                expected="a name that no feature of the collection has",
+                got=repr(self.kind),
+                fix="rename the kind or the feature",
+            )
+        if self.cut is not None:
+            check_text(self.cut, "Collection.cut")
+        if self.padding is not None and not isinstance(self.padding, Padding):
+            raise InputError(
+                "Collection.padding",
+                expected="a Padding",
+                got=repr(self.padding),
+                fix="pass Padding(fill=-999), Padding(mask='valid') or Padding(count='n')",
+            )
+        if self.padding is not None and self.padding.count is not None and self.index is not None:
+            raise InputError(
+                "Collection.padding",
+                expected="a fill value or a mask, where an index divides the particles into jets",
+                got=f"the count {self.padding.count!r}",
+                fix="name a mask",
+            )
+        number = isinstance(self.hardest, int) and not isinstance(self.hardest, bool)
+        if self.hardest is not None and not (number and self.hardest > 0):
+            raise InputError(
+                "Collection.hardest",
+                expected="a number of particles, one or more",
+                got=repr(self.hardest),
+                fix="leave it out to keep all particles",
+            )
+
+
+def collection_of(plain: Mapping[str, Any]) -> Collection:
+    """A collection from plain values."""
+    values = dict(known_keys(Collection, plain))
+    if "momentum" not in values:
+        raise InputError(
+            "Collection",
+            expected="a momentum",
+            got=f"only {', '.join(values) or 'nothing'}",
+            fix="add momentum: {E: ..., px: ..., py: ..., pz: ...}",
+        )
+    if values.get("index") is not None:
+        index = dict(known_keys(JetIndex, values["index"]))
+        # What it lacks is refused by its name.
+        values["index"] = JetIndex(**{"jets": None, "jet": None} | index)
+    # These are numbers, not expressions; what is none is left for the classes to refuse.
+    if values.get("padding") is not None:
+        padding = dict(known_keys(Padding, values["padding"]))
+        if isinstance(padding.get("fill"), str):
+            with suppress(ValueError):
+                padding["fill"] = float(padding["fill"])
+        values["padding"] = Padding(**padding)
+    if isinstance(values.get("hardest"), str):
+        with suppress(ValueError):
+            values["hardest"] = int(values["hardest"])
+    return Collection(**values)

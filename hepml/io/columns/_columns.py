@@ -1,0 +1,343 @@
+"""Columns: which branches of a file hold momenta, features, labels and weights."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from hepml.errors import InputError
+from hepml.io.columns._collection import Collection, collection_of
+from hepml.io.columns._plain import check_size, known_keys, numbers_as_text, plain_of
+from hepml.io.columns._yaml import load_yaml
+from hepml.io.expressions._expressions import check_name, check_text, check_texts, is_name
+from hepml.io.expressions._lookup import Tables, check_tables
+from hepml.io.expressions._syntax import parse
+
+# The units of energy in GeV.
+UNITS = {"GeV": 1.0, "MeV": 1e-3}
+
+
+@dataclass(frozen=True, init=False)
+class Columns:
+    """Which columns of a file hold what; the same value reads training data and the data to tag.
+
+    Wherever a column is expected an expression may stand. Integers and bools compute as on paper,
+    without wrapping; ``& | ^ ~`` combine conditions, or with an integer constant take bits. What is
+    NaN, or neither true nor false, where a condition is needed makes a bad set. ``sum``, ``mean``,
+    ``min``, ``max``, ``first``, ``argmax``, ``count``, ``any`` and ``all`` run over the particles
+    of a set, without padding and without what the collection's cut and `hardest` leave out; in
+    momenta and in that cut itself, over all but padding. Of an empty set ``sum`` and ``count`` are
+    0, ``any`` is false, ``all`` is true and the others are NaN.
+
+    Parameters
+    ----------
+    collections
+        One collection of particles, or several that are merged into one set: features that a
+        collection lacks are zero.
+    unit
+        The unit of energies, momenta and masses in the file: "GeV" or "MeV".
+    tree
+        The tree, RNTuple or dataset; None if the file has only one.
+    cut
+        An expression that is true for the sets to keep.
+    label
+        An expression whose value is the number of the class, in the order of `classes`.
+    classes
+        The names of the classes, with `label`; or, without it, a mapping from the name of each
+        class to an expression that is true for its sets and no others.
+    class_files
+        A mapping from the name of each class to a pattern of file names, such as
+        ``{"qcd": "*/qcd_*.root", "top": "*/top_*.root"}``: the label is by file.
+    weights
+        An expression for the weight of each set.
+    context
+        Name and expression of numbers of each set.
+    observers
+        Name and expression of further numbers of each set, which no network reads: they are carried
+        along as they are, whole numbers as such, to be written beside its scores.
+    tables
+        Tables from numbers to numbers, by name: with ``{"kind": {211: 1, -211: 1, 22: 2}}``,
+        ``lookup("kind", part_pid, 0)`` is 1, 2 or, for all others, 0; without a default it is NaN
+        for the others, and these are bad.
+
+    Raises
+    ------
+    InputError
+        If a combination makes no sense; the message says which.
+
+    Examples
+    --------
+    >>> columns = Columns(
+    ...     Collection(
+    ...         {"pt": "part_pt", "eta": "part_eta", "phi": "part_phi", "mass": "0"},
+    ...         features={"charge": "part_charge", "log_pt": "log(part_pt / jet_pt)"},
+    ...     ),
+    ...     label="is_top", classes=("qcd", "top"), cut="jet_pt > 500",
+    ... )
+    >>> columns.feature_names, columns.class_names
+    (('charge', 'log_pt'), ('qcd', 'top'))
+    >>> Columns.from_dict(columns.to_dict()) == columns
+    True
+    """
+
+    collections: tuple[Collection, ...]
+    unit: str = "GeV"
+    tree: str | None = None
+    cut: str | None = None
+    label: str | None = None
+    classes: tuple[str, ...] | Mapping[str, str] = ()
+    class_files: Mapping[str, str] = field(default_factory=dict)
+    weights: str | None = None
+    context: Mapping[str, str] = field(default_factory=dict)
+    observers: Mapping[str, str] = field(default_factory=dict)
+    tables: Tables = field(default_factory=dict)
+
+    def __init__(
+        self,
+        collections: Collection | Iterable[Collection],
+        *,
+        unit: str = "GeV",
+        tree: str | None = None,
+        cut: str | None = None,
+        label: str | None = None,
+        classes: Iterable[str] | Mapping[str, str] = (),
+        class_files: Mapping[str, str] | None = None,
+        weights: str | None = None,
+        context: Mapping[str, str] | None = None,
+        observers: Mapping[str, str] | None = None,
+        tables: Tables | None = None,
+    ) -> None:
+        if isinstance(collections, Collection):
+            collections = (collections,)
+        _check_kinds(tree, classes, class_files)
+        values = {
+            "collections": tuple(collections),
+            "unit": unit,
+            "tree": tree,
+            "cut": cut,
+            "label": label,
+            "classes": check_texts(classes, "Columns.classes")
+            if isinstance(classes, Mapping)
+            else tuple(classes),
+            "class_files": dict(class_files or {}),
+            "weights": weights,
+            "context": check_texts(context or {}, "Columns.context"),
+            "observers": check_texts(observers or {}, "Columns.observers"),
+            "tables": check_tables(tables or {}, "Columns.tables"),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        _check(self)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns of ``ParticleSet.features``: those of each collection, then the kinds."""
+        names = dict.fromkeys(name for part in self.collections for name in part.features)
+        kinds = dict.fromkeys(part.kind for part in self.collections if part.kind is not None)
+        return tuple(names | kinds)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes; label ``i`` means the ``i``-th. Empty without labels."""
+        return tuple(self.classes) or tuple(self.class_files)
+
+    @property
+    def context_names(self) -> tuple[str, ...]:
+        """The columns of ``ParticleSet.context``."""
+        return tuple(self.context)
+
+    def with_features(self, names: Iterable[str]) -> "Columns":
+        """The same columns with some of the features, or none; their order stays.
+
+        Raises
+        ------
+        InputError
+            If a name is not a feature.
+        """
+        names = list(names)
+        unknown = [name for name in names if name not in self.feature_names]
+        if unknown:
+            raise InputError(
+                "features",
+                expected=f"names among {', '.join(self.feature_names) or '(no features)'}",
+                got=repr(unknown),
+                fix="choose among the features of the columns, or add them to a collection",
+            )
+        collections = [
+            replace(
+                part,
+                features={k: v for k, v in part.features.items() if k in names},
+                kind=part.kind if part.kind in names else None,
+            )
+            for part in self.collections
+        ]
+        return self.replace(collections=collections)
+
+    def with_context(self, names: Iterable[str]) -> "Columns":
+        """The same columns with some of the numbers of each set, or none; their order stays.
+
+        Raises
+        ------
+        InputError
+            If a name is not one of the context.
+        """
+        names = list(names)
+        if unknown := [name for name in names if name not in self.context]:
+            raise InputError(
+                "context",
+                expected=f"names among {', '.join(self.context) or '(no context)'}",
+                got=repr(unknown),
+                fix="choose among the context of the columns, or add them there",
+            )
+        return self.replace(context={k: v for k, v in self.context.items() if k in names})
+
+    def without_labels(self) -> "Columns":
+        """The same columns without label and weights, for files that have none."""
+        return self.replace(label=None, classes=(), class_files={}, weights=None)
+
+    def replace(self, **changes: Any) -> "Columns":
+        """The same columns with other values of the named parameters."""
+        return type(self)(**{f.name: getattr(self, f.name) for f in fields(self)} | changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries, lists and text, for checkpoints and YAML; defaults are left out."""
+        plain: dict[str, Any] = plain_of(self)
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Columns":
+        """The inverse of :meth:`to_dict`; a number, as in ``mass: 0``, is an expression.
+
+        Raises
+        ------
+        InputError
+            If a key is unknown or a value makes no sense.
+        """
+        check_size(plain, "Columns")
+        values = dict(known_keys(cls, numbers_as_text(plain)))
+        parts = values.get("collections")
+        if isinstance(parts, Mapping):
+            parts = [parts]
+        if not isinstance(parts, list | tuple) or not parts:
+            raise InputError(
+                "Columns.collections",
+                expected="a list with one collection or more",
+                got=f"{parts!r:.200}",
+                fix="give at least {'momentum': {'E': ..., 'px': ..., 'py': ..., 'pz': ...}}",
+            )
+        values["collections"] = [collection_of(part) for part in parts]
+        values["tables"] = check_tables(values.get("tables") or {}, "Columns.tables")
+        return cls(**values)
+
+    @classmethod
+    def from_yaml(cls, file: str) -> "Columns":
+        """The columns that a YAML file holds, as ``hepml inspect --columns`` writes it.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        FileError
+            If it cannot be read, or is no YAML of a bounded size.
+        InputError
+            If a key is unknown or a value makes no sense.
+        """
+        return cls.from_dict(load_yaml(file))
+
+
+def _check_kinds(tree: Any, classes: Any, class_files: Any) -> None:
+    """Refuse what YAML and checkpoints can hold in these places but mean nothing there."""
+    patterns = class_files or {}
+    for name, right, expected, value in (
+        ("tree", tree is None or isinstance(tree, str), "one name", tree),
+        (
+            "classes",
+            isinstance(classes, Iterable) and not isinstance(classes, str | bytes),
+            "a list of names",
+            classes,
+        ),
+        (
+            "class_files",
+            isinstance(patterns, Mapping)
+            and all(isinstance(text, str) for pair in patterns.items() for text in pair),
+            "the pattern of file names of each class",
+            class_files,
+        ),
+    ):
+        if not right:
+            raise InputError(
+                f"Columns.{name}",
+                expected=expected,
+                got=f"{value!r:.200}",
+                fix="write classes: [qcd, top], or class_files: {qcd: 'qcd_*.root', ...}",
+            )
+
+
+def _check_lookups(columns: Columns) -> None:
+    """Refuse expressions that look up a table that the columns lack."""
+    named: list[str | None] = [columns.cut, columns.label, columns.weights]
+    for mapping in (columns.classes, columns.context, columns.observers):
+        named += mapping.values() if isinstance(mapping, Mapping) else []
+    for part in columns.collections:
+        named += [part.cut, *part.momentum.values(), *part.features.values()]
+    for text in named:
+        if text is not None and "lookup" in text and not is_name(text):
+            parse(text, (), columns.tables)
+
+
+def _check(columns: Columns) -> None:
+    """Refuse combinations that make no sense."""
+    parts = columns.collections
+    if not parts or not all(isinstance(part, Collection) for part in parts):
+        raise InputError(
+            "Columns.collections",
+            expected="one Collection or more",
+            got=f"{parts!r:.200}",
+            fix="pass Collection(momentum={...})",
+        )
+    if not isinstance(columns.unit, str) or columns.unit not in UNITS:
+        raise InputError(
+            "Columns.unit",
+            expected="'GeV' or 'MeV'",
+            got=f"{columns.unit!r:.200}",
+            fix="choose one",
+        )
+    jets = {part.index.jets if part.index else None for part in parts}
+    if len(jets) > 1:
+        raise InputError(
+            "Columns.collections",
+            expected="collections that are divided into the same jets",
+            got=f"jets from {', '.join(map(str, sorted(jets, key=str)))}",
+            fix="give all of them the same JetIndex.jets, or none an index",
+        )
+    for name in ("cut", "label", "weights"):
+        if getattr(columns, name) is not None:
+            check_text(getattr(columns, name), f"Columns.{name}")
+    _check_label(columns)
+    _check_lookups(columns)
+
+
+def _check_label(columns: Columns) -> None:
+    """The label comes from one place, and two classes or more have different names."""
+    by_value = columns.label is not None
+    by_expression = isinstance(columns.classes, Mapping) and bool(columns.classes)
+    by_file = bool(columns.class_files)
+    names = columns.class_names
+    for name in names:
+        check_name(name, "a name in Columns.classes")
+    sources = by_value + by_expression + by_file
+    if sources > 1 or (names and not sources) or (by_value and not names):
+        raise InputError(
+            "Columns.label",
+            expected="label (an expression) and classes (names in the order of its values), or "
+            "classes (name: expression) alone, or class_files (name: pattern) alone",
+            got=f"label={columns.label!r}, classes={columns.classes!r}, "
+            f"class_files={columns.class_files!r}",
+            fix="keep one of the three ways",
+        )
+    if len(set(names)) < len(names):
+        raise InputError(
+            "Columns.classes",
+            expected="different names",
+            got=repr(names),
+            fix="give each class its own name",
+        )

@@ -1,0 +1,1 @@
+"""Which sets are read, in which order, and by whom."""

@@ -1,0 +1,1 @@
+"""Networks that are symmetric under the Lorentz group."""

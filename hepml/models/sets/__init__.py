@@ -1,0 +1,1 @@
+"""Networks of sets without edges: deep sets."""

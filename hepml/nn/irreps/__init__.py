@@ -1,0 +1,1 @@
+"""Layers between fields of representations of the Lorentz group."""

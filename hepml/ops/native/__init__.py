@@ -1,0 +1,1 @@
+"""The library in C: its sources, compiled and loaded when first needed."""

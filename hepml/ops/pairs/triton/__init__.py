@@ -1,0 +1,1 @@
+"""Messages between all pairs in Triton: the programs, and their launch."""

@@ -1,0 +1,1 @@
+"""Reductions over segments and scatter indices: the doors, and the kernels behind them."""

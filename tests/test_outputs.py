@@ -272,8 +272,6 @@ def test_a_signal_ends_the_process_as_ever_and_leaves_no_part(tmp_path, number):
         [sys.executable, "-c", WRITES, str(tmp_path / "x.root")],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        # A shell has its background jobs ignore Ctrl-C, and their children with them.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout.readline() == b"begun\n"
     assert len(names(tmp_path)) == 1

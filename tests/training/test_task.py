@@ -41,7 +41,8 @@ def test_the_loss_is_cross_entropy():
     losses, logits = task._of_sets(batch)
     loss = task.loss(batch)
     assert torch.allclose(losses.mean(), loss)
-    assert torch.equal(loss, cross_entropy(task.model(batch), batch.labels))
+    # The mean of the losses and the loss of all at once: their last bits differ by machine.
+    torch.testing.assert_close(loss, cross_entropy(task.model(batch), batch.labels))
     assert logits.shape == (len(batch), 2)
 
 

@@ -148,8 +148,6 @@ def test_ctrl_c_leaves_neither_file_nor_process(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        # A shell has its background jobs ignore Ctrl-C, and their children with them.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not list(tmp_path.iterdir()):

@@ -12,9 +12,10 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from hepml.deploy import Tagger, compare, comparison_table, write_report
+from hepml.deploy import Tagger
+from hepml.evaluation import Discriminant, compare, comparison_table, write_report
 from hepml.io import PRESETS
-from hepml.training import Pair, train
+from hepml.training import train
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -47,7 +48,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             [Tagger.load(run.folder.last)],
             options.file,
             columns=test,
-            pairs=[Pair.parse("b/uds+g"), Pair.parse("b/c"), Pair.parse("c/uds+g")],
+            pairs=[
+                Discriminant.parse("b/uds+g"),
+                Discriminant.parse("b/c"),
+                Discriminant.parse("c/uds+g"),
+            ],
             progress=True,
         )
     print(comparison_table(results))

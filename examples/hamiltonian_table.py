@@ -16,8 +16,9 @@ import yaml
 
 from hepml.datasets import SYSTEMS, follow, simulate
 from hepml.io import write_trajectories
+from hepml.models import Dynamics
 from hepml.solvers import SOLVERS
-from hepml.training import Dynamics, train_dynamics
+from hepml.training import train_dynamics
 
 PLAN = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
 COLUMNS = ("network", "solver", "weights", "steps", "test loss", "energy MSE", "of q² + p²", "lost")

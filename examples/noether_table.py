@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from hepml.datasets import ThreeBody
+from hepml.models import Dynamics
 from hepml.nn import CentralHamiltonian, GraphHamiltonian, MLPHamiltonian, SeparableHamiltonian
 from hepml.solvers import SOLVERS, angular_momentum, total_momentum
-from hepml.training import Dynamics
 
 NETWORKS = {
     "MLP (q, p)": lambda: MLPHamiltonian(6, (16, 16)),

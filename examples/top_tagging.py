@@ -10,7 +10,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from hepml.deploy import Tagger, compare, comparison_table, predict, write_report
+from hepml.deploy import Tagger, predict
+from hepml.evaluation import compare, comparison_table, write_report
 from hepml.io import read
 from hepml.training import train
 

@@ -11,9 +11,11 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "hepml"
 
 # What each part may import: itself, and these.
-FOUNDATION = {"errors", "outputs", "ops", "lorentz", "solvers"}
+FOUNDATION = {"errors", "lazy", "outputs", "ops", "lorentz", "solvers"}
 ALLOWED = {
     "installation": set(),
+    "lazy": set(),
+    "figures": {"outputs"},
     "errors": {"installation"},
     "outputs": {"errors"},
     "ops": {"errors", "outputs"},
@@ -24,12 +26,14 @@ ALLOWED = {
     "datasets": FOUNDATION | {"data"},
     "nn": FOUNDATION,
     "models": FOUNDATION | {"data", "nn"},
-    "symmetry": FOUNDATION - {"solvers"} | {"data"},
+    "symmetry": FOUNDATION - {"solvers"} | {"data", "figures"},
     "testing": FOUNDATION | {"data", "symmetry"},
     "training": FOUNDATION | {"data", "io", "nn", "models"},
     "deploy": FOUNDATION | {"data", "io", "nn", "models", "training"},
+    "evaluation": FOUNDATION | {"data", "io", "models", "training", "deploy", "figures"},
     "cli": FOUNDATION
-    | {"data", "io", "datasets", "nn", "models", "symmetry", "training", "deploy"},
+    | {"data", "io", "datasets", "nn", "models", "symmetry", "training", "deploy"}
+    | {"evaluation", "figures"},
 }
 # Engines and optional parts, which a layer must not load.
 HEAVY = (

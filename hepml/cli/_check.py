@@ -17,11 +17,11 @@ from hepml.cli._network import add_network_option, named_networks
 from hepml.data import ParticleSet
 from hepml.deploy import Tagger
 from hepml.errors import InputError
+from hepml.figures import save_figure
 from hepml.io import read
 from hepml.outputs import require_free_folder, whole_folder
 from hepml.symmetry import Symmetry, SymmetryReport, check, find_symmetry, random_jets, trace
 from hepml.symmetry._precision import find_precisions
-from hepml.training import save_figure
 
 _CERTIFICATE = "symmetries.json"
 # Random elements beside those that round nothing.

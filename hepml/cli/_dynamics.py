@@ -12,9 +12,10 @@ from hepml.data import Trajectories
 from hepml.datasets import SYSTEMS, System, simulate
 from hepml.errors import InputError
 from hepml.io import read_trajectories, write_trajectories
+from hepml.models import DYNAMICS
 from hepml.outputs import require_free, require_free_folder, whole_folder
 from hepml.solvers import SOLVERS
-from hepml.training import NETWORKS, load_dynamics, train_dynamics
+from hepml.training import load_dynamics, train_dynamics
 
 _METRICS = "metrics.json"
 # Every option of `train_dynamics` but the network and the file: type and help.
@@ -84,11 +85,11 @@ def _generate_parser() -> ArgumentParser:
 
 def _train_parser() -> ArgumentParser:
     parser = ArgumentParser(
-        description=f"Train one of {', '.join(NETWORKS)}. The last trajectories of the file are "
+        description=f"Train one of {', '.join(DYNAMICS)}. The last trajectories of the file are "
         "kept for testing."
     )
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of these")
-    parser.add_argument("network", type=str, help=", ".join(NETWORKS))
+    parser.add_argument("network", type=str, help=", ".join(DYNAMICS))
     parser.add_argument("trajectories", type=str, help="ROOT file of `hepml dynamics generate`")
     parser.add_argument("-o", "--output", type=str | None, help="folder; default: runs/NETWORK")
     defaults = signature(train_dynamics).parameters
@@ -172,7 +173,7 @@ def _rollout(config: Namespace) -> None:
     """Write predicted trajectories."""
     import torch
 
-    from hepml.training import Dynamics
+    from hepml.models import Dynamics
 
     require_free(config.output, overwrite=config.overwrite)
     learned = load_dynamics(config.checkpoint)
@@ -212,14 +213,14 @@ def _rollout(config: Namespace) -> None:
 
 def _evaluate(config: Namespace) -> None:
     """Print the figures, write them and the plots."""
-    from hepml.training import (
+    from hepml.evaluation import (
         energy_figure,
         error_figure,
         evaluate_dynamics,
         phase_figure,
-        save_figure,
         trajectories_figure,
     )
+    from hepml.figures import save_figure
 
     folder = Path(config.output)
     require_free_folder(folder, _METRICS, "an evaluation", overwrite=config.overwrite)

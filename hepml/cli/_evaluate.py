@@ -9,13 +9,19 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from hepml.cli._missing import add_missing_option
 from hepml.cli._network import add_network_option, named_networks
-from hepml.deploy import Result, Tagger, compare, comparison_table, write_report
-from hepml.deploy._report import check_report
+from hepml.deploy import Tagger
 from hepml.errors import InputError
+from hepml.evaluation import (
+    Discriminant,
+    Result,
+    check_report,
+    compare,
+    comparison_table,
+    experiment_label,
+    write_report,
+)
 from hepml.io import present
-from hepml.training import Pair
-from hepml.training._experiment import experiment_label
-from hepml.training._inputs import choose_columns
+from hepml.training import choose_columns
 
 
 def make_parser() -> ArgumentParser:
@@ -123,7 +129,7 @@ def run(config: Namespace) -> int:
             )
     check_report(config.output, config.overwrite)
     experiment_label(config.experiment)
-    pairs = [Pair.parse(text) for text in config.pairs] or None
+    pairs = [Discriminant.parse(text) for text in config.pairs] or None
     networks = named_networks(config.network)
     taggers = [
         Tagger.load(path, model=networks, device=config.device, batch_size=config.batch_size)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jsonargparse import ArgumentParser
 from torch import nn
 
-from hepml.training._network import find_network
+from hepml.models import find_network
 
 
 def add_network_option(parser: ArgumentParser) -> None:

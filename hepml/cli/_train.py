@@ -15,9 +15,7 @@ from hepml.cli._network import named_networks
 from hepml.errors import InputError
 from hepml.io import present
 from hepml.models import MODELS
-from hepml.training import TrainedRun, train
-from hepml.training._folder import first_rank
-from hepml.training._inputs import choose_columns
+from hepml.training import TrainedRun, choose_columns, first_rank, train
 
 # Every option of `train` but the network, its arguments and the files: type and help.
 _OPTIONS: dict[str, tuple[Any, str]] = {

@@ -22,9 +22,8 @@ from hepml.deploy._arrays import BadInArrays, jets_passing, reading_columns
 from hepml.deploy._device import available
 from hepml.errors import InputError
 from hepml.io import Columns
-from hepml.training import load_checkpoint
-from hepml.training._folder import RunFolder
-from hepml.training._network import Network, example_sets, outputs_of
+from hepml.models import Network, example_sets, outputs_of
+from hepml.training import RunFolder, load_checkpoint
 
 # What OpenMP knows of its threads survives a fork, and the threads do not: a child that asks for
 # them waits for ever.

@@ -1,7 +1,21 @@
-"""Taggers with one signature: a batch of sets of particles in, a row of logits for each set out."""
+"""Networks with one signature: a batch of sets of particles in, a row of outputs for each set out.
 
-from torch import nn
+:data:`MODELS` names the taggers, :data:`DYNAMICS` what :class:`Dynamics` makes motion of;
+:func:`find_network` finds classes by name, those of others, too.
+"""
 
+from hepml.models._by_name import (
+    Network,
+    class_for,
+    example_sets,
+    find_network,
+    is_importable,
+    name_of,
+    outputs_of,
+    takes,
+)
+from hepml.models._networks import DYNAMICS, MODELS
+from hepml.models.dynamics._dynamics import Dynamics, network_arguments
 from hepml.models.graphs._message_passing import MessagePassing
 from hepml.models.lorentz._lorentz_cg import LorentzCG
 from hepml.models.lorentz._lorentz_net import LorentzNet
@@ -9,22 +23,23 @@ from hepml.models.lorentz._rest_frame import RestFrame
 from hepml.models.sets._energy_flow import EnergyFlow
 from hepml.models.sets._particle_flow import ParticleFlow
 
-# The names by which the command line and checkpoints call them.
-MODELS: dict[str, type[nn.Module]] = {
-    "EnergyFlow": EnergyFlow,
-    "LorentzCG": LorentzCG,
-    "LorentzNet": LorentzNet,
-    "MessagePassing": MessagePassing,
-    "ParticleFlow": ParticleFlow,
-    "RestFrame": RestFrame,
-}
-
 __all__ = [
+    "DYNAMICS",
     "MODELS",
+    "Dynamics",
     "EnergyFlow",
     "LorentzCG",
     "LorentzNet",
     "MessagePassing",
+    "Network",
     "ParticleFlow",
     "RestFrame",
+    "class_for",
+    "example_sets",
+    "find_network",
+    "is_importable",
+    "name_of",
+    "network_arguments",
+    "outputs_of",
+    "takes",
 ]

@@ -2,20 +2,17 @@
 
 import math
 
-import matplotlib
-import mplhep
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from hepml.figures import PALETTE, new_figure, style
 from hepml.symmetry._report import SymmetryReport
 
-# The first colours of Petroff's palette (arXiv:2107.02270), which colour-blind readers tell apart.
 _LOOKS = {
-    "float64": ("#3f90da", "o"),
-    "wide": ("#94a4a2", "v"),
-    "float32": ("#bd1f01", "s"),
-    "tf32": ("#832db6", "^"),
-    "bfloat16": ("#ffa90e", "D"),
+    "float64": (PALETTE[0], "o"),
+    "wide": (PALETTE[4], "v"),
+    "float32": (PALETTE[1], "s"),
+    "tf32": (PALETTE[3], "^"),
+    "bfloat16": (PALETTE[2], "D"),
 }
 
 
@@ -32,12 +29,6 @@ def violation_figure(report: SymmetryReport) -> Figure:
     The largest over all weights. Shaded is what rounding alone does. Violations of zero are drawn
     at the lower edge, those of a symmetry without strength as points.
     """
-    look = {
-        **mplhep.style.ROOT,
-        "font.size": 22,
-        "mathtext.fontset": "stixsans",
-        "mathtext.default": "it",
-    }
     lines = _lines(report)
     positive = [
         value
@@ -47,10 +38,8 @@ def violation_figure(report: SymmetryReport) -> Figure:
         if 0 < value < math.inf
     ]
     low, high = min(positive, default=1e-16) / 5, max([1.0, *positive]) * 5
-    with matplotlib.rc_context(look):
-        figure = Figure(figsize=(9.0, 9.0), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots()
+    with style():
+        figure, (axes,) = new_figure()
         # The most exact on top: it lies under the others where all see the same.
         for order, (precision, line) in enumerate(lines.items()):
             strengths, violations, rounding = zip(*line, strict=True)

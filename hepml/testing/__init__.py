@@ -4,12 +4,22 @@ Nothing is imported before it is used, neither torch nor hypothesis: pytest load
 :mod:`hepml.testing.plugin` in every run.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hepml.lazy import attach
 
 if TYPE_CHECKING:
     from hepml.testing._assertions import assert_differentiable, assert_symmetric
     from hepml.testing._strategies import RandomGraph, graphs, jets, particle_sets
+
+_MODULES = {
+    "RandomGraph": "_strategies",
+    "assert_differentiable": "_assertions",
+    "assert_symmetric": "_assertions",
+    "graphs": "_strategies",
+    "jets": "_strategies",
+    "particle_sets": "_strategies",
+}
 
 __all__ = [
     "RandomGraph",
@@ -20,22 +30,5 @@ __all__ = [
     "particle_sets",
 ]
 
-_MODULES = {
-    "assert_differentiable": "hepml.testing._assertions",
-    "assert_symmetric": "hepml.testing._assertions",
-    "RandomGraph": "hepml.testing._strategies",
-    "graphs": "hepml.testing._strategies",
-    "jets": "hepml.testing._strategies",
-    "particle_sets": "hepml.testing._strategies",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
-
-
-def __dir__() -> list[str]:
-    """The public names, also those that are not imported yet."""
-    return sorted({*globals(), *__all__})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = attach(__name__, _MODULES)

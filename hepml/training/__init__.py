@@ -1,130 +1,95 @@
-"""Training: the learning task, its data, checkpoints that execute nothing, figures and plots.
+"""Training: tasks, their data, runs, and checkpoints that execute nothing.
 
 The names are imported when they are first used: loading a checkpoint does not wait for the training
-engine, nor training for the plots.
+engine.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hepml.lazy import attach
 
 if TYPE_CHECKING:
-    from hepml.training._checkpoint import (
+    from hepml.training._checkpoints import (
         Checkpoint,
-        CheckpointInfo,
+        describe_model,
         load_checkpoint,
         save_checkpoint,
     )
     from hepml.training._data import ParticleData
-    from hepml.training._discrimination import Discrimination
-    from hepml.training._dynamics_evaluation import DynamicsEvaluation, evaluate_dynamics
-    from hepml.training._dynamics_network import NETWORKS, Dynamics
-    from hepml.training._dynamics_plots import (
-        energy_figure,
-        error_figure,
-        phase_figure,
-        trajectories_figure,
-    )
-    from hepml.training._dynamics_task import DynamicsTask
     from hepml.training._dynamics_train import LearnedDynamics, load_dynamics, train_dynamics
-    from hepml.training._evaluation import (
-        Evaluation,
-        evaluate_probabilities,
-        evaluate_scores,
-    )
-    from hepml.training._folder import RunFolder
-    from hepml.training._metrics import Estimate, RocCurve, accuracy, confusion_matrix, roc_curve
-    from hepml.training._pairs import Pair, default_pairs
-    from hepml.training._plots import confusion_figure, roc_figure, save_figure, scores_figure
-    from hepml.training._task import TaggingTask
+    from hepml.training._hold_out import warn_of_training_files
+    from hepml.training._inputs import choose_columns
     from hepml.training._train import TrainedRun, train
+    from hepml.training.engine._checkpoint import CheckpointInfo
+    from hepml.training.engine._folder import RunFolder, first_rank
+    from hepml.training.tasks._classification import TaggingTask
+    from hepml.training.tasks._dynamics import DynamicsTask
 
 _MODULES = {
-    "Checkpoint": "_checkpoint",
-    "CheckpointInfo": "_checkpoint",
-    "Discrimination": "_discrimination",
-    "Dynamics": "_dynamics_network",
-    "DynamicsEvaluation": "_dynamics_evaluation",
-    "DynamicsTask": "_dynamics_task",
-    "Estimate": "_metrics",
-    "Evaluation": "_evaluation",
+    "Checkpoint": "_checkpoints",
+    "CheckpointInfo": "engine._checkpoint",
+    "DynamicsTask": "tasks._dynamics",
     "LearnedDynamics": "_dynamics_train",
-    "NETWORKS": "_dynamics_network",
-    "Pair": "_pairs",
     "ParticleData": "_data",
-    "RocCurve": "_metrics",
-    "RunFolder": "_folder",
-    "TaggingTask": "_task",
+    "RunFolder": "engine._folder",
+    "TaggingTask": "tasks._classification",
     "TrainedRun": "_train",
-    "accuracy": "_metrics",
-    "confusion_figure": "_plots",
-    "confusion_matrix": "_metrics",
-    "default_pairs": "_pairs",
-    "energy_figure": "_dynamics_plots",
-    "error_figure": "_dynamics_plots",
-    "evaluate_dynamics": "_dynamics_evaluation",
-    "evaluate_probabilities": "_evaluation",
-    "evaluate_scores": "_evaluation",
-    "load_checkpoint": "_checkpoint",
+    "choose_columns": "_inputs",
+    "describe_model": "_checkpoints",
+    "first_rank": "engine._folder",
+    "load_checkpoint": "_checkpoints",
     "load_dynamics": "_dynamics_train",
-    "phase_figure": "_dynamics_plots",
-    "roc_curve": "_metrics",
-    "roc_figure": "_plots",
-    "save_checkpoint": "_checkpoint",
-    "save_figure": "_plots",
-    "scores_figure": "_plots",
+    "save_checkpoint": "_checkpoints",
     "train": "_train",
     "train_dynamics": "_dynamics_train",
-    "trajectories_figure": "_dynamics_plots",
+    "warn_of_training_files": "_hold_out",
+}
+# Where names are that were here.
+_MOVED = {
+    "Discrimination": "hepml.evaluation",
+    "Dynamics": "hepml.models",
+    "DynamicsEvaluation": "hepml.evaluation",
+    "Estimate": "hepml.evaluation",
+    "Evaluation": "hepml.evaluation",
+    "NETWORKS": "hepml.models.DYNAMICS",
+    "Pair": "hepml.evaluation.Discriminant",
+    "RocCurve": "hepml.evaluation",
+    "accuracy": "hepml.evaluation",
+    "confusion_figure": "hepml.evaluation",
+    "confusion_matrix": "hepml.evaluation",
+    "default_pairs": "hepml.evaluation",
+    "energy_figure": "hepml.evaluation",
+    "error_figure": "hepml.evaluation",
+    "evaluate_dynamics": "hepml.evaluation",
+    "evaluate_probabilities": "hepml.evaluation",
+    "evaluate_scores": "hepml.evaluation",
+    "phase_figure": "hepml.evaluation",
+    "roc_curve": "hepml.evaluation",
+    "roc_figure": "hepml.evaluation",
+    "save_figure": "hepml.figures",
+    "scores_figure": "hepml.evaluation",
+    "trajectories_figure": "hepml.evaluation",
 }
 
 __all__ = [
-    "NETWORKS",
     "Checkpoint",
     "CheckpointInfo",
-    "Discrimination",
-    "Dynamics",
-    "DynamicsEvaluation",
     "DynamicsTask",
-    "Estimate",
-    "Evaluation",
     "LearnedDynamics",
-    "Pair",
     "ParticleData",
-    "RocCurve",
     "RunFolder",
     "TaggingTask",
     "TrainedRun",
-    "accuracy",
-    "confusion_figure",
-    "confusion_matrix",
-    "default_pairs",
-    "energy_figure",
-    "error_figure",
-    "evaluate_dynamics",
-    "evaluate_probabilities",
-    "evaluate_scores",
+    "choose_columns",
+    "describe_model",
+    "first_rank",
     "load_checkpoint",
     "load_dynamics",
-    "phase_figure",
-    "roc_curve",
-    "roc_figure",
     "save_checkpoint",
-    "save_figure",
-    "scores_figure",
     "train",
     "train_dynamics",
-    "trajectories_figure",
+    "warn_of_training_files",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """The public names, also those that are not imported yet."""
-    return sorted({*globals(), *__all__})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = attach(__name__, _MODULES, _MOVED)

@@ -13,14 +13,11 @@ from torch.utils.data import DataLoader
 from hepml.data import Trajectories
 from hepml.errors import FileError, InputError
 from hepml.io import read_trajectories
+from hepml.models import DYNAMICS, network_arguments
 from hepml.solvers import SOLVERS
-from hepml.training._checkpoint import (
-    CheckpointInfo,
-    load_checkpoint,
-    read_checkpoint,
-)
-from hepml.training._dynamics_network import NETWORKS, network_arguments
-from hepml.training._folder import RunFolder, first_rank
+from hepml.training._checkpoints import load_checkpoint
+from hepml.training.engine._checkpoint import CheckpointInfo, read_checkpoint
+from hepml.training.engine._folder import RunFolder, first_rank
 
 # What of the origin of trajectories decides about their motion.
 _SYSTEM = ("system", "constants")
@@ -99,7 +96,7 @@ def train_dynamics(
     Parameters
     ----------
     network
-        A name in :data:`NETWORKS`.
+        A name in :data:`DYNAMICS`.
     trajectories
         A file of :func:`hepml.io.write_trajectories`, or what is in one. The last of them are kept
         for testing.
@@ -168,12 +165,12 @@ def train_dynamics(
     bodies, space = data.q.shape[2:]
     arguments = network_arguments(network, bodies, space, widths, activation)
     torch.manual_seed(seed)
-    model = NETWORKS[network](**arguments).to(data.q.dtype)
+    model = DYNAMICS[network](**arguments).to(data.q.dtype)
     learned_from = {name: data.about[name] for name in _SYSTEM if name in data.about}
     info = CheckpointInfo(network, arguments, run={**options, "learned_from": learned_from})
 
     # Lightning takes longer to import than a mistyped name to be found.
-    from hepml.training._dynamics_task import DynamicsTask
+    from hepml.training.tasks._dynamics import DynamicsTask
 
     task = DynamicsTask(
         model,
@@ -207,14 +204,14 @@ def load_dynamics(path: str | Path) -> DynamicsCheckpoint:
     path = Path(path)
     path = DynamicsFolder(path).best if path.is_dir() else path
     name = read_checkpoint(path)["hepml"].get("model")
-    if not isinstance(name, str) or name not in NETWORKS:
+    if not isinstance(name, str) or name not in DYNAMICS:
         raise FileError(
             f"checkpoint {path}",
-            expected=f"a network of dynamics: {', '.join(NETWORKS)}",
+            expected=f"a network of dynamics: {', '.join(DYNAMICS)}",
             got=f"{name!r:.200}",
             fix="pass a checkpoint of `hepml dynamics train`",
         )
-    model, _, info = load_checkpoint(path, model=NETWORKS[name])
+    model, _, info = load_checkpoint(path, model=DYNAMICS[name])
     if info.run.get("precision") == "64":
         # Once more: the weights of the first time went through float32.
         model = model.double()
@@ -243,11 +240,16 @@ def _fit(
     progress: bool,
 ) -> Mapping[str, int | float]:
     """The part that needs Lightning; gives the figures of the best epoch."""
-    from hepml.training._callbacks import EpochCheckpoints, EpochTable, SeedEachEpoch
-    from hepml.training._dynamics_task import StateBatches
-    from hepml.training._fit import _finished_epochs
-    from hepml.training._progress import EpochBar
-    from hepml.training._trainer import fit_from, interruptible, make_trainer, quiet_lightning
+    from hepml.training.engine._callbacks import EpochCheckpoints, EpochTable, SeedEachEpoch
+    from hepml.training.engine._fit import _finished_epochs
+    from hepml.training.engine._progress import EpochBar
+    from hepml.training.engine._trainer import (
+        fit_from,
+        interruptible,
+        make_trainer,
+        quiet_lightning,
+    )
+    from hepml.training.tasks._dynamics import StateBatches
 
     # The error at noisy states does not tell a good H from a blurred one: then the last is taken.
     figure = "val_loss" if options["states"] == "observed" else "none"
@@ -307,7 +309,7 @@ def _check(options: Mapping[str, Any]) -> None:
             fix="change them",
         )
     choices = {
-        "network": list(NETWORKS),
+        "network": list(DYNAMICS),
         "solver": list(SOLVERS),
         "loss": ["derivatives", "rollout"],
         "states": ["observed", "fitted"],

@@ -11,8 +11,7 @@ from torch import nn
 
 from hepml.errors import FileError, InputError
 from hepml.io import PRESETS, Columns, iterate, recognise
-from hepml.models import MODELS
-from hepml.training._network import example_sets, outputs_of, takes
+from hepml.models import MODELS, example_sets, outputs_of, takes
 
 # Enough jets to see that files, columns and model fit together.
 _TRIAL = 8

@@ -12,8 +12,8 @@ from torch import nn
 from hepml.errors import InputError
 from hepml.io import Columns, Files, locate
 from hepml.io.streams._stream import SHUFFLE_MEMORY
-from hepml.training._checkpoint import describe_model
-from hepml.training._folder import RunFolder, first_rank
+from hepml.models import find_network
+from hepml.training._checkpoints import describe_model
 from hepml.training._hold_out import fingerprints, trees
 from hepml.training._inputs import (
     build_model,
@@ -22,7 +22,7 @@ from hepml.training._inputs import (
     complete_arguments,
     try_model,
 )
-from hepml.training._network import find_network
+from hepml.training.engine._folder import RunFolder, first_rank
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def train(
         try_model(built, path, chosen, bad)
 
     # Lightning takes longer to import than a mistyped name to be found.
-    from hepml.training._fit import fit
+    from hepml.training.engine._fit import fit
 
     known = {"fingerprints": fingerprints(paths), "trees": trees(paths, chosen.tree)}
     figures = fit(

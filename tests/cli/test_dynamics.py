@@ -97,8 +97,8 @@ def test_outputs_are_refused_before_the_work(checkpoint, springs, tmp_path, caps
     def work(*_, **__):
         raise AssertionError("too late")
 
-    monkeypatch.setattr("hepml.training.evaluate_dynamics", work)
-    monkeypatch.setattr("hepml.training.Dynamics", work)
+    monkeypatch.setattr("hepml.evaluation.evaluate_dynamics", work)
+    monkeypatch.setattr("hepml.models.Dynamics", work)
     monkeypatch.setattr("hepml.cli._dynamics.simulate", work)
     (tmp_path / "file").write_text("kept")
     words = {

@@ -11,20 +11,15 @@ from support.motion import energy, oscillators
 from torch import nn
 
 from hepml.errors import DataError, FileError, InputError
+from hepml.evaluation import evaluate_dynamics
+from hepml.evaluation.dynamics._evaluation import relative_drift
+from hepml.models import DYNAMICS, Dynamics
 from hepml.nn import CentralHamiltonian, HamiltonianFlow, MLPHamiltonian, SeparableHamiltonian
 from hepml.ops import segment_sum
 from hepml.solvers import RK4, Leapfrog
-from hepml.training import (
-    NETWORKS,
-    Dynamics,
-    DynamicsTask,
-    evaluate_dynamics,
-    load_dynamics,
-    train_dynamics,
-)
-from hepml.training._checkpoint import read_checkpoint
-from hepml.training._dynamics_evaluation import relative_drift
-from hepml.training._dynamics_task import StateBatches, accumulated
+from hepml.training import DynamicsTask, load_dynamics, train_dynamics
+from hepml.training.engine._checkpoint import read_checkpoint
+from hepml.training.tasks._dynamics import StateBatches, accumulated
 
 # 8 trajectories of an oscillator H = (p^2 + q^2) / 2 in closed form.
 QUICK = {"epochs": 3, "steps": 5, "batch_size": 16, "progress": False, "accelerator": "cpu"}
@@ -107,7 +102,7 @@ def test_fitted_states_begin_near_the_truth():
     assert torch.equal(learner.states_at(torch.tensor([2]), times)[0], fitted[2])
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", DYNAMICS)
 def test_every_network_learns(tmp_path, name):
     data = oscillators(bodies=2, space=2)
     options = QUICK | {"epochs": 4, "steps": 25, "learning_rate": 1e-2}
@@ -117,7 +112,7 @@ def test_every_network_learns(tmp_path, name):
     assert losses[-1] < 0.9 * losses[0]
     assert (tmp_path / "run" / "config.yaml").exists()
     again = load_dynamics(tmp_path / "run").model
-    assert type(again) is NETWORKS[name]
+    assert type(again) is DYNAMICS[name]
 
 
 def test_batches_are_decided_by_seed_and_epoch():
@@ -323,4 +318,4 @@ def test_bodies_and_rows():
         assert dynamics.energy(q, q).shape == (2,)
     assert isinstance(plain.flow, HamiltonianFlow)
     with pytest.raises(InputError, match="network: expected one with an H, got MLPFlow"):
-        Dynamics(NETWORKS["MLPFlow"](6)).energy(q.float(), q.float())
+        Dynamics(DYNAMICS["MLPFlow"](6)).energy(q.float(), q.float())

@@ -13,9 +13,9 @@ from support.small_jets import TinyFlow, write_jets
 from hepml.cli import main
 from hepml.errors import FileError, InputError
 from hepml.training import TaggingTask, train
-from hepml.training._callbacks import SeedEachEpoch
-from hepml.training._checkpoint import read_checkpoint, write_checkpoint
-from hepml.training._task import one_cycle
+from hepml.training.engine._callbacks import SeedEachEpoch
+from hepml.training.engine._checkpoint import read_checkpoint, write_checkpoint
+from hepml.training.tasks._classification import one_cycle
 
 # Runs the command line and kills the process in the given call of the network's forward.
 DIES = """

@@ -13,8 +13,8 @@ from hepml.errors import ColumnError, DataError, FileError, HepmlError, InputErr
 from hepml.io import PRESETS
 from hepml.models import ParticleFlow
 from hepml.training import ParticleData, TaggingTask, load_checkpoint, train
-from hepml.training._callbacks import EpochTable
-from hepml.training._trainer import quiet_lightning
+from hepml.training.engine._callbacks import EpochTable
+from hepml.training.engine._trainer import quiet_lightning
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,92 @@
+"""Evaluation: what networks reach, as numbers with uncertainties, tables and figures.
+
+The names are imported when they are first used: numbers do not wait for the plots.
+"""
+
+from typing import TYPE_CHECKING
+
+from hepml.lazy import attach
+
+if TYPE_CHECKING:
+    from hepml.evaluation._estimate import Estimate
+    from hepml.evaluation.dynamics._evaluation import DynamicsEvaluation, evaluate_dynamics
+    from hepml.evaluation.dynamics._plots import (
+        energy_figure,
+        error_figure,
+        phase_figure,
+        trajectories_figure,
+    )
+    from hepml.evaluation.sets._compare import compare
+    from hepml.evaluation.sets._discriminants import Discriminant, default_discriminants
+    from hepml.evaluation.sets._discrimination import Discrimination
+    from hepml.evaluation.sets._evaluation import (
+        Evaluation,
+        evaluate_probabilities,
+        evaluate_scores,
+    )
+    from hepml.evaluation.sets._experiment import experiment_label
+    from hepml.evaluation.sets._metrics import RocCurve, accuracy, confusion_matrix, roc_curve
+    from hepml.evaluation.sets._plots import confusion_figure, roc_figure, scores_figure
+    from hepml.evaluation.sets._report import check_report, comparison_table, write_report
+    from hepml.evaluation.sets._result import Result
+
+_MODULES = {
+    "Discriminant": "sets._discriminants",
+    "Discrimination": "sets._discrimination",
+    "DynamicsEvaluation": "dynamics._evaluation",
+    "Estimate": "_estimate",
+    "Evaluation": "sets._evaluation",
+    "Result": "sets._result",
+    "RocCurve": "sets._metrics",
+    "accuracy": "sets._metrics",
+    "check_report": "sets._report",
+    "compare": "sets._compare",
+    "comparison_table": "sets._report",
+    "confusion_figure": "sets._plots",
+    "confusion_matrix": "sets._metrics",
+    "default_discriminants": "sets._discriminants",
+    "energy_figure": "dynamics._plots",
+    "error_figure": "dynamics._plots",
+    "evaluate_dynamics": "dynamics._evaluation",
+    "evaluate_probabilities": "sets._evaluation",
+    "evaluate_scores": "sets._evaluation",
+    "experiment_label": "sets._experiment",
+    "phase_figure": "dynamics._plots",
+    "roc_curve": "sets._metrics",
+    "roc_figure": "sets._plots",
+    "scores_figure": "sets._plots",
+    "trajectories_figure": "dynamics._plots",
+    "write_report": "sets._report",
+}
+
+__all__ = [
+    "Discriminant",
+    "Discrimination",
+    "DynamicsEvaluation",
+    "Estimate",
+    "Evaluation",
+    "Result",
+    "RocCurve",
+    "accuracy",
+    "check_report",
+    "compare",
+    "comparison_table",
+    "confusion_figure",
+    "confusion_matrix",
+    "default_discriminants",
+    "energy_figure",
+    "error_figure",
+    "evaluate_dynamics",
+    "evaluate_probabilities",
+    "evaluate_scores",
+    "experiment_label",
+    "phase_figure",
+    "roc_curve",
+    "roc_figure",
+    "scores_figure",
+    "trajectories_figure",
+    "write_report",
+]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = attach(__name__, _MODULES)

@@ -1,0 +1,1 @@
+"""What networks of dynamics reach: errors, drifts, figures."""

@@ -1,0 +1,1 @@
+"""What taggers reach: metrics, comparisons, reports and figures."""

@@ -1,0 +1,1 @@
+"""What runs any task: folder, fit, checkpoints, progress."""

@@ -1,0 +1,219 @@
+"""What happens around each epoch: seeding, checkpoints, the table of figures."""
+
+import csv
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sized
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric.plugins.io import CheckpointIO
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from hepml.outputs import raise_again, whole_file
+from hepml.training.engine._checkpoint import read_checkpoint, write_checkpoint
+
+FIGURES = ("train_loss", "val_loss", "val_accuracy", "val_auc")
+
+
+class SafeCheckpointIO(CheckpointIO):
+    """Lightning's checkpoints, written at once or not at all, and read without executing.
+
+    Lightning's own writer moves a file from the folder for temporary files, which is a copy that a
+    crash can leave half done if that is another file system.
+    """
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | Path,
+        storage_options: Any = None,  # noqa: ARG002
+    ) -> None:
+        """Write under another name, then rename."""
+        write_checkpoint(path, checkpoint)
+
+    def load_checkpoint(
+        self,
+        path: str | Path,
+        map_location: Any = None,  # noqa: ARG002
+        weights_only: bool | None = None,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Read tensors and plain values only, whatever Lightning asks for."""
+        return read_checkpoint(path)
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove the file, if it is there."""
+        Path(path).unlink(missing_ok=True)
+
+
+class SeedEachEpoch(Callback):
+    """Make what is random in an epoch, such as dropout, a function of the seed and the epoch.
+
+    A run resumed at the start of an epoch then goes on as if it had never stopped.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Seed torch from the seed, the epoch and the rank."""
+        words = [self.seed, trainer.current_epoch, trainer.global_rank]
+        torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0]))
+
+
+class RaiseAgain(Callback):
+    """Stop at the next batch, if a signal came whose exception was dropped.
+
+    So does Python where workers that read are forked.
+    """
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Ask before a batch is learned."""
+        raise_again()
+
+    def on_validation_batch_start(self, *_: Any) -> None:
+        """Ask before a batch is validated."""
+        raise_again()
+
+
+class EpochCheckpoints(Checkpoint):
+    """After each epoch ``last.ckpt`` to resume from, and ``best.ckpt`` if it is the best so far.
+
+    ``best.ckpt`` holds no state of the optimiser.
+
+    Parameters
+    ----------
+    best, last
+        The files.
+    figure
+        What decides which epoch is the best; without this figure it is the last one.
+    falling
+        Whether less is better.
+    """
+
+    def __init__(
+        self, best: Path, last: Path, *, figure: str = "val_auc", falling: bool = False
+    ) -> None:
+        self.best_path, self.last_path = best, last
+        self.figure, self.sign = figure, -1 if falling else 1
+        self.best: dict[str, int | float] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The figures of the best epoch."""
+        return dict(self.best)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the figures of the best epoch."""
+        self.best = dict(state_dict)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Write the checkpoints; Lightning calls this after every other hook of the epoch's end."""
+        metrics = trainer.callback_metrics
+        figures = {name: float(metrics[name]) for name in FIGURES if name in metrics}
+        reached = figures.get(self.figure)
+        if (
+            reached is None
+            or not self.best
+            or self.sign * reached > self.sign * self.best[self.figure]
+        ):
+            self.best = {"epoch": trainer.current_epoch + 1, **figures}
+            trainer.save_checkpoint(self.best_path, weights_only=True)
+        trainer.save_checkpoint(self.last_path)
+
+
+class EpochTable(Callback):
+    """One row of figures for each epoch in a CSV file, and one line on the terminal.
+
+    Parameters
+    ----------
+    path
+        The file. The rows of the epochs that a resumed run has finished are kept.
+    show
+        Whether to print the lines.
+    unit
+        What a batch is a number of.
+    """
+
+    def __init__(self, path: Path, *, show: bool = True, unit: str = "jets") -> None:
+        self.path, self.show, self.unit = path, show, unit
+        self._rows: list[dict[str, Any]] = []
+        self._jets = 0
+        self._start = self._learned = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Keep the rows of the epochs that are in the checkpoint."""
+        finished = trainer.current_epoch
+        if finished and trainer.is_global_zero:
+            rows = {int(row["epoch"]): row for row in _rows(self.path)}
+            self._rows = [rows[epoch] for epoch in range(1, finished + 1) if epoch in rows]
+            if len(self._rows) < finished:
+                warnings.warn(
+                    f"{self.path} is damaged: it goes on without {finished - len(self._rows)} of "
+                    f"the {finished} epochs that are finished",
+                    UserWarning,
+                    stacklevel=2,
+                )
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Start the clock."""
+        self._jets, self._start = 0, time.perf_counter()
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,  # noqa: ARG002
+        outputs: Any,  # noqa: ARG002
+        batch: Sized,
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Count the jets, and take the time up to the last batch."""
+        self._jets += len(batch) * trainer.world_size
+        self._learned = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Write the row of the epoch."""
+        if not trainer.is_global_zero:
+            return
+        metrics = trainer.callback_metrics
+        figures = {n: float(f"{float(metrics[n]):.6g}") for n in FIGURES if n in metrics}
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            **figures,
+            self.unit: self._jets,
+            f"{self.unit}_per_second": round(self._jets / (self._learned - self._start), 1),
+            "seconds": round(time.perf_counter() - self._start, 1),
+        }
+        self._rows.append(row)
+        self._write()
+        if self.show:
+            texts = [f"{name.replace('_', ' ')} {value:#.4g}" for name, value in figures.items()]
+            print(
+                f"epoch {row['epoch']}/{trainer.max_epochs}: {', '.join(texts)}, "
+                f"{row[f'{self.unit}_per_second']:.0f} {self.unit}/s, {row['seconds']:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _write(self) -> None:
+        """Replace the file at once, so that a killed run leaves a whole table."""
+        with whole_file(self.path) as part, open(part, "w", newline="") as file:
+            table = csv.DictWriter(file, fieldnames=list(self._rows[-1]), extrasaction="ignore")
+            table.writeheader()
+            table.writerows(self._rows)
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a table that have a number in every place, whatever else a damaged one holds."""
+    # A file that is gone, a NUL in a line.
+    with suppress(OSError, csv.Error), open(path, newline="", errors="replace") as file:
+        for row in csv.DictReader(file):
+            with suppress(KeyError, TypeError, ValueError):
+                int(row["epoch"])
+                for number in row.values():
+                    float(number)
+                yield row

@@ -1,10 +1,13 @@
 """Imports point one way, and the layers cost nothing that they do not need."""
 
 import ast
+import builtins
+import dis
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
@@ -94,6 +97,48 @@ def _violations(path: Path, source: str) -> list[str]:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_one_way_and_to_public_names(path: Path) -> None:
     assert not _violations(path, path.read_text())
+
+
+def _globals_of(code: CodeType) -> Iterator[str]:
+    """The names that a piece of code looks for in its module, and those of all within it."""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield instruction.argval
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _globals_of(constant)
+
+
+# Axes in annotations look like names that do not exist: neither ruff nor mypy looks for such.
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_name_is_defined(path: Path) -> None:
+    source = path.read_text()
+    bound = {
+        *dir(builtins),
+        "__name__",
+        "__file__",
+        "__qualname__",
+        "__module__",
+        "__annotations__",
+    }
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                bound |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+            case ast.FunctionDef() | ast.ClassDef():
+                bound.add(node.name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                bound.add(name)
+            case ast.ExceptHandler(name=str(name)):
+                bound.add(name)
+    assert {*_globals_of(compile(source, str(path), "exec"))} <= bound
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("training/engine/*.py")), ids=lambda p: p.name)
+def test_the_engine_knows_no_task_no_network_and_no_reader(path: Path) -> None:
+    allowed = ("hepml.errors", "hepml.outputs", "hepml.training.engine", "hepml.__version__")
+    names = [name for name in _imports(ast.parse(path.read_text())) if name.startswith("hepml.")]
+    assert not [name for name in names if not name.startswith(allowed)]
 
 
 def test_every_package_has_its_place() -> None:

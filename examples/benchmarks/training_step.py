@@ -54,7 +54,7 @@ def main(words: Sequence[str] | None = None) -> None:
     layout = recognise(str(DATA / "train.root"))
     columns = layout.columns.with_features(())
     torch.manual_seed(1)
-    task = TaggingTask(MODELS[arguments.network](), learning_rate=1e-3)
+    task = TaggingTask(MODELS[arguments.network]())
     data = ParticleData(
         str(DATA / "train.root"),
         columns=columns,

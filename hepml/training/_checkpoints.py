@@ -1,9 +1,11 @@
 """Models in checkpoints: written with the arguments that built them, and built again."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from hepml import __version__
@@ -29,6 +31,30 @@ class Checkpoint(NamedTuple):
     model: nn.Module
     columns: Columns | None
     info: CheckpointInfo
+
+
+@dataclass(frozen=True)
+class OpenCheckpoint:
+    """A checkpoint that was read, whose model is not built yet."""
+
+    path: Path
+    info: CheckpointInfo
+    weights: Mapping[str, Tensor]
+
+    @classmethod
+    def read(cls, path: str | Path) -> "OpenCheckpoint":
+        """Read a file, as :func:`load_checkpoint`."""
+        content = read_checkpoint(path)
+        info = checkpoint_info(path, content)
+        return cls(Path(path), info, checkpoint_weights(path, content))
+
+    def build(
+        self, networks: Network | Sequence[Network], dtype: torch.dtype = torch.float32
+    ) -> nn.Module:
+        """The model with its weights in this precision, for inference."""
+        built = _build(self.path, self.info, networks, self.weights).to(dtype)
+        _fill(self.path, self.info, built, self.weights)
+        return built.eval()
 
 
 def describe_model(
@@ -97,11 +123,8 @@ def load_checkpoint(
     model is one of :data:`hepml.models.MODELS` or the class given here. Weights become float32,
     whatever the precision of the training; the model is in evaluation mode.
     """
-    content = read_checkpoint(path)
-    info = checkpoint_info(path, content)
-    weights = checkpoint_weights(path, content)
-    built = _build(path, info, model or (), weights)
-    _fill(path, info, built, weights)
+    opened = OpenCheckpoint.read(path)
+    built, info = opened.build(model or ()), opened.info
     try:
         columns = Columns.from_dict(info.columns) if info.columns else None
     # Like all that a file holds, columns may be anything.
@@ -112,7 +135,7 @@ def load_checkpoint(
             got=f"{dict(info.columns)!r:.200} ({in_a_line(error)})",
             fix="get the file again, or train again",
         ) from error
-    return Checkpoint(built.eval(), columns, info)
+    return Checkpoint(built, columns, info)
 
 
 def _build(

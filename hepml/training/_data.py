@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, cast
 
@@ -11,10 +11,11 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, IterableDataset
 
 from hepml.data import ParticleSet
-from hepml.errors import InputError
+from hepml.errors import DataError, InputError
 from hepml.io import Columns, ParticleStream
 from hepml.io.streams._read import warn_of_dropped
 from hepml.io.streams._stream import SHUFFLE_MEMORY, NoSets
+from hepml.training._hold_out import hold_out, validates
 
 
 class ParticleData(LightningDataModule):
@@ -199,3 +200,52 @@ class EpochLoader:
                 stacklevel=2,
             )
         self._looked = True
+
+
+def open_data(options: Mapping[str, Any], columns: Columns) -> ParticleData:
+    """The files of a run, all of which are opened here, seen to go with its options.
+
+    Raises
+    ------
+    InputError
+        If the options exclude each other, or no sets are left.
+    DataError
+        If there is one class alone to validate with.
+    """
+    devices = options["devices"]
+    if devices > 1 and options["bad"] == "drop":
+        raise InputError(
+            "bad",
+            expected="'error' with several devices, which must have equally many batches",
+            got=f"'drop' with {devices} devices",
+            fix="use one device, or files without bad jets",
+        )
+    # What is carried along for scores is not learned from.
+    learned, validated = hold_out(columns.replace(observers={}), options)
+    data = ParticleData(
+        options["files"],
+        (options["validation"] or options["files"]) if validates(options) else None,
+        columns=learned,
+        validation_columns=validated,
+        batch_size=options["batch_size"],
+        max_sets=options["max_sets"],
+        max_validation_sets=options["max_validation_sets"],
+        bad=options["bad"],
+        workers=options["workers"],
+        seed=options["seed"],
+        shuffle_memory=options["shuffle_memory"],
+    )
+    validation = data.validation_stream
+    # Else a whole epoch is learned before it is found.
+    if validation is not None and not validation.holds_classes(2):
+        cut = validated.cut
+        raise DataError(
+            "validation",
+            expected="jets of at least two classes",
+            got="jets of one class" + ("" if cut is None else f" that pass the cut {cut!r}"),
+            fix="validate with files or with a cut that hold all classes",
+        )
+    # A batch is no larger than what there is: else there would be none.
+    stream = data.train_stream
+    stream.batch_size = max(min(stream.batch_size, stream.sets // devices), 1)
+    return data

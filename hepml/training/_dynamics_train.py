@@ -1,6 +1,5 @@
 """Learning dynamics, from a file of trajectories to a folder with checkpoints."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,36 +7,30 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
 from hepml.data import Trajectories
 from hepml.errors import FileError, InputError
 from hepml.io import read_trajectories
 from hepml.models import DYNAMICS, network_arguments
 from hepml.solvers import SOLVERS
-from hepml.training._checkpoints import load_checkpoint
-from hepml.training.engine._checkpoint import CheckpointInfo, read_checkpoint
+from hepml.training._checkpoints import OpenCheckpoint
+from hepml.training.engine._checkpoint import CheckpointInfo
 from hepml.training.engine._folder import RunFolder, first_rank
+from hepml.training.engine._optimiser import Optimiser
+from hepml.training.engine._options import RunOptions, require_at_least
 
 # What of the origin of trajectories decides about their motion.
 _SYSTEM = ("system", "constants")
-# States, when the loss of the test trajectories is computed.
-_TESTED_TOGETHER = 10_000
-
-
-class DynamicsFolder(RunFolder):
-    """The files that a run of ``hepml dynamics train`` writes."""
-
-    def resume_with(self, network: str) -> str:  # noqa: ARG002
-        """What goes on with a run."""
-        return f"hepml dynamics train --config {self.config} --resume"
+_AGAIN = "hepml dynamics train --config {config} --resume"
+# The part of one cycle in which the learning rate rises.
+_WARMUP = 0.1
 
 
 @dataclass(frozen=True)
 class LearnedDynamics:
     """A finished run: where its files are, the network of the last epoch, and the best figures."""
 
-    folder: DynamicsFolder
+    folder: RunFolder
     model: nn.Module
     figures: Mapping[str, int | float]
 
@@ -104,8 +97,10 @@ def train_dynamics(
         The folder of the run.
     widths, activation
         Of the network; its own if left out.
-    loss, states, solver, horizon, learning_rate, weight_decay, schedule
+    loss, states, solver, horizon
         See :class:`DynamicsTask`.
+    learning_rate, weight_decay, schedule
+        Those of Adam: see :class:`Optimiser`; one cycle rises during a tenth of the steps.
     epochs, steps, batch_size
         How many epochs, each of how many batches of how many states. A batch that could hold all
         states holds each of them once.
@@ -133,7 +128,7 @@ def train_dynamics(
         raise InputError(
             "resume", expected="resume or overwrite", got="both", fix="choose one of them"
         )
-    folder = DynamicsFolder(Path(output))
+    folder = RunFolder(Path(output), _AGAIN)
     if first_rank() and not (resume or overwrite):
         folder.check_free()
     options = {
@@ -157,6 +152,10 @@ def train_dynamics(
         "seed": seed,
     }
     _check(options)
+    run_options = RunOptions(epochs, precision, accelerator, seed=seed)
+    optimiser = Optimiser(
+        learning_rate, weight_decay, method="adam", schedule=schedule, warmup=_WARMUP
+    )
     data = (
         trajectories if isinstance(trajectories, Trajectories) else read_trajectories(trajectories)
     )
@@ -170,7 +169,8 @@ def train_dynamics(
     info = CheckpointInfo(network, arguments, run={**options, "learned_from": learned_from})
 
     # Lightning takes longer to import than a mistyped name to be found.
-    from hepml.training.tasks._dynamics import DynamicsTask
+    from hepml.training.engine._fit import fit
+    from hepml.training.tasks._dynamics import DynamicsTask, StateData
 
     task = DynamicsTask(
         model,
@@ -180,12 +180,25 @@ def train_dynamics(
         states=states,
         solver=SOLVERS[solver](),
         horizon=horizon,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        schedule=schedule,
+        optimiser=optimiser,
         info=info,
     )
-    figures = _fit(task, options, folder, resume=resume, overwrite=overwrite, progress=progress)
+    tested = len(task.test_q)
+    parameters = sum(p.numel() for p in model.parameters())
+    figures = fit(
+        task,
+        StateData(task.starts, tested, batch_size=batch_size, steps=steps, seed=seed),
+        run_options,
+        folder,
+        config={name: value for name, value in options.items() if value is not None},
+        opening=lambda finished: (
+            f"{network} with {parameters:,} parameters; {task.starts:,} states to learn from, "
+            f"{tested:,} to test with" + (f"; resumed after epoch {finished}" if finished else "")
+        ),
+        resume=resume,
+        overwrite=overwrite,
+        progress=progress,
+    )
     return LearnedDynamics(folder, model, figures)
 
 
@@ -202,24 +215,18 @@ def load_dynamics(path: str | Path) -> DynamicsCheckpoint:
     Nothing in the file is executed. Weights are float32, or float64 where it was trained so.
     """
     path = Path(path)
-    path = DynamicsFolder(path).best if path.is_dir() else path
-    name = read_checkpoint(path)["hepml"].get("model")
-    if not isinstance(name, str) or name not in DYNAMICS:
+    path = RunFolder(path).best if path.is_dir() else path
+    opened = OpenCheckpoint.read(path)
+    name = opened.info.model
+    if name not in DYNAMICS:
         raise FileError(
             f"checkpoint {path}",
             expected=f"a network of dynamics: {', '.join(DYNAMICS)}",
             got=f"{name!r:.200}",
             fix="pass a checkpoint of `hepml dynamics train`",
         )
-    model, _, info = load_checkpoint(path, model=DYNAMICS[name])
-    if info.run.get("precision") == "64":
-        # Once more: the weights of the first time went through float32.
-        model = model.double()
-        weights = read_checkpoint(path)["state_dict"]
-        prefix = "model."
-        model.load_state_dict(
-            {n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)}
-        )
+    dtype = torch.float64 if opened.info.run.get("precision") == "64" else torch.float32
+    model, info = opened.build(DYNAMICS[name], dtype), opened.info
     return DynamicsCheckpoint(model, info)
 
 
@@ -230,90 +237,16 @@ def _said(value: Any) -> str:
     return ", ".join(f"{name} = {number}" for name, number in value.items()) or "none"
 
 
-def _fit(
-    task: Any,
-    options: Mapping[str, Any],
-    folder: DynamicsFolder,
-    *,
-    resume: bool,
-    overwrite: bool,
-    progress: bool,
-) -> Mapping[str, int | float]:
-    """The part that needs Lightning; gives the figures of the best epoch."""
-    from hepml.training.engine._callbacks import EpochCheckpoints, EpochTable, SeedEachEpoch
-    from hepml.training.engine._fit import _finished_epochs
-    from hepml.training.engine._progress import EpochBar
-    from hepml.training.engine._trainer import (
-        fit_from,
-        interruptible,
-        make_trainer,
-        quiet_lightning,
-    )
-    from hepml.training.tasks._dynamics import StateBatches
-
-    # The error at noisy states does not tell a good H from a blurred one: then the last is taken.
-    figure = "val_loss" if options["states"] == "observed" else "none"
-    checkpoints = EpochCheckpoints(folder.best, folder.last, figure=figure, falling=True)
-    callbacks = [
-        SeedEachEpoch(options["seed"]),
-        EpochTable(folder.metrics, show=progress, unit="states"),
-        checkpoints,
-        *([EpochBar("states")] if progress else []),
-    ]
-    with quiet_lightning():
-        trainer = make_trainer({**options, "devices": 1, "validation": True}, callbacks)
-        with folder.alone(), interruptible(folder, options["network"]):
-            last = folder.last if resume and folder.last.exists() else None
-            known = {**options, "learned_from": task.info.run["learned_from"]}
-            finished = 0 if last is None else _finished_epochs(folder, known)
-            if overwrite:
-                folder.remove()
-            elif not resume:
-                folder.check_free()
-            if last is None:
-                folder.write_config({k: v for k, v in options.items() if v is not None})
-            if progress:
-                parameters = sum(p.numel() for p in task.model.parameters())
-                print(
-                    f"{options['network']} with {parameters:,} parameters; {task.starts:,} states "
-                    f"to learn from, {len(task.test_q):,} to test with",
-                    file=sys.stderr,
-                    flush=True,
-                )
-            batches = StateBatches(
-                task.starts,
-                options["batch_size"],
-                options["steps"],
-                options["seed"],
-                lambda: trainer.current_epoch,
-            )
-            tests: Any = torch.arange(len(task.test_q)).split(  # type: ignore[no-untyped-call]
-                _TESTED_TOGETHER
-            )
-            fit_from(last, finished, trainer, task, batches, DataLoader(tests, batch_size=None))
-    return checkpoints.best
-
-
 def _check(options: Mapping[str, Any]) -> None:
     """Refuse numbers and names that make no sense, before anything is read."""
-    least = {"epochs": 1, "steps": 1, "batch_size": 1, "horizon": 1, "widths": 1, "seed": 0}
-    for name, limit in least.items():
-        given = options[name]
-        if min(given if name == "widths" else [given], default=limit) < limit:
-            raise InputError(name, expected=f"at least {limit}", got=str(given), fix="raise it")
-    if not 0 < options["learning_rate"] < float("inf") or options["weight_decay"] < 0:
-        raise InputError(
-            "learning_rate and weight_decay",
-            expected="a positive number, and one that is not negative",
-            got=f"{options['learning_rate']} and {options['weight_decay']}",
-            fix="change them",
-        )
+    least = {"steps": 1, "batch_size": 1, "horizon": 1, "widths": 1}
+    narrowest = min(options["widths"], default=None)
+    require_at_least({**options, "widths": narrowest}, least)
     choices = {
         "network": list(DYNAMICS),
         "solver": list(SOLVERS),
         "loss": ["derivatives", "rollout"],
         "states": ["observed", "fitted"],
-        "schedule": ["constant", "one-cycle"],
         "precision": ["32", "64"],
     }
     for name, allowed in choices.items():

@@ -12,44 +12,29 @@ from torch import nn
 from hepml.errors import FileError, InputError
 from hepml.io import PRESETS, Columns, iterate, recognise
 from hepml.models import MODELS, example_sets, outputs_of, takes
+from hepml.training.engine._options import require_at_least
 
 # Enough jets to see that files, columns and model fit together.
 _TRIAL = 8
 
-
 _AT_LEAST = {
-    "epochs": 1,
     "batch_size": 1,
-    "devices": 1,
     "max_sets": 1,
     "max_validation_sets": 1,
     "workers": 0,
-    "seed": 0,
-    "learning_rate": 0,
-    "weight_decay": 0,
-    "warmup": 0,
     "shuffle_memory": 1,
 }
 
 
 def check_numbers(options: Mapping[str, Any]) -> None:
-    """Refuse numbers that are too small, or too large for a fraction.
+    """Refuse numbers of sets, processes or megabytes that are too small.
 
     Raises
     ------
     InputError
         If there is one.
     """
-    for name, least in _AT_LEAST.items():
-        value = options[name]
-        if value is not None and not value >= least:
-            raise InputError(
-                name, expected=f"at least {least}", got=str(value), fix="give a larger number"
-            )
-    if options["warmup"] >= 1:
-        raise InputError(
-            "warmup", expected="below 1", got=str(options["warmup"]), fix="0.3 is the default"
-        )
+    require_at_least(options, _AT_LEAST)
 
 
 def choose_columns(

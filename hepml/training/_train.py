@@ -12,9 +12,9 @@ from torch import nn
 from hepml.errors import InputError
 from hepml.io import Columns, Files, locate
 from hepml.io.streams._stream import SHUFFLE_MEMORY
-from hepml.models import find_network
+from hepml.models import find_network, is_importable
 from hepml.training._checkpoints import describe_model
-from hepml.training._hold_out import fingerprints, trees
+from hepml.training._hold_out import fingerprints, trees, validates
 from hepml.training._inputs import (
     build_model,
     check_numbers,
@@ -23,6 +23,8 @@ from hepml.training._inputs import (
     try_model,
 )
 from hepml.training.engine._folder import RunFolder, first_rank
+from hepml.training.engine._optimiser import Optimiser
+from hepml.training.engine._options import RunOptions
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def train(
     epochs, batch_size
         How often all jets are seen; how many at a time on each device.
     learning_rate, weight_decay, warmup
-        See :class:`TaggingTask`.
+        See :class:`Optimiser`.
     precision
         "32", "bf16-mixed" (on GPUs) or "64".
     accelerator, devices
@@ -195,25 +197,51 @@ def train(
         "seed": seed,
     }
     check_numbers(options)
+    run_options = RunOptions(epochs, precision, accelerator, devices, seed)
+    optimiser = Optimiser(learning_rate, weight_decay, warmup=warmup)
     torch.manual_seed(seed)
     built = build_model(kind, info.arguments)
     for path in [*paths[:1], *validation_paths[:1]]:
         try_model(built, path, chosen, bad)
 
     # Lightning takes longer to import than a mistyped name to be found.
+    from hepml.training._data import open_data
+    from hepml.training._opening import opening
     from hepml.training.engine._fit import fit
+    from hepml.training.tasks._classification import TaggingTask
 
     known = {"fingerprints": fingerprints(paths), "trees": trees(paths, chosen.tree)}
+    data = open_data(options, chosen)
+    task = TaggingTask(
+        built.double() if precision == "64" else built,
+        len(chosen.class_names),
+        optimiser=optimiser,
+        mean_weight=data.train_stream.mean_weight,
+        info=replace(info, run=options | known),
+    )
     figures = fit(
-        built,
-        replace(info, run=options | known),
-        chosen,
-        folder,
+        task,
+        data,
+        run_options,
+        replace(folder, again=_again(info.model, folder)),
+        config=options,
+        opening=lambda finished: opening(
+            built, chosen, data, batch_size=batch_size, devices=devices, finished=finished
+        ),
+        validates=validates(options),
         resume=resume,
         overwrite=overwrite,
         progress=progress,
     )
     return TrainedRun(folder, chosen, built, figures)
+
+
+def _again(network: str, folder: RunFolder) -> str:
+    """What goes on with a run: a class that no other process finds is not named in a command."""
+    if is_importable(network):
+        return folder.again
+    name = network.rpartition(":")[2].rpartition(".")[2]
+    return f"train({name}, ..., output={str(folder.path)!r}, resume=True)"
 
 
 def _listed(files: Files) -> list[str]:

@@ -15,7 +15,7 @@ from hepml.errors import FileError, InputError
 from hepml.training import TaggingTask, train
 from hepml.training.engine._callbacks import SeedEachEpoch
 from hepml.training.engine._checkpoint import read_checkpoint, write_checkpoint
-from hepml.training.tasks._classification import one_cycle
+from hepml.training.engine._optimiser import one_cycle
 
 # Runs the command line and kills the process in the given call of the network's forward.
 DIES = """

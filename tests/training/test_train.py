@@ -132,7 +132,7 @@ def write_nothing(folder):
         ({"model": {"features": 1}}, InputError, "leave features out"),
         ({"epochs": 0}, InputError, "epochs: expected at least 1, got 0"),
         ({"max_sets": 0}, InputError, "max_sets: expected at least 1"),
-        ({"learning_rate": -1.0}, InputError, "learning_rate: expected at least 0"),
+        ({"learning_rate": -1.0}, InputError, "learning_rate: expected a positive number"),
         ({"learning_rate": float("nan")}, InputError, "learning_rate.*got nan"),
         ({"warmup": 1.5}, InputError, "warmup"),
         (

@@ -4,10 +4,10 @@ import csv
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Mapping, Sized
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,8 +17,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from hepml.outputs import raise_again, whole_file
 from hepml.training.engine._checkpoint import read_checkpoint, write_checkpoint
-
-FIGURES = ("train_loss", "val_loss", "val_accuracy", "val_auc")
+from hepml.training.engine._task import Figure, Task
 
 
 class SafeCheckpointIO(CheckpointIO):
@@ -90,17 +89,14 @@ class EpochCheckpoints(Checkpoint):
     ----------
     best, last
         The files.
-    figure
-        What decides which epoch is the best; without this figure it is the last one.
-    falling
-        Whether less is better.
+
+    Notes
+    -----
+    What decides which epoch is the best is a figure of the task; without it, it is the last one.
     """
 
-    def __init__(
-        self, best: Path, last: Path, *, figure: str = "val_auc", falling: bool = False
-    ) -> None:
+    def __init__(self, best: Path, last: Path) -> None:
         self.best_path, self.last_path = best, last
-        self.figure, self.sign = figure, -1 if falling else 1
         self.best: dict[str, int | float] = {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -111,19 +107,30 @@ class EpochCheckpoints(Checkpoint):
         """Go on from the figures of the best epoch."""
         self.best = dict(state_dict)
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the checkpoints; Lightning calls this after every other hook of the epoch's end."""
-        metrics = trainer.callback_metrics
-        figures = {name: float(metrics[name]) for name in FIGURES if name in metrics}
-        reached = figures.get(self.figure)
-        if (
-            reached is None
-            or not self.best
-            or self.sign * reached > self.sign * self.best[self.figure]
-        ):
+        task = cast(Task, pl_module)
+        figures = _reached(trainer, task)
+        if _is_better(task.decides, figures, self.best):
             self.best = {"epoch": trainer.current_epoch + 1, **figures}
             trainer.save_checkpoint(self.best_path, weights_only=True)
         trainer.save_checkpoint(self.last_path)
+
+
+def _reached(trainer: Trainer, task: Task) -> dict[str, float]:
+    """The figures of the task that this epoch has given."""
+    metrics = trainer.callback_metrics
+    return {f.name: float(metrics[f.name]) for f in task.figures if f.name in metrics}
+
+
+def _is_better(
+    decides: Figure | None, figures: Mapping[str, int | float], best: Mapping[str, int | float]
+) -> bool:
+    """Whether these figures are better than those of the best epoch; the last is where none is."""
+    if decides is None or decides.name not in figures or not best:
+        return True
+    reached, before = figures[decides.name], best[decides.name]
+    return reached > before if decides.rising else reached < before
 
 
 class EpochTable(Callback):
@@ -135,12 +142,10 @@ class EpochTable(Callback):
         The file. The rows of the epochs that a resumed run has finished are kept.
     show
         Whether to print the lines.
-    unit
-        What a batch is a number of.
     """
 
-    def __init__(self, path: Path, *, show: bool = True, unit: str = "jets") -> None:
-        self.path, self.show, self.unit = path, show, unit
+    def __init__(self, path: Path, *, show: bool = True) -> None:
+        self.path, self.show = path, show
         self._rows: list[dict[str, Any]] = []
         self._jets = 0
         self._start = self._learned = 0.0
@@ -175,17 +180,17 @@ class EpochTable(Callback):
         self._jets += len(batch) * trainer.world_size
         self._learned = time.perf_counter()
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the row of the epoch."""
         if not trainer.is_global_zero:
             return
-        metrics = trainer.callback_metrics
-        figures = {n: float(f"{float(metrics[n]):.6g}") for n in FIGURES if n in metrics}
+        task = cast(Task, pl_module)
+        figures = {n: float(f"{x:.6g}") for n, x in _reached(trainer, task).items()}
         row = {
             "epoch": trainer.current_epoch + 1,
             **figures,
-            self.unit: self._jets,
-            f"{self.unit}_per_second": round(self._jets / (self._learned - self._start), 1),
+            task.unit: self._jets,
+            f"{task.unit}_per_second": round(self._jets / (self._learned - self._start), 1),
             "seconds": round(time.perf_counter() - self._start, 1),
         }
         self._rows.append(row)
@@ -194,7 +199,7 @@ class EpochTable(Callback):
             texts = [f"{name.replace('_', ' ')} {value:#.4g}" for name, value in figures.items()]
             print(
                 f"epoch {row['epoch']}/{trainer.max_epochs}: {', '.join(texts)}, "
-                f"{row[f'{self.unit}_per_second']:.0f} {self.unit}/s, {row['seconds']:.0f} s",
+                f"{row[f'{task.unit}_per_second']:.0f} {task.unit}/s, {row['seconds']:.0f} s",
                 file=sys.stderr,
                 flush=True,
             )

@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 
 from hepml.errors import FileError, InputError
-from hepml.models import is_importable
 from hepml.outputs import locked, remove_parts, require_folder, whole_file, writing
 
 
@@ -32,9 +31,12 @@ class RunFolder:
     ----------
     path
         The folder.
+    again
+        What goes on with a run, in which ``{config}`` is the file of its options.
     """
 
     path: Path
+    again: str = "hepml train --config {config} --resume"
 
     @property
     def config(self) -> Path:
@@ -72,12 +74,10 @@ class RunFolder:
         parts = [self.config, self.checkpoints, self.metrics, self.tensorboard]
         return [part for part in parts if part.exists()]
 
-    def resume_with(self, network: str) -> str:
-        """What goes on with a run: a class of the user's own is not known on the command line."""
-        if is_importable(network):
-            return f"hepml train --config {self.config} --resume"
-        name = network.rpartition(":")[2].rpartition(".")[2]
-        return f"train({name}, ..., output={str(self.path)!r}, resume=True)"
+    @property
+    def resume_with(self) -> str:
+        """What goes on with a run."""
+        return self.again.replace("{config}", str(self.config))
 
     def check_free(self) -> None:
         """Refuse to write where another run has written.
@@ -141,8 +141,7 @@ class RunFolder:
                 expected="the options that it began with: "
                 + ", ".join(f"{k}={saved[k]!r:.200}" for k in different),
                 got=", ".join(f"{k}={options[k]!r:.200}" for k in different),
-                fix=f"resume with `{self.resume_with(options['network'])}`, "
-                "or choose another folder",
+                fix=f"resume with `{self.resume_with}`, or choose another folder",
             )
 
     def remove(self) -> None:
@@ -163,4 +162,4 @@ class RunFolder:
         """
         text = yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True)
         with whole_file(self.config) as part:
-            part.write_text(f"# {self.resume_with(options['network'])}\n{text}")
+            part.write_text(f"# {self.resume_with}\n{text}")

@@ -2,26 +2,22 @@
 
 import sys
 from collections.abc import Sized
-from math import isfinite, nan
-from typing import Any
+from math import isfinite
+from typing import Any, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from tqdm.auto import tqdm
+
+from hepml.training.engine._task import Task
 
 
 class EpochBar(Callback):
     """A bar for each epoch and each validation, on terminals and in notebooks only.
 
     A log file gets the lines of :class:`~hepml.training.engine._callbacks.EpochTable` instead.
-
-    Parameters
-    ----------
-    unit
-        What a batch is a number of.
     """
 
-    def __init__(self, unit: str = "jets") -> None:
-        self.unit = unit
+    def __init__(self) -> None:
         self._bar: Any = None
         self._jets = 0
 
@@ -42,12 +38,14 @@ class EpochBar(Callback):
         self._jets += len(batch) * trainer.world_size
         if self._bar is None or self._bar.disable:
             return
+        task = cast(Task, pl_module)
         elapsed = self._bar.format_dict["elapsed"]
-        figures = [f"{self._jets / elapsed:.0f} {self.unit}/s" if elapsed else ""]
-        loss = getattr(pl_module, "recent_loss", nan)
-        figures += [f"loss {loss:#.3g}"] if isfinite(loss) else []
-        if "val_auc" in trainer.callback_metrics:
-            figures += [f"val auc {float(trainer.callback_metrics['val_auc']):.4f}"]
+        figures = [f"{self._jets / elapsed:.0f} {task.unit}/s" if elapsed else ""]
+        figures += [f"loss {task.recent_loss:#.3g}"] if isfinite(task.recent_loss) else []
+        decides = task.decides.name if task.decides else ""
+        if decides in trainer.callback_metrics:
+            reached = float(trainer.callback_metrics[decides])
+            figures += [f"{decides.replace('_', ' ')} {reached:#.4g}"]
         self._bar.set_postfix_str(", ".join(figures), refresh=False)
         self._bar.update()
 

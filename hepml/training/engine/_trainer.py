@@ -20,39 +20,34 @@ from torch import Tensor
 
 from hepml.errors import FileError, HepmlError, InputError
 from hepml.outputs import Terminated, cleaned_up, raise_again
-from hepml.training._hold_out import validates
 from hepml.training.engine._callbacks import RaiseAgain, SafeCheckpointIO
 from hepml.training.engine._folder import RunFolder
+from hepml.training.engine._options import RunOptions
 
-# Double precision is a matter of the weights alone: TaggingTask converts its batches to theirs.
+# Double precision is a matter of the weights alone: tasks convert their batches to theirs.
 _PRECISIONS: dict[str, Any] = {"32": "32-true", "64": "32-true", "bf16-mixed": "bf16-mixed"}
 
 
-def make_trainer(options: Mapping[str, Any], callbacks: Sequence[Callback]) -> Trainer:
+def make_trainer(
+    options: RunOptions, folder: RunFolder, callbacks: Sequence[Callback], *, validates: bool
+) -> Trainer:
     """The trainer of a run.
 
     Raises
     ------
     InputError
-        If the precision is none of "32", "bf16-mixed", "64", or if the devices are not there.
+        If the devices are not there.
     """
-    if options["precision"] not in _PRECISIONS:
-        raise InputError(
-            "precision",
-            expected=f"one of {', '.join(_PRECISIONS)}",
-            got=repr(options["precision"]),
-            fix="choose one of them",
-        )
     try:
         return Trainer(
-            accelerator=options["accelerator"],
-            devices=options["devices"],
-            precision=_PRECISIONS[options["precision"]],
-            max_epochs=options["epochs"],
-            logger=_tensorboard(RunFolder(Path(options["output"]))),
+            accelerator=options.accelerator,
+            devices=options.devices,
+            precision=_PRECISIONS[options.precision],
+            max_epochs=options.epochs,
+            logger=_tensorboard(folder),
             callbacks=[*callbacks, RaiseAgain()],
             plugins=[SafeCheckpointIO()],
-            limit_val_batches=1.0 if validates(options) else 0,
+            limit_val_batches=1.0 if validates else 0,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
@@ -62,7 +57,7 @@ def make_trainer(options: Mapping[str, Any], callbacks: Sequence[Callback]) -> T
         raise InputError(
             "accelerator and devices",
             expected="devices that are here",
-            got=f"{options['accelerator']}, {options['devices']} ({' '.join(str(error).split())})",
+            got=f"{options.accelerator}, {options.devices} ({' '.join(str(error).split())})",
             fix="leave them out to use what is here",
         ) from error
 
@@ -200,7 +195,7 @@ def _report_thread(
 
 
 @contextmanager
-def interruptible(folder: RunFolder, network: str) -> Iterator[None]:
+def interruptible(folder: RunFolder) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM leave the block as what they are, with the line that goes on.
 
     Lightning turns Ctrl-C into an exit and ignores the next, and SIGTERM into an exit without an
@@ -214,7 +209,7 @@ def interruptible(folder: RunFolder, network: str) -> Iterator[None]:
         except (KeyboardInterrupt, SystemExit) as stopped:
             cause = stopped.__context__ if type(stopped) is SystemExit else stopped
             kept = folder.last.exists()
-            message = f"`{folder.resume_with(network)}` goes on after the " + (
+            message = f"`{folder.resume_with}` goes on after the " + (
                 "last finished epoch" if kept else "beginning: no epoch was finished"
             )
             if isinstance(cause, KeyboardInterrupt):

@@ -1,27 +1,30 @@
 """Learning dynamics from trajectories: losses, batches, the task."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningDataModule
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
+from torch.utils.data import DataLoader
 
 from hepml.data import Trajectories
 from hepml.errors import DataError, InputError
 from hepml.models import Dynamics
 from hepml.solvers import Solver
-from hepml.training.engine._checkpoint import CheckpointInfo, header
-from hepml.training.tasks._classification import one_cycle
+from hepml.training.engine._checkpoint import CheckpointInfo
+from hepml.training.engine._optimiser import Optimiser
+from hepml.training.engine._task import Task
 
 Loss = Literal["derivatives", "rollout"]
 States = Literal["observed", "fitted"]
 
+ADAM = Optimiser(weight_decay=0.0, method="adam", schedule="constant")
+# States, when the loss of the test trajectories is computed.
+_TESTED_TOGETHER = 10_000
 # Weight of the distance between fitted and observed states, beside that of the rates.
 _TRUST = 1e-2
 
@@ -76,8 +79,41 @@ class StateBatches:
                 yield torch.randint(self.states, (self.batch_size,), generator=generator)
 
 
-class DynamicsTask(LightningModule):
-    """Learn rates, or short rollouts, of trajectories, with Adam.
+class StateData(LightningDataModule):
+    """The numbers of states to learn from, drawn anew in each epoch, and of those to test with.
+
+    Parameters
+    ----------
+    states, tested
+        How many there are.
+    batch_size, steps, seed
+        See :class:`StateBatches`.
+    """
+
+    def __init__(self, states: int, tested: int, *, batch_size: int, steps: int, seed: int) -> None:
+        super().__init__()
+        self.states, self.tested = states, tested
+        self.batch_size, self.steps, self.seed = batch_size, steps, seed
+
+    def train_dataloader(self) -> StateBatches:
+        """The batches of an epoch."""
+        return StateBatches(
+            self.states, self.batch_size, self.steps, self.seed, lambda: self._epoch
+        )
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """All states to test with."""
+        numbers: Any = torch.arange(self.tested)
+        return DataLoader(numbers.split(_TESTED_TOGETHER), batch_size=None)
+
+    @property
+    def _epoch(self) -> int:
+        """Which epoch it is."""
+        return 0 if self.trainer is None else self.trainer.current_epoch
+
+
+class DynamicsTask(Task):
+    """Learn rates, or short rollouts, of trajectories.
 
     Parameters
     ----------
@@ -97,14 +133,13 @@ class DynamicsTask(LightningModule):
         Of the rollouts.
     horizon
         Their length.
-    learning_rate, weight_decay
-        Of Adam.
-    schedule
-        "constant", or "one-cycle" as in :class:`TaggingTask` with a tenth of the steps to rise.
+    optimiser
+        By default Adam with a constant learning rate.
     info
         What the checkpoints shall say about the model.
     """
 
+    unit = "states"
     q: Tensor
     p: Tensor
     rate_q: Tensor
@@ -117,7 +152,6 @@ class DynamicsTask(LightningModule):
     path_p: Tensor
     shift_q: Tensor
     shift_p: Tensor
-    model: nn.Module
 
     def __init__(
         self,
@@ -129,23 +163,20 @@ class DynamicsTask(LightningModule):
         states: States = "observed",
         solver: Solver | None = None,
         horizon: int = 5,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        schedule: Literal["constant", "one-cycle"] = "constant",
+        optimiser: Optimiser = ADAM,
         info: CheckpointInfo | None = None,
     ) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model, optimiser=optimiser, info=info)
         # Not a part of this module: its weights are those of the model.
         self._dynamics = [Dynamics(model)]
+        self.fitted = states == "fitted"
         self.loss_name, self.solver, self.horizon = loss, solver, horizon
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.schedule, self.info = schedule, info
-        self.recent_loss = float("nan")
+        if self.fitted:
+            # The error at noisy states does not tell a good H from a blurred one.
+            self.decides = None
         self.dt = float(learning.t[1] - learning.t[0])
         for name, value in _tensors(learning, testing).items():
             self.register_buffer(name, value, persistent=False)
-        self.fitted = states == "fitted"
         if self.fitted:
             _require_times(learning, 4, "states='fitted'")
             for x in ("q", "p"):
@@ -169,13 +200,22 @@ class DynamicsTask(LightningModule):
         trajectories, times = self.q.shape[:2]
         return int(trajectories * (times - (self.horizon if self.loss_name == "rollout" else 0)))
 
-    def training_step(self, batch: Int64[Tensor, " batch"], batch_idx: int) -> Tensor:  # noqa: ARG002
+    def loss(self, batch: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
         """The loss of a batch of numbers of states."""
-        loss = self.rollout_loss(batch) if self.loss_name == "rollout" else self.rate_loss(batch)
-        self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch))
+        return self.rollout_loss(batch) if self.loss_name == "rollout" else self.rate_loss(batch)
+
+    def penalty(self) -> Float[Tensor, ""] | None:
+        """The distance of fitted states from the observed ones."""
+        if not self.fitted:
+            return None
+        return _TRUST * (self.shift_q.square().mean() + self.shift_p.square().mean())
+
+    def weight_groups(self) -> list[dict[str, Any]]:
+        """The weights of the network; fitted states are none, and are not drawn to zero."""
+        groups = super().weight_groups()
         if self.fitted:
-            loss = loss + _TRUST * (self.shift_q.square().mean() + self.shift_p.square().mean())
-        return loss
+            groups.append({"params": [self.shift_q, self.shift_p], "weight_decay": 0.0})
+        return groups
 
     def rate_loss(self, batch: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
         """The error of the rates."""
@@ -196,8 +236,8 @@ class DynamicsTask(LightningModule):
                 "rollouts in training",
                 expected=f"finite states over {self.horizon} steps of {self.dt:.3g}",
                 got=f"{int(path.stopped.sum())} of {len(batch)} that ran away",
-                fix=f"lower the learning rate (it is {self.learning_rate:g}) or the horizon, or "
-                "observe more often; the checkpoints of the epochs before are kept",
+                fix=f"lower the learning rate (it is {self.optimiser.learning_rate:g}) or the "
+                "horizon, or observe more often; the checkpoints of the epochs before are kept",
             )
         after = time[:, None] + torch.arange(1, self.horizon + 1, device=time.device)
         wanted = self.states_at(trajectory[:, None], after)
@@ -217,43 +257,6 @@ class DynamicsTask(LightningModule):
         found = self.dynamics(self.test_q[batch], self.test_p[batch])
         loss = mean_square(found, (self.test_rate_q[batch], self.test_rate_p[batch]))
         self.log("val_loss", loss, batch_size=len(batch))
-
-    def on_train_epoch_end(self) -> None:
-        """Refuse to write a checkpoint with weights or a loss that are not finite."""
-        self.recent_loss = float(self.trainer.callback_metrics["train_loss"])
-        weights = all(bool(x.isfinite().all()) for x in self.model.parameters())
-        if not (weights and np.isfinite(self.recent_loss)):
-            raise DataError(
-                "training",
-                expected="a finite loss",
-                got=f"{self.recent_loss} in epoch {self.current_epoch + 1}",
-                fix=f"lower the learning rate (it is {self.learning_rate:g}); "
-                "the checkpoints of the epochs before are kept",
-            )
-
-    def configure_optimizers(self) -> Any:
-        """Adam, and the learning rate for each step of the run."""
-        # The fitted states are no weights of the network, and are not drawn to zero.
-        groups = [{"params": list(self.model.parameters()), "weight_decay": self.weight_decay}]
-        if self.fitted:
-            groups.append({"params": [self.shift_q, self.shift_p], "weight_decay": 0.0})
-        optimiser = torch.optim.Adam(groups, lr=self.learning_rate, fused=True)
-        if self.schedule == "constant":
-            return optimiser
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, partial(one_cycle, steps=steps, warmup=0.1)
-        )
-        return {
-            "optimizer": optimiser,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Say in the checkpoint what the model is."""
-        if self.info is not None:
-            figures = {k: float(v) for k, v in self.trainer.callback_metrics.items()}
-            checkpoint |= header(replace(self.info, figures=figures))
 
 
 def _tensors(learning: Trajectories, testing: Trajectories) -> dict[str, Tensor]:

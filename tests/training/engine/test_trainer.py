@@ -4,6 +4,7 @@ import resource
 import signal
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 from lightning.fabric.utilities.warnings import PossibleUserWarning
@@ -15,22 +16,19 @@ from hepml.errors import InputError
 from hepml.models import ParticleFlow
 from hepml.outputs import Terminated, cleaned_up
 from hepml.training.engine._folder import RunFolder
+from hepml.training.engine._options import RunOptions
 from hepml.training.engine._trainer import interruptible, make_trainer, quiet_lightning
 
-OPTIONS = {
-    "accelerator": "cpu",
-    "devices": 1,
-    "precision": "32",
-    "epochs": 3,
-    "output": "run",
-    "validation": [],
-}
+
+def made(**options):
+    options = RunOptions(**{"accelerator": "cpu", "epochs": 3} | options)
+    return make_trainer(options, RunFolder(Path("run")), [], validates=False)
 
 
 def test_a_trainer_writes_nothing_until_it_trains(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with quiet_lightning():
-        trainer = make_trainer(OPTIONS, [])
+        trainer = made()
     assert trainer.max_epochs == 3
     assert not list(tmp_path.iterdir())
 
@@ -38,13 +36,14 @@ def test_a_trainer_writes_nothing_until_it_trains(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"precision": "16"}, "precision: expected one of 32, 64, bf16-mixed, got '16'"),
+        ({"precision": "16"}, "precision: expected one of 32, bf16-mixed, 64, got '16'"),
         ({"accelerator": "abacus"}, "devices that are here, got abacus, 1 .*invalid accelerator"),
     ],
 )
+@pytest.mark.usefixtures("unchecked_types")
 def test_what_is_not_there_is_refused(options, message):
     with quiet_lightning(), pytest.raises(InputError, match=message):
-        make_trainer(OPTIONS | options, [])
+        made(**options)
 
 
 def test_quiet_means_without_advice_but_with_warnings():
@@ -75,17 +74,17 @@ def test_lightnings_exit_after_ctrl_c_is_an_interrupt_again(tmp_path):
     folder.checkpoints.mkdir()
     folder.last.write_text("")
     after = pytest.raises(KeyboardInterrupt, match="goes on after the last finished epoch")
-    with after, interruptible(folder, "LorentzNet"):
+    with after, interruptible(folder):
         exit_as_lightning_does()
     assert signal.getsignal(signal.SIGINT) is handler
-    with pytest.raises(SystemExit), interruptible(folder, "LorentzNet"):
+    with pytest.raises(SystemExit), interruptible(folder):
         sys.exit(1)
 
 
 def test_lightnings_exit_after_sigterm_has_a_status(tmp_path):
     # Around it, since in the end the signal would end this process.
     folder = RunFolder(tmp_path)
-    with cleaned_up(), pytest.raises(Terminated) as ended, interruptible(folder, "LorentzNet"):
+    with cleaned_up(), pytest.raises(Terminated) as ended, interruptible(folder):
         raise SIGTERMException
     assert ended.value.code == 143
     assert ended.value.message.startswith("stopped by SIGTERM; `hepml train --config")

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 from hepml.data import ParticleSet, concatenate
 from hepml.errors import DataError, InputError
 from hepml.training import TaggingTask
+from hepml.training.engine._optimiser import Optimiser, one_cycle
 from hepml.training.engine._trainer import quiet_lightning
-from hepml.training.tasks._classification import one_cycle
 
 
 def fit(task, batches, validation=None, epochs=1, callbacks=()):
@@ -143,7 +143,7 @@ def relabelled(batch, classes):
 
 
 def test_the_learning_rate_rises_and_falls_along_cosines():
-    task = TaggingTask(TinyFlow(), learning_rate=0.1, warmup=0.25)
+    task = TaggingTask(TinyFlow(), optimiser=Optimiser(0.1, warmup=0.25))
     rates = []
     task.on_before_optimizer_step = lambda adamw: rates.append(adamw.param_groups[0]["lr"])
     fit(task, [random_sets(8)] * 21, epochs=2)

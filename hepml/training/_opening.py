@@ -1,0 +1,65 @@
+"""The line with which a run begins."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from torch import nn
+
+from hepml.io import Columns
+from hepml.training._data import ParticleData
+
+
+def opening(
+    model: nn.Module,
+    columns: Columns,
+    data: ParticleData,
+    *,
+    batch_size: int,
+    devices: int,
+    finished: int,
+) -> str:
+    """What is going to be trained on what."""
+    validated = data.validation_stream.sets if data.validation_stream is not None else 0
+    batch, size = data.train_stream.batch_size, sum(p.numel() for p in model.parameters())
+    parts = [
+        f"{type(model).__name__} with {size:,} parameters",
+        f"{data.train_stream.sets:,} jets to learn from, {validated:,} to validate with",
+        _mixing(data, devices),
+        f"classes {_few(columns.class_names)}",
+        f"features {_few(columns.feature_names)}",
+        f"context {_few(columns.context_names)}",
+    ]
+    if batch < batch_size:
+        parts.append(f"batches of {batch:,}, not {batch_size:,}: there are no more jets")
+    if find_spec("tensorboard") is None:
+        parts.append("TensorBoard is not installed: figures go to metrics.csv alone")
+    if finished:
+        parts.append(f"resumed after epoch {finished}")
+    return "; ".join(parts)
+
+
+def _mixing(data: ParticleData, devices: int) -> str:
+    """How the jets to learn from are shuffled, and what that costs."""
+    stream, workers = data.train_stream, max(data.workers, 1)
+    readers = workers * devices
+    pools = stream.mixing(workers, devices).pools
+    sets = stream.sets // (readers * pools)
+    if readers == pools == 1:
+        text = "all shuffled together"
+    else:
+        text = f"{sets:,} at a time shuffled" + (f" by each of {readers}" if readers > 1 else "")
+        text += f", in {stream.shuffle_memory:g} MB" if pools > 1 else ""
+    reads = stream.reads(workers, devices)
+    if reads > 1.5:
+        text += (
+            f" (each part of the files is read {reads:.1f} times: more shuffle_memory or fewer "
+            "workers read faster)"
+        )
+    return text
+
+
+def _few(names: Sequence[str], most: int = 16) -> str:
+    """Names in a line, not all of them if there are many."""
+    if len(names) > most:
+        return f"{', '.join(names[:3])}, ... ({len(names)})"
+    return ", ".join(names) or "none"

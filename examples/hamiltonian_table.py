@@ -34,8 +34,7 @@ def true_paths(system):
     random = np.random.default_rng(2019)
     start = system.draw(random, 15)
     if system.bodies == 1:  # as the notebook draws them: in a square, away from its axes
-        start = random.uniform(-0.8, 0.8, (2, 15, 1, 1))
-        start += 0.2 * np.sign(start)
+        start = (drawn := random.uniform(-0.8, 0.8, (2, 15, 1, 1))) + 0.2 * np.sign(drawn)
     t = np.linspace(0, SPAN[system.name], 101)
     return t, torch.from_numpy(follow(system, start, t))
 

@@ -92,7 +92,7 @@ def make_parser() -> ArgumentParser:
         "--max-jets",
         type=PositiveInt | None,
         default=None,
-        help="evaluate the first jets only",
+        help="evaluate so many jets only, drawn evenly over the files",
     )
     parser.add_argument(
         "--bad",

@@ -11,6 +11,7 @@ from hepml.io.formats._files import Files, Location, locate
 from hepml.io.formats._open import open_table
 from hepml.io.formats._present import present
 from hepml.io.streams._read import count_entries, iterate, read
+from hepml.io.streams._sample import EvenSample
 from hepml.io.streams._stream import ParticleStream
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Chunk",
     "Collection",
     "Columns",
+    "EvenSample",
     "Files",
     "JetIndex",
     "Layout",

@@ -20,7 +20,7 @@ from hepml.errors import InputError
 from hepml.evaluation import Discriminant, evaluate_probabilities, evaluate_scores
 from hepml.evaluation.sets._jets import JetKinematics
 from hepml.evaluation.sets._result import Result, Sample
-from hepml.io import Chunk, Columns, Files, count_entries, iterate
+from hepml.io import Chunk, Columns, EvenSample, Files, count_entries, iterate
 from hepml.training import RunFolder, warn_of_training_files
 
 # What the weights of the columns give way to, beside an expression.
@@ -67,7 +67,7 @@ def compare(
         Names and expressions of scores of others that the files hold, one number for each jet that
         is larger for signal. They are read with the columns, or with those of the first tagger.
     max_sets
-        Evaluate the first jets of the files only.
+        Evaluate so many jets only, drawn evenly over the files and the places in each file.
     bad
         What to do with jets that cannot be used: "error" raises, "drop" leaves them out.
     replicas, seed
@@ -290,12 +290,13 @@ def _scored(
     progress: bool,
 ) -> tuple[Any, Sample, float]:
     """What a function gives for the jets of the files, these jets, and seconds."""
+    sample = None if max_sets is None else EvenSample(files, columns, sets=max_sets, bad=bad)
     scores, labels, weights, kinematics = [], [], [], []
     dropped: Counter[str] = Counter()
     read = 0
     seconds = 0.0
     with tqdm(
-        total=sum(count_entries(files, columns)),
+        total=sum(count_entries(files, columns)) if sample is None else sample.entries,
         desc=name,
         unit="entry",
         unit_scale=True,
@@ -304,7 +305,7 @@ def _scored(
         dynamic_ncols=True,
     ) as bar:
         start = time.perf_counter()
-        for chunk in iterate(files, columns, bad=bad, max_sets=max_sets):
+        for chunk in iterate(files, columns, bad=bad) if sample is None else sample.chunks():
             particles: ParticleSet = chunk.particles
             scores.append(score(chunk))
             seconds += time.perf_counter() - start
@@ -317,7 +318,7 @@ def _scored(
             read += chunk.total
             bar.update(chunk.stop - chunk.start)
             start = time.perf_counter()
-    sample = Sample(
+    evaluated = Sample(
         torch.cat(labels).numpy(),
         torch.cat(weights).numpy() if weights else None,
         JetKinematics.joined(kinematics),
@@ -325,5 +326,6 @@ def _scored(
         columns.cut,
         columns.weights,
         dict(dropped),
+        None if sample is None else sample.among,
     )
-    return np.concatenate(scores), sample, seconds
+    return np.concatenate(scores), evaluated, seconds

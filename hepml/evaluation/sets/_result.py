@@ -29,6 +29,8 @@ class Sample:
         The expressions that chose and weighted them; None without.
     dropped
         Jets left out because they cannot be used, by reason.
+    among
+        The number of jets among which they were drawn evenly; None if they are all.
     """
 
     labels: Int64[np.ndarray, " sets"]
@@ -38,10 +40,14 @@ class Sample:
     cut: str | None
     weights_from: str | None
     dropped: Mapping[str, int]
+    among: int | None = None
 
     def __str__(self) -> str:
         chosen = f"{len(self.labels):,} jets"
-        if self.cut is not None:
+        if self.among is not None:
+            chosen += f", drawn evenly from {self.among:,}"
+            chosen += "" if self.cut is None else f" (cut: {self.cut})"
+        elif self.cut is not None:
             chosen += f" of {self.read:,} (cut: {self.cut})"
         return f"{chosen}, " + (
             "not weighted" if self.weights_from is None else f"weighted by {self.weights_from}"
@@ -137,6 +143,7 @@ class Result:
             "sets_per_second": self.sets_per_second,
             "cut": self.sample.cut,
             "sets_before_cut": self.sample.read,
+            "drawn_from": self.sample.among,
             "weights": self.sample.weights_from,
             "dropped": dict(self.dropped),
             **plain,

@@ -115,7 +115,10 @@ def drawn(spans: list[Span], sets: int) -> list[Span]:
     needed = max(math.ceil(len(spans) * sets / total), _DRAWN_FROM, min(files, 4 * _DRAWN_FROM))
     chosen = spans
     while needed < len(spans):
-        chosen = [spans[i * len(spans) // needed] for i in range(needed)]
+        # At equal distances, clusters of two classes that take turns would give one class.
+        bounds = np.arange(needed + 1) * len(spans) // needed
+        random = np.random.default_rng([len(spans), needed])
+        chosen = [spans[i] for i in random.integers(bounds[:-1], bounds[1:])]
         total = sum(span.sets for span in chosen)
         if sets <= total:
             break

@@ -52,8 +52,11 @@ def test_cut_weights_and_number_of_jets_are_those_asked_for(tmp_path):
     path = write_jets(tmp_path / "jets.root", 200, jet_pt=jet_pt)
     tagger = make_tagger(COLUMNS.replace(cut="jet_pt > 2", weights="jet_pt"))
     (result,) = compare([tagger], path, max_sets=70)
-    kept = jet_pt[jet_pt > 2][:70]
-    np.testing.assert_allclose(result.weights, kept)
+    kept = result.weights
+    assert len(kept) == 70
+    assert np.isin(kept, jet_pt[jet_pt > 2]).all()
+    # They are drawn evenly: one of each 70th part of the 100 that pass.
+    assert np.diff(np.searchsorted(jet_pt, kept)).max() <= 3
     assert result.evaluation.accuracy.value == pytest.approx(
         np.average(result.probabilities.argmax(1) == result.labels, weights=kept)
     )
@@ -220,6 +223,13 @@ def test_cut_weights_and_numbers_of_jets_are_said(tmp_path):
     plain = result.to_dict()
     assert (plain["cut"], plain["weights"], plain["sets"]) == ("jet_pt > 2", "jet_pt", 100)
     assert plain["sets_before_cut"] == 200
+    (drawn,) = compare([tagger], path, max_sets=70, replicas=2)
+    assert (
+        comparison_table([drawn])
+        .splitlines()[-1]
+        .startswith("70 jets, drawn evenly from 100 (cut: jet_pt > 2), weighted")
+    )
+    assert drawn.to_dict()["drawn_from"] == 100
     (unweighted,) = compare([tagger], path, weights="none", replicas=2)
     assert unweighted.weights is None
     assert unweighted.to_dict()["weights"] is None

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,3 +131,12 @@ def test_a_few_sets_are_drawn_from_few_spans_and_every_class_of_a_sorted_sample(
     )
     assert tenths.min() >= 18
     assert tenths.max() <= 22
+
+
+@pytest.mark.parametrize("period", [2, 3, 5])
+def test_classes_that_take_turns_are_all_drawn(period):
+    spans = [Span(0, 100 * i, 100 * i + 100, 100) for i in range(640 * period // 2)]
+    found = drawn(spans, 64)
+    counts = np.bincount([span.start // 100 % period for span in found], minlength=period)
+    # To within four standard deviations of a random draw.
+    assert abs(counts / 64 - 1 / period).max() < 4 * (1 / period / 64) ** 0.5

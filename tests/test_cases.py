@@ -112,7 +112,9 @@ def test_a_boost_by_128_that_rounds_nothing_leaves_ten_digits(case: Case) -> Non
             weights="random",
             elements="exact",
         )
-        assert report.verdict == "holds", str(report)
+        # Of boosts along one axis, powers of 2 alone do not decide.
+        decided = "holds" if symmetry.exact_elements_suffice else "undecided"
+        assert report.verdict == decided, str(report)
         assert report.largest() < 1e-10, str(report)
 
 

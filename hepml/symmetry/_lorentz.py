@@ -48,6 +48,7 @@ class Rotation(Transformations):
     """Rotations about any axis, uniform over the group."""
 
     kind: ClassVar[str] = "rotation"
+    exact_elements_suffice: ClassVar[bool] = False
 
     def matrix(self, strength: float | None, generator: Generator) -> Matrix:  # noqa: ARG002
         """A random rotation."""
@@ -67,6 +68,7 @@ class BeamRotation(Transformations):
     """Rotations about the beam, by a uniform angle."""
 
     kind: ClassVar[str] = "beam rotation"
+    exact_elements_suffice: ClassVar[bool] = False
 
     def matrix(self, strength: float | None, generator: Generator) -> Matrix:  # noqa: ARG002
         """A random rotation about the z axis."""
@@ -90,6 +92,7 @@ class BeamBoost(Transformations):
     """Boosts along the beam, forwards or backwards. The strength is the Lorentz factor."""
 
     kind: ClassVar[str] = "beam boost"
+    exact_elements_suffice: ClassVar[bool] = False
     strengths: ClassVar[tuple[float | None, ...]] = _GAMMAS
     exact_strengths: ClassVar[tuple[float, ...]] = _EXACT_GAMMAS
     strength_name: ClassVar[str] = "gamma"

@@ -137,7 +137,9 @@ class SymmetryReport:
         * "imprecise": in that precision it holds, but in a lower one the network loses more digits
           than rounding its inputs costs.
         * "holds": neither, and there was at least one measurement that would have seen a violation.
-        * "undecided": no such measurement; measure in float64, or at a smaller strength.
+        * "undecided": no such measurement; measure in float64, or at a smaller strength. Also
+          where only such elements were measured as round nothing, and they are few: the turns of a
+          cube, of all rotations. Measure random ones as well.
         * "blind": the outputs do not vary, or not more than rounding.
         """
         highest = self.measurements[0].precision
@@ -152,7 +154,17 @@ class SymmetryReport:
 
     def _verdicts(self) -> dict[tuple[str, str], Verdict]:
         """The verdict for each kind of weights and precision."""
-        return {key: self._verdict(points) for key, points in self.curves().items()}
+        verdicts = {key: self._verdict(points) for key, points in self.curves().items()}
+        if self._of_few_elements:
+            # What keeps these may break others.
+            return {key: "undecided" if v == "holds" else v for key, v in verdicts.items()}
+        return verdicts
+
+    @property
+    def _of_few_elements(self) -> bool:
+        """Whether the elements that were measured are a small part of the group."""
+        few = not (self.symmetry.exact or self.symmetry.exact_elements_suffice)
+        return self.elements == "exact" and few
 
     def _verdict(self, points: Sequence[Measurement]) -> Verdict:
         """The verdict of measurements at several strengths."""
@@ -206,7 +218,9 @@ class SymmetryReport:
         if self.symmetry.vanishing:
             lines[0] += f" (violation falls with the power {self.exponent:.2g})"
         if self.elements == "exact":
-            lines[0] += " (elements that round nothing)"
+            lines[0] += " (elements that round nothing" + (
+                ", which are few: measure random ones as well)" if self._of_few_elements else ")"
+            )
         rows = [
             [
                 *("weights", "precision", self.symmetry.strength_name or "strength"),

@@ -164,6 +164,7 @@ class SpaceRotation(_OfMotion):
     """Coordinates and momenta turned about the origin: what conserves angular momentum."""
 
     name: ClassVar[str] = "space rotation"
+    exact_elements_suffice: ClassVar[bool] = False
 
     def element(
         self,

@@ -32,6 +32,9 @@ class Symmetry(ABC):
         Whether the claim is about the limit alone: the violation falls to zero with the strength.
     exact
         Whether the action rounds nothing, as when numbers only change places.
+    exact_elements_suffice
+        Whether elements that round nothing come near every element, as products of each other:
+        else a function may keep them and break the symmetry.
     exact_strengths
         The strengths at which it is measured with elements that round nothing; empty if these are
         the same.
@@ -42,6 +45,7 @@ class Symmetry(ABC):
     strength_name: ClassVar[str] = ""
     vanishing: ClassVar[bool] = False
     exact: ClassVar[bool] = False
+    exact_elements_suffice: ClassVar[bool] = True
 
     @property
     @abstractmethod

@@ -23,6 +23,9 @@ from hepml.io import Chunk, Columns, Files, Location, count_entries, iterate, lo
 from hepml.io.chunks._observers import observer_types
 from hepml.outputs import require_free, whole_file
 
+# The object beside the tree that says where the scores are from.
+_ABOUT = "about"
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -98,7 +101,8 @@ def predict(
         If an input file cannot be read, an output file exists, is an input file, or cannot be
         written. Nothing unfinished is left.
     InputError
-        If the tagger has no columns, or if names of classes, observers or files collide.
+        If the tagger has no columns, or if names of classes, observers or files collide;
+        also if `tree` is no name of a tree.
     ColumnError
         If a file lacks columns.
 
@@ -115,6 +119,7 @@ def predict(
     In ROOT: ``events->AddFriend("scores", "OUT.root")``, then ``events->Draw("score_top")``.
     """
     columns = reading_columns(tagger.columns)
+    _check_tree(tree)
     names = _branch_names(tagger.class_names)
     if not isinstance(observers, Mapping):
         observers = {name: name for name in observers}
@@ -147,7 +152,7 @@ def predict(
                 out = file.mktree(tree, _types(names, columns, stated))
                 chunks = iterate(full, columns, step=step, bad="drop") if full else ()
                 written.append(_write(out, names, tagger, chunks, path, stated, bar))
-                file["about"] = json.dumps(about)
+                file[_ABOUT] = json.dumps(about)
     return written
 
 
@@ -228,6 +233,17 @@ def _write(
         bad.update(chunk.dropped)
         bar.update(chunk.stop - chunk.start)
     return Prediction(path, entries, sets, dict(bad), nan)
+
+
+def _check_tree(name: str) -> None:
+    """Refuse what is no name of a tree, or that of what lies beside it."""
+    if not re.fullmatch(r"[^\s/:;]([^/:;]*[^\s/:;])?", name) or name == _ABOUT:
+        raise InputError(
+            "tree",
+            expected=f"a name without /, : and ;, other than {_ABOUT!r}, which lies beside it",
+            got=repr(name),
+            fix="scores is the default",
+        )
 
 
 def _branch_names(class_names: Sequence[str]) -> list[str]:

@@ -20,6 +20,8 @@ Matrix = Float64[Tensor, "4 4"]
 
 # The finest grid of momenta is 2^-10 GeV: an MeV, as detectors have them at best.
 _FINEST = -10
+# The matrix of a boost by 2^k has 2k + 1 binary digits.
+_MOST_DOUBLINGS = 26
 # Momenta of fewer digits than this are hardly momenta any more.
 _FEWEST_DIGITS = 3
 
@@ -108,7 +110,16 @@ def doublings_of(gamma: float, *, even: bool = False) -> int:
             "strength", expected="a Lorentz factor of 1 or more", got=str(gamma), fix="raise it"
         )
     exact = math.acosh(gamma) / math.log(2)
-    return max(2, 2 * round(exact / 2)) if even else max(1, round(exact))
+    doublings = max(2, 2 * round(exact / 2)) if even else max(1, round(exact))
+    if doublings > _MOST_DOUBLINGS:
+        raise InputError(
+            "strength of exact elements",
+            expected=f"a Lorentz factor of {lorentz_factor(_MOST_DOUBLINGS):.4g} at most, whose "
+            "matrix float64 holds",
+            got=f"{gamma:g}",
+            fix="take a smaller one, or random elements",
+        )
+    return doublings
 
 
 def lorentz_factor(doublings: int) -> float:

@@ -15,6 +15,8 @@ from hepml.symmetry._report import Measurement, Worst
 from hepml.symmetry._symmetry import Symmetry
 from hepml.symmetry._tree import in_precision, map_tensors
 
+# By so many units of the last place numbers are changed whose sums swallow a single one.
+_UNITS = 1024
 # Outputs that vary by less of their size do nothing that could be seen.
 _BLIND = 1e-9
 
@@ -120,19 +122,29 @@ class Comparison:
         if self._symmetry.exact:
             return 0.0
         if dtype not in self._rounding:
-            rounded, references = in_precision((self._inputs, dict(self._references)), dtype)
-            if dtype == EXACT.inputs or self._given:
+            rounded = in_precision((self._inputs, dict(self._references)), dtype)
+            if dtype != EXACT.inputs and not self._given:
+                found = self._change(rounded)
+            else:
                 # Rounding to this precision changes nothing.
-                rounded, references = other_last_digits((rounded, references), generator)
-            change = self._network(EXACT, rounded, references) - self._exact
-            # Where the exact output is no number, rounding is not the reason.
-            sound = (
-                self._exact.flatten(1).isfinite().all(1)
-                if self._exact.dim() > 1
-                else (self._exact.isfinite())
-            )
-            self._rounding[dtype] = _largest(self._errors(change)[sound])
+                found = self._change(other_last_digits(rounded, generator))
+            if self._given:
+                # Sums of numbers of a grid are exact, and swallow a last digit of one of them.
+                larger = other_last_digits(rounded, generator, units=_UNITS)
+                found = max(found, self._change(larger) / _UNITS)
+            self._rounding[dtype] = found
         return self._rounding[dtype]
+
+    def _change(self, changed: Any) -> float:
+        """What other inputs and references change at most, by the exact network."""
+        change = self._network(EXACT, *changed) - self._exact
+        # Where the exact output is no number, rounding is not the reason.
+        sound = (
+            self._exact.flatten(1).isfinite().all(1)
+            if self._exact.dim() > 1
+            else (self._exact.isfinite())
+        )
+        return _largest(self._errors(change)[sound])
 
     def _transformed(self, outputs: Outputs) -> Inexact[Tensor, "new_rows *components"]:
         return self._symmetry.act_on_outputs(self._element, outputs)
@@ -238,8 +250,14 @@ def exchanged(tree: Any) -> Any:
     return map_tensors(roll, tree)
 
 
-def other_last_digits(tree: Any, generator: Generator) -> Any:
-    """The inputs with the last digits of all numbers raised, lowered or left at random."""
+def other_last_digits(tree: Any, generator: Generator, *, units: int = 1) -> Any:
+    """The inputs with the last digits of all numbers raised, lowered or left at random.
+
+    Parameters
+    ----------
+    units
+        By how many units of the last place.
+    """
 
     def change(tensor: Tensor) -> Tensor:
         if tensor.is_complex():
@@ -247,6 +265,6 @@ def other_last_digits(tree: Any, generator: Generator) -> Any:
         if not tensor.is_floating_point():
             return tensor
         steps = torch.randint(-1, 2, tensor.shape, generator=generator).to(tensor)
-        return tensor * (1 + torch.finfo(tensor.dtype).eps * steps)
+        return tensor * (1 + units * torch.finfo(tensor.dtype).eps * steps)
 
     return map_tensors(change, tree)

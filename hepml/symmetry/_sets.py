@@ -1,8 +1,8 @@
 """Symmetries of sets: the order of the particles, and of the sets in a batch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import torch
 from jaxtyping import Inexact, Int64
@@ -64,6 +64,26 @@ class _OfSets(Symmetry):
                 expected="one of both",
                 got=f"{self.axis!r} and {self.index!r}",
                 fix="particles have an axis of their own, or an index that tells their set",
+            )
+
+        given = self.axis
+        many = isinstance(given, Mapping | tuple)
+        entries = given.values() if isinstance(given, Mapping) else given
+        for axis in cast(Iterable[Any], entries if many else [given]):
+            if axis is not None and (type(axis) is not int or axis < 0):
+                raise InputError(
+                    f"axis of {type(self).__name__}",
+                    expected="a whole number from 1 on (the first axis is that of the sets), or "
+                    "one for each entry of a mapping or a tuple",
+                    got=repr(self.axis),
+                    fix="axis=1 for (sets, particles, channels)",
+                )
+        if self.index is not None and type(self.index) not in (str, int):
+            raise InputError(
+                f"index of {type(self).__name__}",
+                expected="the name of an entry, or its place in a tuple",
+                got=repr(self.index),
+                fix='index="batch"',
             )
 
     def _layout(self, inputs: Any) -> _Layout:

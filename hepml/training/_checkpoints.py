@@ -167,8 +167,8 @@ def _build(
         raise FileError(
             f"checkpoint {path}",
             expected=f"arguments that {chosen.__name__} takes, and its weights",
-            got=f"{dict(info.arguments)!r:.500} ({in_a_line(error)})",
-            fix=_other_version(info),
+            got=f"{dict(info.arguments)!r:.500} of {info.model} ({in_a_line(error)})",
+            fix=_what_fits(info, chosen),
         ) from error
 
 
@@ -189,15 +189,19 @@ def _fill(
     except RuntimeError as error:
         raise FileError(
             f"checkpoint {path}",
-            expected=f"the weights of {info.model} with the arguments "
+            expected=f"the weights of {type(built).__name__} with the arguments "
             f"{dict(info.arguments)!r:.500}",
-            got=f"{in_a_line(error, 1000)}",
-            fix=_other_version(info),
+            got=f"those of {info.model}: {in_a_line(error, 1000)}",
+            fix=_what_fits(info, type(built)),
         ) from error
 
 
-def _other_version(info: CheckpointInfo) -> str:
+def _what_fits(info: CheckpointInfo, given: type[nn.Module]) -> str:
     """What helps with a checkpoint that does not fit."""
+    if name_of(given) != info.model and info.model not in MODELS:
+        return f"name the class that it was trained with: --network {info.model}"
+    if info.version == __version__:
+        return "get the file again, or train again"
     return (
         f"it was written by hepml {info.version:.60}, this is {__version__}: "
         "use that version, or train again"

@@ -411,3 +411,17 @@ def test_every_jet_of_pfnano_gets_its_scores(tmp_path):
     assert branches["nscore"].to_list() == jets.to_list()
     assert (written.entries, written.sets) == (10, ak.sum(jets))
     assert ak.all(np.isfinite(branches["score_top"]))
+
+
+@pytest.mark.parametrize("tree", ["", " ", "a/b", "x;1", "a:b", "about", "scores "])
+def test_what_is_no_name_of_a_tree_is_refused(tmp_path, tagger, tree):
+    path = write_jets(tmp_path / "jets.root", 5)
+    with pytest.raises(InputError, match="tree: expected a name without"):
+        predict(tagger, path, tmp_path / "out.root", tree=tree)
+    assert not (tmp_path / "out.root").exists()
+
+
+def test_a_tree_may_have_a_name_of_several_words(tmp_path, tagger):
+    path = write_jets(tmp_path / "jets.root", 5)
+    predict(tagger, path, tmp_path / "out.root", tree="my scores")
+    assert len(read_tree(tmp_path / "out.root", "my scores")["score_top"]) == 5

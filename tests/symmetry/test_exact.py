@@ -307,3 +307,19 @@ def test_what_few_elements_do_not_see_is_undecided(function, symmetry, strengths
     assert report.verdict == "undecided"
     assert "which are few: measure random ones as well" in str(report)
     assert check(function, batch, symmetry, strengths=strengths).verdict == "broken"
+
+
+def total_masses(jets):
+    p4 = torch.stack([jet.p4.sum(0) for jet in jets])
+    return (p4.square() @ torch.tensor([[1.0], [-1.0], [-1.0], [-1.0]]).to(p4)).abs().sqrt()
+
+
+@pytest.mark.parametrize("strength", [1e4, 1e6, 3e7])
+def test_the_arithmetic_of_large_boosts_is_no_violation(strength):
+    report = check(total_masses, random_jets(8), "lorentz", strengths=[strength], elements="exact")
+    assert report.verdict == "holds", str(report)
+
+
+def test_boosts_whose_matrix_would_be_rounded_are_refused():
+    with pytest.raises(InputError, match=r"a Lorentz factor of 3\.355e\+07 at most.*got 1e\+09"):
+        check(total_masses, random_jets(8), "lorentz", strengths=[1e9], elements="exact")

@@ -255,3 +255,23 @@ def test_sets_of_an_index_are_chosen_with_their_particles():
 def test_inputs_without_tensors_are_refused(symmetry):
     with pytest.raises(InputError, match=r"inputs: expected a ParticleSet.*got str"):
         symmetry.element("jets.root", None, _generator())
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("kind", [Permutation, BatchComposition])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"axis": "1"}, "axis of .*expected a whole number from 1 on.*got '1'"),
+        ({"axis": True}, "axis of .*got True"),
+        ({"axis": 1.0}, "axis of .*got 1.0"),
+        ({"axis": -1}, "axis of .*got -1"),
+        ({"axis": {"x": "2"}}, "axis of .*got {'x': '2'}"),
+        ({"axis": (1, False)}, "axis of .*got \\(1, False\\)"),
+        ({"index": 1.0}, "index of .*expected the name of an entry"),
+        ({"index": True}, "index of .*got True"),
+    ],
+)
+def test_what_names_no_axis_is_refused_when_it_is_made(kind, arguments, message):
+    with pytest.raises(InputError, match=message):
+        kind(**arguments)

@@ -66,6 +66,23 @@ def test_a_class_of_the_users_own_must_be_given(tmp_path):
         load_checkpoint(path, model=[ParticleFlow, LorentzNet])
 
 
+class Wider(TinyFlow):
+    """Has other weights, and no argument `width`."""
+
+    def __init__(self):
+        super().__init__(width=5)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"width": 3}])
+def test_another_class_than_that_of_the_checkpoint(tmp_path, arguments):
+    path = tmp_path / "own.ckpt"
+    save_checkpoint(path, TinyFlow(**arguments), arguments=arguments)
+    with pytest.raises(FileError, match=r"Wider.* of support\.small_jets:TinyFlow") as refused:
+        load_checkpoint(path, model=Wider)
+    fix = "name the class that it was trained with: --network support.small_jets:TinyFlow"
+    assert fix in str(refused.value)
+
+
 def test_double_precision_is_read_as_single(tmp_path):
     path = tmp_path / "double.ckpt"
     save_checkpoint(path, TinyFlow().double(), arguments={})

@@ -211,7 +211,7 @@ def reading(what: str) -> Iterator[None]:
         if "truncated file" in said:
             got, fix = "a truncated file", "copy it again, or let the job that writes it finish"
         elif "signature not found" in said:
-            got, fix = "a file of another kind", "name an HDF5 file"
+            got, fix = "a file of another kind, or an empty one", "name an HDF5 file"
         raise FileError(what, expected="a readable HDF5 file", got=got, fix=fix) from error
 
 

@@ -29,6 +29,7 @@ from hepml.io.formats._root_checksums import checked_pages
 from hepml.io.formats._root_source import PlainSource
 from hepml.io.formats._table import Column, Table
 
+_MAGIC = b"root"
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
 
 
@@ -54,10 +55,18 @@ def open_directory(path: str) -> Any:
     """The top directory of a ROOT file."""
     how = {} if "://" in path else {"handler": PlainSource}
     try:
-        directory = uproot.open(path, **how)
+        begins = _beginning(path) if os.path.isfile(path) else _MAGIC
+        directory = uproot.open(path, **how) if begins == _MAGIC else None
     except Exception as error:
         # uproot raises whatever its decoding stumbles on: ValueError, KeyError, struct.error, ...
         raise _unreadable(path, "a ROOT file", error) from error
+    if directory is None:
+        raise FileError(
+            f"file {path!r}",
+            expected=f"a ROOT file, which begins with {_MAGIC!r}",
+            got=f"one that begins with {begins!r}" if begins else "an empty file",
+            fix="name a ROOT file, or let the job that writes it finish",
+        )
     if os.path.isfile(path):
         size, stated = os.path.getsize(path), directory.file.fEND
         if size < stated:
@@ -284,6 +293,12 @@ class RootTable(Table):
             got=got,
             fix=fix,
         )
+
+
+def _beginning(path: str) -> bytes:
+    """The first bytes of a file."""
+    with open(path, "rb") as file:
+        return file.read(len(_MAGIC))
 
 
 def _unreadable(what: str, expected: str, error: Exception) -> FileError:

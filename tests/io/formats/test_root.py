@@ -87,6 +87,9 @@ def test_a_file_that_is_not_root(tmp_path, content):
     with pytest.raises(FileError, match=r"bad\.root.*expected a ROOT file") as refused:
         open_root(Location(str(path)))
     assert "\n" not in str(refused.value)
+    if not content.startswith(b"root"):
+        began = f"one that begins with {content[:4]!r}" if content else "an empty file"
+        assert f"got {began}. Fix: name a ROOT file" in str(refused.value)
 
 
 @pytest.mark.parametrize("fraction", [0.05, 0.3, 0.6, 0.9, 0.999])

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from hepml.errors import DataError, InputError
-from hepml.ops import is_batched
+from hepml.ops import is_batched, segment_index
 from hepml.solvers._held import held
 from hepml.solvers._solver import Flow, Solver
 
@@ -121,7 +121,7 @@ def rollout(
     tensor([10])
     """
     _check(q, p, dt, steps, every)
-    system = _systems(q.shape[0], offsets)
+    system = None if offsets is None else segment_index(offsets, q.shape[0])
     bound = runaway * (max(_largest(q), _largest(p)) or 1.0)
     taken = torch.full((q.shape[0],), steps, dtype=torch.int64, device=q.device)
     alive = torch.ones(q.shape[0], dtype=torch.bool, device=q.device)
@@ -152,23 +152,6 @@ def rollout(
     kept_p += [p] * (states - len(kept_p))
     t = dt * every * torch.arange(len(kept_q), dtype=q.dtype, device=q.device)
     return Rollout(t, torch.stack(kept_q), torch.stack(kept_p), taken, steps)
-
-
-def _systems(rows: int, offsets: Tensor | None) -> Tensor | None:
-    """The number of the system that each row belongs to."""
-    if offsets is None:
-        return None
-    # Neighbours are compared: a difference may overflow.
-    rising = bool((offsets[1:] >= offsets[:-1]).all())
-    if len(offsets) < 1 or not rising or int(offsets[0]) or int(offsets[-1]) != rows:
-        raise InputError(
-            "offsets",
-            expected=f"bounds that rise from 0 to {rows}, the number of rows",
-            got=str(offsets.tolist()),
-            fix="give where each system begins, and where the last ends",
-        )
-    counts = offsets.diff()
-    return torch.arange(len(counts), device=offsets.device).repeat_interleave(counts)
 
 
 def _largest(x: Tensor) -> float:

@@ -76,9 +76,10 @@ def other_padding(
 ) -> OtherPadding | None:
     """The first set whose last place looks like padding that is not zero, if there is one.
 
-    That is a place where every stored column is NaN or zero, or one negative number or zero; or
-    where the transverse momentum is negative; or where every stored column is negative, if that is
-    so in several sets, in all of them with the same numbers.
+    That is a place where every stored column is NaN or zero, or one negative number or zero, or
+    where three or more are one positive number and all others zero, if momenta differ; or where the
+    transverse momentum is negative; or where every stored column is negative, if that is so in
+    several sets, in all of them with the same numbers.
 
     Parameters
     ----------
@@ -100,7 +101,14 @@ def other_padding(
     empty = np.isnan(at_end) | (at_end == 0)
     suspect = empty.all(axis=0) & (at_end != 0).any(axis=0)
     suspect |= (lowest < 0) & ((at_end == lowest) | (at_end == 0)).all(axis=0)
-    value = np.where(np.isnan(at_end).any(axis=0), np.nan, lowest)
+    highest = np.fmax.reduce(at_end, axis=0)
+    alike = ((at_end == highest) | (at_end == 0)).all(axis=0) & (highest > 0)
+    alike &= (at_end == highest).sum(axis=0) > 2
+    if alike.any():
+        number = highest[alike][0]
+        alike &= any(((column != number) & (column != 0)).any() for column in stored)
+    suspect |= alike
+    value = np.where(np.isnan(at_end).any(axis=0), np.nan, np.where(alike, highest, lowest))
     if pt is not None:
         value = np.where(suspect, value, pt[places])
         suspect |= pt[places] < 0

@@ -31,7 +31,7 @@ def chosen_range(index: slice, sets: int) -> range:
         If its bounds are no integers, or its step is 0.
     """
     try:
-        return range(*index.indices(sets))
+        chosen = range(*index.indices(sets))
     except (TypeError, ValueError) as error:
         raise InputError(
             "slice of sets",
@@ -39,6 +39,10 @@ def chosen_range(index: slice, sets: int) -> range:
             got=f"{index!r:.80}",
             fix="slice with integers, as in particles[10:20]",
         ) from error
+    # Of one set or none the step is of no account, and may be beyond what tensors count with.
+    if len(chosen) > 1:
+        return chosen
+    return range(chosen.start, chosen.start + 1) if chosen else range(0)
 
 
 def chosen_sets(chosen: Any, sets: int, device: torch.device) -> Int64[Tensor, " chosen"]:

@@ -173,3 +173,24 @@ def test_columns_that_are_none_are_refused(columns):
 def test_no_particles_are_the_hardest(number):
     with pytest.raises(InputError, match=f"number: expected .* got {number}"):
         hardest_places(np.ones(5), offsets_of([5]), number)
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        ((999, 999, 999), (0, 999, True)),
+        ((999, 999, 999, 0), (0, 999, True)),
+        ((1e30, 1e30, 1e30, 1e30), (0, 1e30, True)),
+        # Of two columns chance may make as much.
+        ((2, 2, 0), None),
+        ((2, 2, 1), None),
+    ],
+)
+def test_one_positive_number_in_all_columns_is_no_momentum(last, expected):
+    columns = [np.array([5 + i, 1.5 * i + 1, number]) for i, number in enumerate(last)]
+    assert other_padding(columns, offsets_of([3]), columns[0]) == expected
+
+
+def test_particles_that_are_all_alike_are_no_padding():
+    columns = [np.array([2.0, 2.0, 0.0, 2.0])] * 4
+    assert other_padding(columns, offsets_of([3, 1]), columns[0]) is None

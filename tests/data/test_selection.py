@@ -131,3 +131,13 @@ def test_integers_of_any_width_are_numbers(dtype):
 def test_a_range_of_numbers_far_outside_is_empty():
     assert list(chosen_range(slice(2**70, 2**80), 4)) == []
     assert list(chosen_range(slice(2**70, None, -(2**70)), 4)) == [3]
+
+
+@pytest.mark.parametrize("step", [768_614_336_404_564_651, LARGEST, -LARGEST])
+@pytest.mark.parametrize("index", [(0, 0), (0, 1), (2, None), (None, None)])
+def test_a_step_of_any_size_chooses_no_more_than_one_set(index, step):
+    chosen = slice(*index, step)
+    expected = torch.arange(4)[list(range(4)[chosen])]
+    states = torch.arange(4.0)[:, None, None, None].expand(4, 3, 2, 2)
+    many = Trajectories(torch.arange(3).float(), **dict.fromkeys(STATES, states))
+    assert many[chosen].q[:, 0, 0, 0].long().tolist() == expected.tolist()

@@ -245,8 +245,8 @@ def test_one_of_several_processes_makes_it_and_the_others_wait(tmp_path):
     cache = tmp_path / "cache"
     environment = {"CC": str(compiler), "XDG_CACHE_HOME": str(cache), "CFLAGS": "-O0"}
     command = [sys.executable, "-c", code]
-    runs = [subprocess.Popen(command, env={**os.environ, **environment}) for _ in range(3)]
-    assert [run.wait() for run in runs] == [0, 0, 0]
+    runs = [subprocess.Popen(command, env={**os.environ, **environment}) for _ in range(8)]
+    assert [run.wait() for run in runs] == [0] * 8
     assert len(list((cache / "hepml").iterdir())) == 1
     linked = [call for call in (tmp_path / "calls").read_text().splitlines() if "-shared" in call]
     assert len(linked) == 1

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from hepml.data import ParticleSet
 from hepml.io import read
-from hepml.models import MODELS, EnergyFlow, LorentzCG, LorentzNet, ParticleFlow, RestFrame
+from hepml.models import MODELS, EnergyFlow, LorentzCG, LorentzNet, ParticleFlow
 from hepml.symmetry import SymmetryReport, check
 
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
@@ -33,7 +33,6 @@ from _violations import BITS, draw
 NETWORKS = {name: (None, model) for name, model in MODELS.items()} | {
     "LorentzNet, no beams": (None, lambda: LorentzNet(beams=False)),
     "LorentzCG, no beams": (None, lambda: LorentzCG(beams=False)),
-    "RestFrame": ("e3nn", RestFrame),
     "L-GATr (lgatr)": ("lgatr", lambda: others.Lgatr(beams=False, blocks=2)),
     "L-GATr-slim (lgatr)": ("lgatr", lambda: others.LgatrSlim(beams=False, blocks=2)),
     "PELICAN (pelican-lite)": ("pelican", lambda: others.Pelican(beams=False, blocks=2)),
@@ -63,7 +62,7 @@ def main(words: Sequence[str] | None = None) -> None:
         group = next(g for g in GROUPS if g in getattr(model, "claims", GROUPS))
         symmetries = {"permutation": None, "batch composition": None, group: None}
         symmetries |= {group: options.gammas} if "lorentz" in group else {}
-        wide = package in (None, "e3nn") and "lorentz" in group
+        wide = package is None and "lorentz" in group
         bits = BITS if wide else ("float64", "float32")
         reports[name] = [
             check(

@@ -6,7 +6,6 @@ every layer and model. A new layer or model is a new row.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Literal, cast
 
 import pytest
@@ -441,24 +440,12 @@ CASES = [
     model_case("RestFrame with beams", RestFrame, features=1, channels=3, degree=1, beams=True),
 ]
 
-# What networks need beyond the packages that hepml requires.
-NEEDS: dict[type[nn.Module], str] = {RestFrame: "e3nn"}
-
-
-def needs(kind: type[nn.Module]) -> list[pytest.MarkDecorator]:
-    """The mark that skips the tests of a network where a package that it needs is absent."""
-    package = NEEDS.get(kind)
-    absent = package is not None and find_spec(package) is None
-    return [pytest.mark.skip(reason=f"needs {package}")] if absent else []
-
 
 def parametrize_cases(cases: list[Case]) -> pytest.MarkDecorator:
     """Run a test with each of these rows."""
-    rows = [pytest.param(case, id=case.name, marks=needs(case.kind)) for case in cases]
+    rows = [pytest.param(case, id=case.name) for case in cases]
     return pytest.mark.parametrize("case", rows)
 
 
 every_case = parametrize_cases(CASES)
-every_model = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=needs(kind)) for name, kind in MODELS.items()]
-)
+every_model = pytest.mark.parametrize("name", MODELS)

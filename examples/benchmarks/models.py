@@ -32,7 +32,7 @@ NETWORKS: dict[str, tuple[str | None, Callable[[], nn.Module]]] = {
     "MessagePassing": (None, MessagePassing),
     "LorentzNet": (None, LorentzNet),
     "LorentzCG": (None, LorentzCG),
-    "RestFrame": ("e3nn", RestFrame),
+    "RestFrame": (None, RestFrame),
     "LorentzNet, message by message": (None, PublishedLorentzNet),
     "ParticleNet (weaver-core)": ("weaver", others.ParticleNet),
     "ParT (weaver-core)": ("weaver", others.ParT),

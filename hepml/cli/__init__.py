@@ -20,6 +20,7 @@ COMMANDS = {
         "hepml.cli._inspect",
         "say what a file holds and which columns a tagger would read",
     ),
+    "networks": ("hepml.cli._networks", "the networks that train knows: symmetries, papers"),
     "train": ("hepml.cli._train", "train a tagger on files"),
     "evaluate": ("hepml.cli._evaluate", "measure a trained tagger: figures, plots, JSON"),
     "check": ("hepml.cli._check", "measure the symmetries of a trained tagger: its certificate"),

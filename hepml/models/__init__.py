@@ -1,7 +1,8 @@
 """Networks with one signature: a batch of sets of particles in, a row of outputs for each set out.
 
-:data:`MODELS` names the taggers, :data:`DYNAMICS` what :class:`Dynamics` makes motion of;
-:func:`find_network` finds classes by name, those of others, too.
+:data:`NETWORKS` is the table of all; of these :data:`MODELS` are the taggers, and :data:`DYNAMICS`
+what :class:`Dynamics` makes motion of. :func:`find_network` finds classes by name, those of others,
+too.
 """
 
 from hepml.models._by_name import (
@@ -14,7 +15,7 @@ from hepml.models._by_name import (
     outputs_of,
     takes,
 )
-from hepml.models._networks import DYNAMICS, MODELS
+from hepml.models._networks import DYNAMICS, MODELS, NETWORKS
 from hepml.models.dynamics._dynamics import Dynamics, network_arguments
 from hepml.models.graphs._message_passing import MessagePassing
 from hepml.models.lorentz._lorentz_cg import LorentzCG
@@ -26,6 +27,7 @@ from hepml.models.sets._particle_flow import ParticleFlow
 __all__ = [
     "DYNAMICS",
     "MODELS",
+    "NETWORKS",
     "Dynamics",
     "EnergyFlow",
     "LorentzCG",

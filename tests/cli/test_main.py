@@ -40,7 +40,7 @@ def test_a_mistyped_command_gets_the_nearest(capsys):
     assert main(["trian"]) == 2
     assert capsys.readouterr().err == "hepml: no command 'trian'; did you mean `hepml train`?\n"
     assert main(["xyz"]) == 2
-    assert "choose from generate, inspect, train" in capsys.readouterr().err
+    assert "choose from generate, inspect, networks, train" in capsys.readouterr().err
 
 
 @pytest.fixture

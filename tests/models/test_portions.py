@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from cases import needs
 from support.symmetries import jets
 
 from hepml.data import ParticleSet
@@ -13,7 +12,7 @@ NETWORKS = [
     pytest.param(lambda: LorentzCG(channels=[2, 3]), id="LorentzCG"),
     pytest.param(lambda: MessagePassing(adjacency="learned", width=8), id="learned"),
     pytest.param(lambda: MessagePassing(adjacency="nearest", width=8), id="nearest"),
-    pytest.param(lambda: RestFrame(channels=3, beams=True), id="RestFrame", marks=needs(RestFrame)),
+    pytest.param(lambda: RestFrame(channels=3, beams=True), id="RestFrame"),
 ]
 
 

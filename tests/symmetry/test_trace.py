@@ -71,7 +71,6 @@ def test_in_honest_networks_every_layer_fits(kind, symmetry):
 
 def test_layers_of_e3nn_are_read_by_the_norms_of_their_irreps():
     """In the rest frame of a set a boost is a rotation, by another angle in each set."""
-    pytest.importorskip("e3nn", reason="needs e3nn")
     model = RestFrame()
     particles = random_jets(3, particles=6)
     assert trace(model, particles, "lorentz", elements=1).first is None

@@ -1,7 +1,6 @@
 """Networks in float32 that are given momenta in float64."""
 
 import pytest
-from cases import NEEDS
 
 from hepml.models import MODELS
 from hepml.symmetry import check, random_jets
@@ -13,9 +12,6 @@ INVARIANT = ("LorentzCG", "LorentzNet", "RestFrame")
 
 @pytest.mark.parametrize("name", INVARIANT)
 def test_a_boost_by_10_costs_no_more_than_the_rounding_of_the_network(name):
-    if MODELS[name] in NEEDS:
-        package = NEEDS[MODELS[name]]
-        pytest.importorskip(package, reason=f"needs {package}")
     # Jets of light particles: in float32, a boost by 10 leaves nothing of their masses.
     jets = random_jets(6)
     model = MODELS[name](beams=False)

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from hepml.data import ParticleSet
-from hepml.errors import InputError, MissingDependencyError
+from hepml.errors import InputError
 from hepml.lorentz import rest_frame
 from hepml.models._beams import beam_momenta, with_beams
 from hepml.models._inputs import particle_scalars, weight_dtype
@@ -70,11 +70,6 @@ class RestFrame(nn.Module):
         marked by a scalar. With them the network is invariant under those transformations that keep
         the axis (boosts along it, rotations about it, reflections): it can see the transverse
         momentum; without them, under all.
-
-    Raises
-    ------
-    MissingDependencyError
-        If e3nn is not installed.
 
     Notes
     -----
@@ -275,20 +270,6 @@ def _outer(
 
 
 def _e3nn() -> Any:
-    """e3nn, which is imported when the first network is made.
-
-    Raises
-    ------
-    MissingDependencyError
-        If it is not installed.
-    """
-    try:
-        import_module("e3nn.nn")
-        return import_module("e3nn")
-    except ImportError as error:
-        raise MissingDependencyError(
-            "e3nn",
-            expected="the package whose layers RestFrame is made of",
-            got=f"{type(error).__name__}: {error}",
-            fix="install it with: pip install e3nn",
-        ) from error
+    """e3nn, which is imported when the first network is made: that takes a second."""
+    import_module("e3nn.nn")
+    return import_module("e3nn")

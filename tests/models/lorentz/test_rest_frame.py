@@ -1,7 +1,5 @@
 """RestFrame: its symmetry where arithmetic is hardest, its exact coefficients, its beams."""
 
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,15 +8,12 @@ from support.symmetries import jets, randomise, spread
 from torch import Generator, Tensor, nn
 
 from hepml.data import ParticleSet
-from hepml.errors import InputError, MissingDependencyError
+from hepml.errors import InputError
 from hepml.io import read
 from hepml.lorentz import boost, random_lorentz
 from hepml.models import RestFrame
 
 DATA = Path(__file__).parents[3] / "data"
-
-
-needs_e3nn = pytest.mark.skipif(find_spec("e3nn") is None, reason="needs e3nn")
 
 
 def _generator(seed: int = 1) -> Generator:
@@ -40,14 +35,12 @@ def _transformed(particles: ParticleSet, gamma: float, seed: int = 3) -> Particl
     return particles.with_p4(boost(particles.p4 @ right.mT, velocity) @ left.mT)
 
 
-@needs_e3nn
 @pytest.mark.parametrize("gamma", [2.0, 10.0, 100.0])
 def test_it_is_invariant(gamma: float) -> None:
     model, particles = _model(), jets([3, 5, 2, 4, 12], _generator(2))
     assert float(_change(model(particles), model(_transformed(particles, gamma))).max()) < 1e-10
 
 
-@needs_e3nn
 def test_jets_in_float64_are_as_invariant_as_their_last_digit() -> None:
     """Those of a light quark with E/m = 100 lose four digits before any boost."""
     particles = read(DATA / "val.root")[:60]
@@ -63,7 +56,6 @@ def test_jets_in_float64_are_as_invariant_as_their_last_digit() -> None:
     assert float(violation.max()) < 1e-6
 
 
-@needs_e3nn
 def test_in_float32_all_that_is_lost_is_lost_by_the_momenta() -> None:
     particles = read(DATA / "val.root")[:60]
     particles = ParticleSet(particles.p4.double(), particles.offsets)
@@ -75,14 +67,12 @@ def test_in_float32_all_that_is_lost_is_lost_by_the_momenta() -> None:
     assert float(_change(wide(particles), exact).median()) < 1e-3
 
 
-@needs_e3nn
 def test_the_check_sees_components_through_an_activation() -> None:
     model, particles = _model(), jets([3, 5, 2, 4], _generator(2))
     model.blocks[0].mix.register_forward_hook(lambda _module, _inputs, x: x.tanh())  # type: ignore[union-attr,index]
     assert float(_change(model(particles), model(_transformed(particles, 2.0))).max()) > 1e-3
 
 
-@needs_e3nn
 def test_coefficients_are_exact_in_every_precision() -> None:
     from e3nn import o3
 
@@ -94,7 +84,6 @@ def test_coefficients_are_exact_in_every_precision() -> None:
     assert model.state_dict().keys() == dict(model.named_parameters()).keys()
 
 
-@needs_e3nn
 def test_mixed_precision() -> None:
     model, particles = _model().float(), jets([3, 5, 2, 4], _generator(2), dtype=torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -104,7 +93,6 @@ def test_mixed_precision() -> None:
     assert float(_change(model(particles), mixed.float()).max()) < 0.3
 
 
-@needs_e3nn
 @pytest.mark.parametrize("p4", [[5.0, 3.0, 0.0, 4.0], [13.0, 3.0, 4.0, 0.0]], ids=str)
 def test_a_particle_alone_has_a_frame(p4: list[float]) -> None:
     """Light-like or massive; its mass is all that is left of it."""
@@ -117,7 +105,6 @@ def test_a_particle_alone_has_a_frame(p4: list[float]) -> None:
     torch.testing.assert_close(model(at_rest), model(one), rtol=0, atol=1e-6)
 
 
-@needs_e3nn
 def test_beams_are_seen_but_not_boosts_along_them() -> None:
     model, particles = _model(beams=True), jets([3, 5, 2, 4], _generator(2))
     before = model(particles)
@@ -128,14 +115,6 @@ def test_beams_are_seen_but_not_boosts_along_them() -> None:
     assert float(_change(before, model(across)).max()) > 1e-3
     turned = _transformed(particles, 1.0)
     assert float(_change(before, model(turned)).max()) > 1e-3
-
-
-def test_without_e3nn_the_error_tells_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] == "e3nn"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "e3nn", None)
-    with pytest.raises(MissingDependencyError, match=r"e3nn: expected .*pip install e3nn"):
-        RestFrame()
 
 
 @pytest.mark.parametrize("degree", [0, 12, 10**9])

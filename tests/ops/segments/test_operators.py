@@ -236,8 +236,6 @@ def exported(network, *inputs):
 @pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_exports_for_any_batch(name):
-    if name == "RestFrame":
-        pytest.importorskip("e3nn", reason="needs e3nn")
     model = MODELS[name](outputs=2).eval()
     program = exported(FromTensors(model), JETS[0].p4, JETS[0].offsets).module()
     for batch in JETS:

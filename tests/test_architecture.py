@@ -87,9 +87,7 @@ def _violations(path: Path, source: str) -> list[str]:
         target = _part(name)
         if not name.startswith("hepml.") or target in (part, "__version__"):
             continue
-        # Layers and models use what the packages below export; io, training and deploy share more.
-        inside = part in ALLOWED["models"] | {"models"} and "._" in name
-        if target not in ALLOWED.get(part, set(ALLOWED)) or inside:
+        if target not in ALLOWED.get(part, set(ALLOWED)) or "._" in name:
             found.append(name)
     return found
 

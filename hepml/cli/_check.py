@@ -20,8 +20,15 @@ from hepml.errors import InputError
 from hepml.figures import save_figure
 from hepml.io import read
 from hepml.outputs import require_free_folder, whole_folder
-from hepml.symmetry import Symmetry, SymmetryReport, check, find_symmetry, random_jets, trace
-from hepml.symmetry._precision import find_precisions
+from hepml.symmetry import (
+    Symmetry,
+    SymmetryReport,
+    check,
+    find_precisions,
+    find_symmetry,
+    random_jets,
+    trace,
+)
 
 _CERTIFICATE = "symmetries.json"
 # Random elements beside those that round nothing.

@@ -6,18 +6,14 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from hepml.cli._contents import contents_of_hdf5, contents_of_root
 from hepml.errors import ColumnError, HepmlError, InputError
-from hepml.io import Columns, Location, iterate, locate, recognise
-from hepml.io.formats._hdf5 import open_hdf5
-from hepml.io.formats._open import READERS
+from hepml.io import Columns, Location, contents_of, iterate, locate, recognise
 
 SAMPLE = 20_000  # about as many entries give the multiplicities and the counts of the classes
 # What a set is in each layout: nobody should take events for jets.
@@ -106,11 +102,10 @@ def _recognised_yaml(location: Location) -> str:
 def _show(location: Location, *, show_all: bool) -> None:
     """Print everything about one file."""
     width = min(shutil.get_terminal_size((100, 40)).columns, 140)
-    is_hdf5 = READERS.get(PurePosixPath(location.path).suffix.lower()) is open_hdf5
-    trees, recipe = contents_of_hdf5(location) if is_hdf5 else contents_of_root(location)
-    print(f"{location}: {'HDF5' if is_hdf5 else 'ROOT'}{_size(location.path)}")
+    kind, trees, recipe = contents_of(location)
+    print(f"{location}: {kind}{_size(location.path)}")
     if not trees:
-        print(f"  no {'dataset' if is_hdf5 else 'TTree or RNTuple'}")
+        print(f"  no {'dataset' if kind == 'HDF5' else 'TTree or RNTuple'}")
     for tree in trees:
         title = f"\n{tree.kind} {tree.name}: {_number(tree.entries, 'entry', 'entries')}"
         if isinstance(tree.columns, str):

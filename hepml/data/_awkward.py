@@ -50,7 +50,7 @@ def particle_set_from_awkward(
     offsets, records = _offsets_and_content(momenta)
     if momenta.layout.is_regular:
         offsets, records = _without_padding(offsets, records)
-    p4 = _tensor(_interleave(components(records)))
+    p4 = _tensor(_interleave(momentum_components(records)))
     if dtype is not None:
         p4 = p4.to(dtype)
     columns = [_column(records, name) for name in features]
@@ -174,7 +174,7 @@ def _stored_names(records: Any) -> list[str]:
     return names
 
 
-def components(records: Any) -> list[Any]:
+def momentum_components(records: Any) -> list[Any]:
     """E, px, py, pz, as they are stored or as vector computes them."""
     names = _stored_names(records)
     # Vector refuses more than one set of coordinates, and takes x and y for the momentum even if

@@ -22,8 +22,7 @@ from hepml.deploy._arrays import (
 )
 from hepml.deploy._wrapping import by_dask, has_form_alone, is_dask, of_form_alone
 from hepml.errors import ColumnError, InputError
-from hepml.io import Columns
-from hepml.io.formats._array import fields_of
+from hepml.io import Columns, fields_of
 
 
 @runtime_checkable

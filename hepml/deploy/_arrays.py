@@ -7,13 +7,10 @@ import awkward as ak
 import numpy as np
 import torch
 
-from hepml.data import ParticleSet
-from hepml.data._awkward import components
+from hepml.data import ParticleSet, momentum_components
 from hepml.deploy._wrapping import unwrapped
 from hepml.errors import InputError
-from hepml.io import Columns, read_array
-from hepml.io.columns._columns import UNITS
-from hepml.io.formats._array import passing_of_array, record_depth
+from hepml.io import UNITS, Columns, passing_of_array, read_array, record_depth
 
 # What becomes of jets that cannot be scored.
 BadInArrays = Literal["error", "nan"]
@@ -201,7 +198,10 @@ def _usable(particles: Any, feature_names: Sequence[str], table: Any, dtype: tor
     records = ak.flatten(particles, axis=1)
     kind = torch.empty(0, dtype=dtype).numpy().dtype
     with np.errstate(all="ignore"):
-        columns = [*components(records), *(ak.to_numpy(records[name]) for name in feature_names)]
+        columns = [
+            *momentum_components(records),
+            *(ak.to_numpy(records[name]) for name in feature_names),
+        ]
         finite = np.all([np.isfinite(np.asarray(c).astype(kind)) for c in columns], axis=0)
         good = np.asarray(ak.all(ak.unflatten(finite, ak.num(particles, axis=1)), axis=1))
         if table is not None:

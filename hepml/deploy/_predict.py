@@ -19,8 +19,7 @@ from hepml import __version__
 from hepml.deploy._arrays import reading_columns
 from hepml.deploy._tagger import Tagger
 from hepml.errors import DataError, FileError, InputError
-from hepml.io import Chunk, Columns, Files, Location, count_entries, iterate, locate
-from hepml.io.chunks._observers import observer_types
+from hepml.io import Chunk, Columns, Files, Location, count_entries, iterate, locate, observer_types
 from hepml.outputs import require_free, whole_file
 
 # The object beside the tree that says where the scores are from.

@@ -11,6 +11,7 @@ from hepml.symmetry._lorentz import (
     Rotation,
     TimeReversal,
 )
+from hepml.symmetry._precision import find_precisions
 from hepml.symmetry._randomise import randomise
 from hepml.symmetry._readings import Fit
 from hepml.symmetry._report import Measurement, SymmetryReport, Worst
@@ -58,6 +59,7 @@ __all__ = [
     "Translation",
     "Worst",
     "check",
+    "find_precisions",
     "find_symmetry",
     "random_jets",
     "randomise",

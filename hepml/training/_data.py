@@ -12,9 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from hepml.data import ParticleSet
 from hepml.errors import DataError, InputError
-from hepml.io import Columns, ParticleStream
-from hepml.io.streams._read import warn_of_dropped
-from hepml.io.streams._stream import SHUFFLE_MEMORY, NoSets
+from hepml.io import SHUFFLE_MEMORY, Columns, NoSets, ParticleStream, warn_of_dropped
 from hepml.training._hold_out import hold_out, validates
 
 

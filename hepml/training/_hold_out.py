@@ -7,9 +7,7 @@ from itertools import product
 from typing import Any
 
 from hepml.errors import InputError
-from hepml.io import Columns, Files, locate
-from hepml.io.formats._entries import NUMBER
-from hepml.io.streams._shared import fingerprint, same_tree, shared_sets
+from hepml.io import ENTRY_NUMBER, Columns, Files, fingerprint, locate, same_tree, shared_sets
 
 # Multiples of the golden ratio, without their integer part, are spread evenly, and those of every
 # second or every tenth entry as well: no order of the jets in a file can go with them.
@@ -40,7 +38,7 @@ def hold_out(columns: Columns, options: Mapping[str, Any]) -> tuple[Columns, Col
                 got=str(fraction),
                 fix="0.1 holds every tenth set out",
             )
-        cut = f"{NUMBER} * {_GOLDEN} % 1 < {fraction}"
+        cut = f"{ENTRY_NUMBER} * {_GOLDEN} % 1 < {fraction}"
     if cut is None:
         validated = columns
     else:

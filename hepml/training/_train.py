@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from hepml.errors import InputError
-from hepml.io import Columns, Files, locate
-from hepml.io.streams._stream import SHUFFLE_MEMORY
+from hepml.io import SHUFFLE_MEMORY, Columns, Files, locate
 from hepml.models import find_network, is_importable
 from hepml.training._checkpoints import describe_model
 from hepml.training._hold_out import fingerprints, trees, validates

@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from hepml.data import ParticleSet
-from hepml.deploy._tagger import Tagger
+from hepml.deploy import Tagger
 from hepml.errors import InputError
 from hepml.evaluation import Discriminant, evaluate_probabilities, evaluate_scores
 from hepml.evaluation.sets._jets import JetKinematics

@@ -12,7 +12,7 @@ from hepml.io.columns._collection import Collection, JetIndex
 from hepml.io.columns._columns import Columns
 from hepml.io.expressions._steps import Expression
 from hepml.io.expressions._syntax import parse
-from hepml.io.formats._entries import NUMBER, Numbered
+from hepml.io.formats._entries import ENTRY_NUMBER, Numbered
 from hepml.io.formats._table import Table, missing_column
 
 
@@ -107,7 +107,7 @@ def bind(columns: Columns, table: Table) -> Bound:
         If labels go by file and the file belongs to no class or to several.
     """
     table = Numbered(table)
-    known = frozenset((*table.names(), NUMBER))
+    known = frozenset((*table.names(), ENTRY_NUMBER))
 
     def look_up(text: str, where: str) -> Expression:
         expression = parse(text, known, columns.tables)

@@ -10,7 +10,7 @@ from hepml.io.formats._table import Column, Table
 ENTRY = "entry"
 
 # The same under a name that no column of a file takes away, for what may not go with the file.
-NUMBER = "hepml.entry"
+ENTRY_NUMBER = "hepml.entry"
 
 
 class Numbered(Table):
@@ -28,10 +28,10 @@ class Numbered(Table):
         self._table = table
         self.source, self.file, self.tree = table.source, table.file, table.tree
         self.entries, self.identity = table.entries, table.identity
-        self._own = {NUMBER} | {ENTRY}.difference(table.names())
+        self._own = {ENTRY_NUMBER} | {ENTRY}.difference(table.names())
 
     def names(self) -> Sequence[str]:
-        return [*self._table.names(), *(self._own - {NUMBER})]
+        return [*self._table.names(), *(self._own - {ENTRY_NUMBER})]
 
     def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
         names = list(names)

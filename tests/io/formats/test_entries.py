@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hepml.io import PRESETS, Collection, Columns, JetIndex, ParticleStream, read
-from hepml.io.formats._entries import NUMBER, Numbered
+from hepml.io.formats._entries import ENTRY_NUMBER, Numbered
 from hepml.io.formats._files import Location
 from hepml.io.formats._open import open_table
 
@@ -62,7 +62,7 @@ def test_a_column_of_this_name_is_that_column(tmp_path, write, jets):
     branches["entry"] = np.arange(100, 106, dtype=np.int32)
     path = write(tmp_path / "a.root", branches)
     assert numbers(read(path, NUMBERED.replace(cut="entry > 103"))) == [4, 5]
-    assert numbers(read(path, NUMBERED.replace(cut=f"{NUMBER} < 2"))) == [0, 1]
+    assert numbers(read(path, NUMBERED.replace(cut=f"{ENTRY_NUMBER} < 2"))) == [0, 1]
 
 
 def test_a_numbered_table_is_the_table(path):
@@ -70,7 +70,7 @@ def test_a_numbered_table_is_the_table(path):
         assert numbered.names() == [*table.names(), "entry"]
         assert numbered.bounds(["label", "entry"]) == table.bounds(["label"])
         assert numbered.list_of("entry") is None
-        assert numbered.list_of(NUMBER) is None
-        assert numbered.read([NUMBER], 3, 6)[NUMBER].values.tolist() == [3, 4, 5]
+        assert numbered.list_of(ENTRY_NUMBER) is None
+        assert numbered.read([ENTRY_NUMBER], 3, 6)[ENTRY_NUMBER].values.tolist() == [3, 4, 5]
         assert numbered.read(["entry"], 3, 6)["entry"].values.tolist() == [3, 4, 5]
         assert list(numbered.read(["label", "entry"], 3, 6)) == ["label", "entry"]

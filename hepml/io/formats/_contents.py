@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from hepml.io import Location
-from hepml.io.formats._hdf5 import Hdf5Table, open_file, reading, tables
+from hepml.io.formats._files import Location
+from hepml.io.formats._hdf5 import Hdf5Table, open_file, open_hdf5, reading, tables
+from hepml.io.formats._open import READERS
 from hepml.io.formats._root import RootTable, choose, open_directory, tree_names
 
 
@@ -21,7 +23,37 @@ class Tree(NamedTuple):
     columns: Mapping[str, str] | str
 
 
-def contents_of_root(location: Location) -> tuple[list[Tree], Any]:
+class Contents(NamedTuple):
+    """What a file holds: "ROOT" or "HDF5", its trees, and the recipe that it says it was made with.
+
+    The recipe is a mapping or a text; None without.
+    """
+
+    format: str
+    trees: list[Tree]
+    recipe: Any
+
+
+def contents_of(location: Location) -> Contents:
+    """The trees, tables and datasets of a file.
+
+    Parameters
+    ----------
+    location
+        The file; of one that names a tree, that tree alone.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    """
+    reader = READERS.get(PurePosixPath(location.path).suffix.lower())
+    if reader is open_hdf5:
+        return Contents("HDF5", *_of_hdf5(location))
+    return Contents("ROOT", *_of_root(location))
+
+
+def _of_root(location: Location) -> tuple[list[Tree], Any]:
     """The trees of a ROOT file, and the recipe that it was made with."""
     with open_directory(location.path) as directory:
         kinds = tree_names(directory)
@@ -45,7 +77,7 @@ def _recipe(text: str) -> Mapping[str, Any] | str:
     return plain if isinstance(plain, dict) else text
 
 
-def contents_of_hdf5(location: Location) -> tuple[list[Tree], Any]:
+def _of_hdf5(location: Location) -> tuple[list[Tree], Any]:
     """The tables of pandas in an HDF5 file, and all other datasets."""
     with reading(location.path), open_file(location.path) as file:
         keys = tables(file)

@@ -31,7 +31,7 @@ from _measure import (
 )
 from torch.utils.data import DataLoader
 
-from hepml.io import Collection, Columns, ParticleStream, read, recognise
+from hepml.io import BatchStream, Collection, Columns, read, recognise
 
 PADDED_LENGTH = 128  # of weaver's published configurations for JetClass
 
@@ -136,7 +136,7 @@ def hepml_and_uproot(
         return sum(map(len, uproot.iterate(trees, names, **how)))
 
     def batches(columns: Columns, workers: int = 0, shuffle: bool = False) -> int:
-        stream = ParticleStream(files, columns, batch_size=batch_size, shuffle=shuffle)
+        stream = BatchStream(files, columns, batch_size=batch_size, shuffle=shuffle)
         return sum(map(len, DataLoader(stream, batch_size=None, num_workers=workers)))
 
     return {

@@ -21,7 +21,7 @@ import torch
 import uproot
 from _measure import add_arguments, described, machine, print_and_save, table
 
-from hepml.io import Collection, Columns, ParticleStream
+from hepml.io import BatchStream, Collection, Columns
 from hepml.training import train
 
 CLASSES = 10
@@ -113,7 +113,7 @@ def learn(
     arguments: argparse.Namespace,
 ) -> dict[str, Any]:
     """Classes in a batch, and what is reached."""
-    stream = ParticleStream(
+    stream = BatchStream(
         files[name],
         COLUMNS,
         batch_size=arguments.batch_size,
@@ -144,7 +144,7 @@ def learn(
     }
 
 
-def class_counts(stream: ParticleStream) -> Iterator[Any]:
+def class_counts(stream: BatchStream) -> Iterator[Any]:
     """How many jets of each class the batches have."""
     for batch in stream:
         assert batch.labels is not None

@@ -16,13 +16,15 @@ from hepml.io.formats._present import present
 from hepml.io.streams._read import count_entries, iterate, read, warn_of_dropped
 from hepml.io.streams._sample import EvenSample
 from hepml.io.streams._shared import fingerprint, same_tree, shared_sets
-from hepml.io.streams._stream import SHUFFLE_MEMORY, NoSets, ParticleStream
+from hepml.io.streams._stream import SHUFFLE_MEMORY, BatchStream, NoSets
+from hepml.lazy import attach
 
 __all__ = [
     "ENTRY_NUMBER",
     "PRESETS",
     "SHUFFLE_MEMORY",
     "UNITS",
+    "BatchStream",
     "Chunk",
     "Collection",
     "Columns",
@@ -34,7 +36,6 @@ __all__ = [
     "Location",
     "NoSets",
     "Padding",
-    "ParticleStream",
     "Tree",
     "contents_of",
     "count_entries",
@@ -56,3 +57,6 @@ __all__ = [
     "warn_of_dropped",
     "write_trajectories",
 ]
+
+# Where names are that were here.
+__getattr__, _ = attach(__name__, {}, {"ParticleStream": "hepml.io.BatchStream"})

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from hepml.data import ParticleSet
 from hepml.errors import DataError, InputError
-from hepml.io import SHUFFLE_MEMORY, Columns, NoSets, ParticleStream, warn_of_dropped
+from hepml.io import SHUFFLE_MEMORY, BatchStream, Columns, NoSets, warn_of_dropped
 from hepml.training._hold_out import hold_out, validates
 
 
@@ -43,7 +43,7 @@ class ParticleData(LightningDataModule):
         number of readers.
     shuffle_memory
         How many megabytes of sets are shuffled together on each device; see
-        :class:`~hepml.io.ParticleStream`.
+        :class:`~hepml.io.BatchStream`.
 
     Notes
     -----
@@ -69,7 +69,7 @@ class ParticleData(LightningDataModule):
         super().__init__()
         self.workers = workers
         with _said("learn from"):
-            self.train_stream = ParticleStream(
+            self.train_stream = BatchStream(
                 files,
                 columns,
                 batch_size=batch_size,
@@ -80,10 +80,10 @@ class ParticleData(LightningDataModule):
                 max_sets=max_sets,
                 shuffle_memory=shuffle_memory,
             )
-        self.validation_stream: ParticleStream | None = None
+        self.validation_stream: BatchStream | None = None
         if validation is not None:
             with _said("validate with"):
-                self.validation_stream = ParticleStream(
+                self.validation_stream = BatchStream(
                     validation,
                     validation_columns or columns,
                     batch_size=batch_size,
@@ -132,7 +132,7 @@ class _Telling(IterableDataset[ParticleSet | dict[str, int]]):
     """The batches of a stream and, last of all, what it dropped: each worker knows its own part."""
 
     def __init__(self, stream: Any) -> None:
-        self.stream: ParticleStream = stream
+        self.stream: BatchStream = stream
 
     def __iter__(self) -> Iterator[ParticleSet | dict[str, int]]:
         yield from self.stream.batches()
@@ -145,7 +145,7 @@ class EpochLoader:
     Parameters
     ----------
     loader
-        Over the batches of a :class:`~hepml.io.ParticleStream`, and what was dropped.
+        Over the batches of a :class:`~hepml.io.BatchStream`, and what was dropped.
     epoch
         Says which epoch it is.
     purpose

@@ -126,7 +126,7 @@ def train(
         Processes that read; 0 reads in the process that learns.
     shuffle_memory
         How many megabytes of jets are held on each device to be shuffled: every batch is a fair
-        sample of all files, whatever their order; see :class:`~hepml.io.ParticleStream`.
+        sample of all files, whatever their order; see :class:`~hepml.io.BatchStream`.
     seed
         Decides the first weights, the order of the data and what the network draws.
     resume

@@ -20,6 +20,7 @@ from hepml.io.streams._mixing import SPANS, Mixing, mixing, pool_of, read_slab, 
 from hepml.io.streams._open_files import OpenFiles
 from hepml.io.streams._picks import evenly
 from hepml.io.streams._prefetch import ahead
+from hepml.io.streams._prepare import check_picklable, check_prepare
 from hepml.io.streams._read import STEP, check_options, resolve, warn_of_dropped
 from hepml.io.streams._shuffle import between
 from hepml.io.streams._spans import (
@@ -53,7 +54,7 @@ class NoSets(InputError):
     """There is nothing to read."""
 
 
-class ParticleStream(IterableDataset[ParticleSet]):
+class BatchStream(IterableDataset[Any]):
     """Batches of sets from many files, in the order of the files or mixed.
 
     Parameters
@@ -76,6 +77,10 @@ class ParticleStream(IterableDataset[ParticleSet]):
     shuffle_memory
         How many megabytes of sets are held in memory to be shuffled, by all workers of a rank
         together.
+    prepare
+        A function of a batch whose result is delivered in its place, of any type: clustering, lists
+        of neighbours, windows. It runs where the batch is read, in the workers of a ``DataLoader``;
+        for those that are spawned it has to be picklable.
 
     Raises
     ------
@@ -102,6 +107,10 @@ class ParticleStream(IterableDataset[ParticleSet]):
     large that fewer would fit, a pool takes a part of the sets of each and reads more clusters;
     :meth:`reads` says how often each is read.
 
+    `prepare` comes last, after sets are shuffled, cut into batches and counted: all sets of a batch
+    reach it together, what it leaves out makes no other batch larger, and memory and pools know
+    only what is read. An epoch is repeatable if its result is a function of the batch alone.
+
     With a cut, or with several jets in an entry, the columns that decide how many sets there are
     are read once at construction.
     """
@@ -119,7 +128,9 @@ class ParticleStream(IterableDataset[ParticleSet]):
         max_sets: int | None = None,
         step: int = STEP,
         shuffle_memory: int | float = SHUFFLE_MEMORY,
+        prepare: Callable[[Any], Any] | None = None,
     ) -> None:
+        check_prepare(prepare)
         for name, value in (("batch_size", batch_size), ("max_sets", max_sets)):
             if value is not None and value < 1:
                 raise InputError(name, expected="one or more", got=str(value), fix="choose one")
@@ -135,6 +146,7 @@ class ParticleStream(IterableDataset[ParticleSet]):
         self.columns = resolve(columns, self._locations[0])
         self.batch_size, self.shuffle, self.seed, self.bad = batch_size, shuffle, seed, bad
         self.drop_last, self.shuffle_memory = drop_last, shuffle_memory
+        self.prepare = prepare
         self._room: int | None = None
         small = step
         if shuffle:
@@ -211,6 +223,7 @@ class ParticleStream(IterableDataset[ParticleSet]):
         return 0, 1
 
     def __getstate__(self) -> dict[str, Any]:
+        check_picklable(self.prepare)
         # A spawned worker has no process group of its own to ask.
         return self.__dict__ | {"_world": self.world}
 
@@ -229,11 +242,11 @@ class ParticleStream(IterableDataset[ParticleSet]):
         first, last = ((len(bounds) - 1) * w // workers for w in (number, number + 1))
         return bounds[first : last + 1]
 
-    def __iter__(self) -> Iterator[ParticleSet]:
+    def __iter__(self) -> Iterator[Any]:
         yield from self.batches()
         warn_of_dropped(self.dropped)
 
-    def batches(self) -> Iterator[ParticleSet]:
+    def batches(self) -> Iterator[Any]:
         """The batches of this worker; `dropped` then says what was dropped, without a warning."""
         worker = get_worker_info()
         number, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
@@ -257,7 +270,7 @@ class ParticleStream(IterableDataset[ParticleSet]):
                         batch = concatenate([sets for sets in held if len(sets)] or held[:1])
                         held, sizes = [], sizes[1:]
                         if len(batch):
-                            yield batch
+                            yield batch if self.prepare is None else self.prepare(batch)
                 # What it takes from is not to be held while the next chunks are read.
                 del take
 

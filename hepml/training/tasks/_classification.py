@@ -28,7 +28,7 @@ class TaggingTask(Task):
     optimiser
         By default AdamW with one cycle of the learning rate in the run.
     mean_weight
-        The mean of the weights of all sets to learn from: ``ParticleStream.mean_weight``.
+        The mean of the weights of all sets to learn from: ``BatchStream.mean_weight``.
     info
         What the checkpoints shall say about the model; without it they are Lightning's alone.
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hepml.errors import DataError, InputError
-from hepml.io import PRESETS, Collection, Columns, ParticleStream, iterate, read
+from hepml.io import PRESETS, BatchStream, Collection, Columns, iterate, read
 
 CARTESIAN = {"E": "part_energy", "px": "part_px", "py": "part_py", "pz": "part_pz"}
 COLUMNS = PRESETS["hepml"]
@@ -257,7 +257,7 @@ def test_bad_jets_that_a_stream_does_not_use_are_nobodys_business(tmp_path, writ
 
     def stream_of(name, places, bad="error"):
         path = write(tmp_path / name, spoilt(good, places), clusters=[10, 20])
-        return ParticleStream(path, columns, batch_size=5, step=10, max_sets=12, bad=bad)
+        return BatchStream(path, columns, batch_size=5, step=10, max_sets=12, bad=bad)
 
     batches = list(stream_of("a.root", []))
     used = [int(number) for batch in batches for number in batch.context[:, 0]]

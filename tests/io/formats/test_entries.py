@@ -4,7 +4,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from hepml.io import PRESETS, Collection, Columns, JetIndex, ParticleStream, read
+from hepml.io import PRESETS, BatchStream, Collection, Columns, JetIndex, read
 from hepml.io.formats._entries import ENTRY_NUMBER, Numbered
 from hepml.io.formats._files import Location
 from hepml.io.formats._open import open_table
@@ -27,7 +27,7 @@ def test_entries_are_numbered_in_each_file(path):
     columns = NUMBERED.replace(cut="entry % 5 == 0")
     assert numbers(read(path, columns)) == list(range(0, 60, 5))
     assert numbers(read([path, path], columns)) == 2 * list(range(0, 60, 5))
-    stream = ParticleStream(path, columns, batch_size=4, step=7, shuffle=True)
+    stream = BatchStream(path, columns, batch_size=4, step=7, shuffle=True)
     assert sorted(n for batch in stream for n in numbers(batch)) == list(range(0, 60, 5))
     rest = read(path, NUMBERED.replace(cut="~(entry % 5 == 0) & (entry < 50)"))
     assert numbers(rest) == [n for n in range(50) if n % 5]

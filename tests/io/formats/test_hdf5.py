@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hepml.errors import ColumnError, DataError, FileError, InputError, MissingDependencyError
-from hepml.io import PRESETS, ParticleStream, iterate, read, recognise
+from hepml.io import PRESETS, BatchStream, iterate, read, recognise
 from hepml.io.formats._files import Location
 from hepml.io.formats._hdf5 import names_from_pickle, open_hdf5
 
@@ -135,7 +135,7 @@ def test_padding_is_gone(tmp_path, counts, step):
 
 
 def test_streams_in_batches(file):
-    batches = list(ParticleStream(file, COLUMNS, batch_size=3))
+    batches = list(BatchStream(file, COLUMNS, batch_size=3))
     assert [len(batch) for batch in batches] == [3, 3, 1]
     assert torch.equal(torch.cat([batch.p4 for batch in batches]), read(file).p4)
 

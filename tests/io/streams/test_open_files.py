@@ -14,7 +14,7 @@ import uproot
 from hepml.errors import ColumnError, DataError, FileError
 from hepml.io import (
     PRESETS,
-    ParticleStream,
+    BatchStream,
     count_entries,
     iterate,
     locate,
@@ -73,9 +73,9 @@ def refused(read_all):
         lambda files: first_of(iterate(files, COLUMNS, step=10)),
         lambda files: recognise(files[0]),
         lambda files: count_entries(files, COLUMNS),
-        lambda files: list(ParticleStream(files, COLUMNS, batch_size=7, step=10)),
-        lambda files: list(ParticleStream(files, COLUMNS, batch_size=7, shuffle=True)),
-        lambda files: first_of(ParticleStream(files, COLUMNS, batch_size=7, step=10)),
+        lambda files: list(BatchStream(files, COLUMNS, batch_size=7, step=10)),
+        lambda files: list(BatchStream(files, COLUMNS, batch_size=7, shuffle=True)),
+        lambda files: first_of(BatchStream(files, COLUMNS, batch_size=7, step=10)),
         lambda files: refused(lambda: read(files, COLUMNS.replace(weights="no_such_branch"))),
         lambda files: refused(lambda: read(files, COLUMNS.replace(label="number"))),
     ],
@@ -161,7 +161,7 @@ def other(path, jets, write, sets):
 def test_a_file_that_is_replaced_is_not_taken_for_the_first(tmp_path, write, jets, sets):
     path = tmp_path / "jets.root"
     write(path, jets([2] * 40), clusters=[10, 20, 30])
-    stream = ParticleStream(path, COLUMNS, batch_size=5)
+    stream = BatchStream(path, COLUMNS, batch_size=5)
     assert sum(map(len, stream)) == 40
     other(path, jets, write, sets)
     with pytest.raises(
@@ -218,7 +218,7 @@ def test_hdf5_files_that_are_replaced(tmp_path):
         frame.to_hdf(tmp_path / "new.h5", key="table", format="table", mode="w")
         os.replace(tmp_path / "new.h5", path)
         if entries == 20:
-            stream = ParticleStream(path, columns, batch_size=5)
+            stream = BatchStream(path, columns, batch_size=5)
             assert sum(map(len, stream)) == 20
     with pytest.raises(FileError, match=r"first, 20 entries in .*got 30 entries"):
         list(stream)

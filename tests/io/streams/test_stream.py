@@ -1,5 +1,6 @@
 """The stream: each set exactly once, in an order that only the stated numbers decide."""
 
+import os
 import pickle
 import time
 import weakref
@@ -12,11 +13,13 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+import hepml.io
 import hepml.io.streams._stream as stream_module
 from hepml.errors import ColumnError, DataError, InputError
-from hepml.io import PRESETS, ParticleStream, read
+from hepml.io import PRESETS, BatchStream, read
 from hepml.io.streams._mixing import _size
 from hepml.io.streams._prefetch import THREADS
+from hepml.io.streams._prepare import check_prepare
 
 COLUMNS = PRESETS["hepml"].replace(context={"number": "number"})
 JETS = 103
@@ -37,7 +40,7 @@ def files(tmp_path_factory, write, jets):
 
 def make(files, **options):
     columns = options.pop("columns", COLUMNS)
-    return ParticleStream(f"{files}/*.root", columns, **{"batch_size": 8, "step": 10} | options)
+    return BatchStream(f"{files}/*.root", columns, **{"batch_size": 8, "step": 10} | options)
 
 
 def numbers(batches):
@@ -191,7 +194,7 @@ def test_batches_are_fair_samples_of_sorted_jets(
     sorted_files, monkeypatch, files, columns, memory, ranks, workers
 ):
     """The classes in a batch are distributed as in a draw without replacement from all jets."""
-    stream = ParticleStream(
+    stream = BatchStream(
         sorted_files[files],
         columns,
         batch_size=50,
@@ -227,7 +230,7 @@ def test_the_memory_for_shuffling_is_kept(sorted_files, monkeypatch):
     monkeypatch.setattr(stream_module, "read_slab", watched)
     for memory in (0.1, 2000):
         most = 0
-        stream = ParticleStream(
+        stream = BatchStream(
             sorted_files["one"], TEN, batch_size=20, shuffle=True, step=20, shuffle_memory=memory
         )
         for batch in stream:
@@ -267,7 +270,7 @@ def test_how_often_files_are_read_is_known(sorted_files, monkeypatch):
 
     monkeypatch.setattr(stream_module, "read_chunk", counted)
     for memory, workers, ranks in ((2000, 1, 1), (0.2, 2, 2)):
-        stream = ParticleStream(
+        stream = BatchStream(
             sorted_files["one"],
             TEN,
             batch_size=20,
@@ -290,7 +293,7 @@ def test_some_sets_are_drawn_evenly(files, sorted_files):
         found = numbers(stream)
         assert len(set(found)) == len(found) == stream.sets == min(most, JETS)
     for shuffle in (False, True):
-        stream = ParticleStream(
+        stream = BatchStream(
             sorted_files["one"], TEN, batch_size=100, max_sets=100, step=20, shuffle=shuffle
         )
         (batch,) = stream
@@ -310,7 +313,7 @@ def test_some_sets_are_drawn_evenly_inside_a_cluster(
     columns = COLUMNS.replace(weights="number + 1")
 
     def make_stream():
-        return ParticleStream(path, columns, batch_size=8, max_sets=100, shuffle=shuffle)
+        return BatchStream(path, columns, batch_size=8, max_sets=100, shuffle=shuffle)
 
     stream = make_stream()
     assert len(stream._spans) == 1
@@ -342,7 +345,7 @@ def test_weights_that_are_not_finite_have_no_part_in_the_mean(tmp_path, write, j
     branches = jets([1] * 10)
     branches["w"] = np.array([np.nan, np.inf, *range(8)])
     path = write(tmp_path / "a.root", branches)
-    stream = ParticleStream(path, COLUMNS.replace(weights="w"), batch_size=2, bad="drop")
+    stream = BatchStream(path, COLUMNS.replace(weights="w"), batch_size=2, bad="drop")
     with pytest.warns(UserWarning, match="dropped 2 bad sets"):
         weights = [w for batch in stream for w in batch.weights.tolist()]
     assert stream.mean_weight == pytest.approx(np.mean(weights)) == pytest.approx(3.5)
@@ -376,7 +379,7 @@ def test_jets_of_events(tmp_path, write, monkeypatch):
         context={"number": "Jet_pt"},
     )
     path = write(tmp_path / "events.root", events, clusters=[10, 20, 30])
-    stream = ParticleStream(path, columns, batch_size=5, shuffle=True, step=10)
+    stream = BatchStream(path, columns, batch_size=5, shuffle=True, step=10)
     assert stream.sets == total
     found = shares(stream, monkeypatch, ranks=2, workers=3)
     batches = [batch for each in found.values() for batch in each]
@@ -392,15 +395,15 @@ def test_bad_sets_leave_their_places_empty(tmp_path, write, jets, monkeypatch):
     branches["label"][bad] = 7
     path = write(tmp_path / "a.root", branches, clusters=[20, 40])
     with pytest.raises(DataError, match=r"entry 0, column 'label'"):
-        list(ParticleStream(path, COLUMNS, batch_size=8, step=20))
-    stream = ParticleStream(path, COLUMNS, batch_size=8, step=20, bad="drop")
+        list(BatchStream(path, COLUMNS, batch_size=8, step=20))
+    stream = BatchStream(path, COLUMNS, batch_size=8, step=20, bad="drop")
     with pytest.warns(UserWarning, match="dropped 12 bad sets: 12 label outside the classes"):
         batches = list(stream)
     # Places 48 to 55 are one batch, of which nothing is left.
     assert [len(batch) for batch in batches] == [7, 6, 8, 8, 7, 8, 4]
     assert numbers(batches) == [i for i in range(60) if i not in bad]
     assert stream.dropped == {"label outside the classes": 12}
-    shuffled = ParticleStream(path, COLUMNS, batch_size=8, step=20, bad="drop", shuffle=True)
+    shuffled = BatchStream(path, COLUMNS, batch_size=8, step=20, bad="drop", shuffle=True)
     with pytest.warns(UserWarning, match="dropped"):
         found = shares(shuffled, monkeypatch, ranks=2, workers=2)
     everything = [n for each in found.values() for n in numbers(each)]
@@ -418,7 +421,7 @@ def test_workers_that_share_a_chunk_share_its_bad_sets(tmp_path, write, jets, mo
     branches["part_px"] = ak.from_regular(px)
     path = write(tmp_path / "a.root", branches)
     for shuffle in (False, True):
-        stream = ParticleStream(path, COLUMNS, batch_size=8, bad="drop", shuffle=shuffle)
+        stream = BatchStream(path, COLUMNS, batch_size=8, bad="drop", shuffle=shuffle)
         total = Counter()
         for worker in range(4):
             monkeypatch.setattr(stream_module, "get_worker_info", lambda w=worker: Worker(w, 4))
@@ -432,7 +435,7 @@ def test_workers_that_share_a_chunk_share_its_bad_sets(tmp_path, write, jets, mo
 def test_every_file_is_opened_at_construction(files, tmp_path, write):
     other = write(tmp_path / "other.root", {"x": np.zeros(2)})
     with pytest.raises(ColumnError, match=r"other\.root:tree, column 'part_energy'"):
-        ParticleStream([files / "jets_a.root", other], COLUMNS, batch_size=2)
+        BatchStream([files / "jets_a.root", other], COLUMNS, batch_size=2)
 
 
 def test_rank_and_number_of_ranks_come_from_torch(files, monkeypatch):
@@ -503,3 +506,56 @@ def test_real_workers_share_an_epoch_and_see_the_next(files, context):
         assert sorted(orders[-1]) == list(range(JETS))
     assert orders[0] == orders[2] != orders[1]
     del loader
+
+
+class Hardest:
+    """The hardest particles of each set, and the process that chose them: no ParticleSet."""
+
+    def __init__(self, particles):
+        self.particles = particles
+
+    def __call__(self, batch):
+        assert len(batch) <= 8
+        return {"sets": batch.hardest(self.particles), "process": os.getpid()}
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_batches_are_prepared_after_they_are_shuffled(files, shuffle):
+    plain = list(make(files, shuffle=shuffle))
+    prepared = list(make(files, shuffle=shuffle, prepare=Hardest(2)))
+    assert [batch["process"] for batch in prepared] == [os.getpid()] * 13
+    for batch, own in zip(plain, prepared, strict=True):
+        expected = batch.hardest(2)
+        assert torch.equal(own["sets"].p4, expected.p4)
+        assert len(batch.p4) > len(expected.p4)
+        assert torch.equal(own["sets"].context, batch.context)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_batches_are_prepared_by_the_workers_that_read_them(files, context):
+    stream = make(files, shuffle=True, prepare=Hardest(2))
+    loader = DataLoader(stream, batch_size=None, num_workers=2, multiprocessing_context=context)
+    batches = list(loader)
+    assert len(loader) == len(batches) == 13
+    processes = {batch["process"] for batch in batches}
+    assert len(processes) == 2
+    assert os.getpid() not in processes
+    assert sorted(numbers(batch["sets"] for batch in batches)) == list(range(JETS))
+    assert max(int(batch["sets"].counts.max()) for batch in batches) == 2
+
+
+def test_what_cannot_prepare_batches_is_refused(files):
+    with pytest.raises(InputError, match=r"prepare: expected a function.*got 3"):
+        check_prepare(3)
+    stream = make(files, prepare=lambda batch: batch)
+    assert len(list(stream)) == 13
+    with pytest.raises(InputError, match=r"prepare: expected what can be pickled.*define"):
+        pickle.dumps(stream)
+
+
+def test_the_old_name_says_what_it_is_called_now():
+    with pytest.raises(
+        AttributeError, match=r"hepml.io.ParticleStream is now hepml.io.BatchStream"
+    ):
+        hepml.io.ParticleStream  # noqa: B018

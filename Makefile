@@ -28,7 +28,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "[setup] test and lint tools, h5py, TensorBoard, Pythia, FastJet"
-	@$(INSTALL) --editable ".[generate,hdf5,tensorboard,dynamics,triton,onnx,oracles,test,lint]" setuptools wheel ninja
+	@$(INSTALL) --editable ".[generate,hdf5,tensorboard,dynamics,graphs,triton,onnx,oracles,test,lint]" setuptools wheel ninja
 	@echo "[setup] torch-scatter: compiled once, 3 to 7 minutes; pip keeps the wheel"
 	@$(INSTALL) --no-build-isolation torch-scatter
 	@touch $@

@@ -1,11 +1,13 @@
-"""Containers: one ragged batch of particles flows from the file to the score."""
+"""Containers: ragged batches of particles and of graphs flow from the file to the score."""
 
 from typing import TYPE_CHECKING
 
 from hepml.data._concatenate import concatenate
+from hepml.data._graph import Graph
 from hepml.data._padded import PaddedParticles
 from hepml.data._particle_set import ParticleSet
 from hepml.data._places import hardest_places, other_padding, particle_places
+from hepml.data._ragged import Level, Ragged, bounds_of, per, places_of
 from hepml.data._trajectories import Trajectories
 from hepml.lazy import attach
 
@@ -13,14 +15,20 @@ if TYPE_CHECKING:
     from hepml.data._awkward import momentum_components
 
 __all__ = [
+    "Graph",
+    "Level",
     "PaddedParticles",
     "ParticleSet",
+    "Ragged",
     "Trajectories",
+    "bounds_of",
     "concatenate",
     "hardest_places",
     "momentum_components",
     "other_padding",
     "particle_places",
+    "per",
+    "places_of",
 ]
 
 if not TYPE_CHECKING:

@@ -30,6 +30,7 @@ def particle_set_from_awkward(
     *,
     context: Any,
     labels: Any,
+    targets: Any,
     weights: Any,
     dtype: torch.dtype | None,
 ) -> ParticleSet:
@@ -60,6 +61,7 @@ def particle_set_from_awkward(
         _tensor(_interleave(columns)).to(p4.dtype) if columns else None,
         context=None if context is None else _per_set("context", context).to(p4.dtype),
         labels=None if labels is None else _classes_or_targets(_per_set("labels", labels)),
+        targets=None if targets is None else _per_set("targets", targets).to(p4.dtype),
         weights=None if weights is None else _per_set("weights", weights).to(p4.dtype),
     )
 

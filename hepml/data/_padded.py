@@ -1,15 +1,17 @@
 """ParticleSet from and to padded tensors with masks, for networks that know nothing else."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from hepml.data._particle_set import PER_SET, ParticleSet
+from hepml.data._particle_set import ParticleSet
 from hepml.data._places import hardest_places, other_padding, particle_places
 from hepml.data._validation import describe, is_dense
 from hepml.errors import InputError
+
+Particles = TypeVar("Particles", bound=ParticleSet)
 
 
 class PaddedParticles(NamedTuple):
@@ -66,6 +68,7 @@ def particle_set_from_padded(
     *,
     context: Tensor | None,
     labels: Tensor | None,
+    targets: Tensor | None,
     weights: Tensor | None,
 ) -> ParticleSet:
     """See :meth:`ParticleSet.from_padded`."""
@@ -105,11 +108,12 @@ def particle_set_from_padded(
         None if features is None else features[mask],
         context=context,
         labels=labels,
+        targets=targets,
         weights=weights,
     )
 
 
-def hardest_of_particle_set(particles: ParticleSet, number: int) -> ParticleSet:
+def hardest_of_particle_set(particles: Particles, number: int) -> Particles:
     """See :meth:`ParticleSet.hardest`."""
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise InputError(
@@ -124,12 +128,7 @@ def hardest_of_particle_set(particles: ParticleSet, number: int) -> ParticleSet:
         return particles
     mask = torch.from_numpy(kept).to(particles.device)
     before = torch.cat([particles.offsets[:1], mask.cumsum(0)])
-    return ParticleSet._trusted(
-        particles.p4[mask],
-        before[particles.offsets],
-        particles.features[mask],
-        *(getattr(particles, name) for name in PER_SET),
-    )
+    return particles.with_items(mask.nonzero().squeeze(1), before[particles.offsets])
 
 
 def _mask_of_zeros(p4: Tensor) -> Tensor:

@@ -1,35 +1,33 @@
 """The ragged batch of particles, the only batch type of the jet side."""
 
-import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
-from hepml.data._selection import chosen_range, chosen_set, chosen_sets
+from hepml.data._ragged import Ragged, bounds_of, per
 from hepml.data._validation import (
     check_features,
     check_momenta,
     check_offsets,
-    check_per_set,
+    check_values,
     describe,
 )
 from hepml.errors import InputError
-from hepml.ops import segment_index
 
 if TYPE_CHECKING:
-    from hepml.data._padded import PaddedParticles
+    from typing import Self
 
-PER_PARTICLE = ("p4", "features")
-PER_SET = ("context", "labels", "weights")
+    from hepml.data._padded import PaddedParticles
+else:
+    Self = Any
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
-class ParticleSet:
+class ParticleSet(Ragged):
     """A batch of sets of particles, of any lengths, as flat tensors: no padding and no mask.
 
     The particles of set ``i`` are the rows ``offsets[i]:offsets[i + 1]``. The batch is checked
@@ -46,9 +44,13 @@ class ParticleSet:
     context
         Numbers of each set.
     labels
-        The class (int64) or target of each set.
+        The class (int64) of each set.
+    targets
+        The numbers of each set that are to be predicted.
     weights
         The weight of each set.
+    particle_labels, particle_targets
+        Likewise of each particle.
 
     Raises
     ------
@@ -72,12 +74,15 @@ class ParticleSet:
     tensor([[1., 0., 0., 1.]])
     """
 
-    p4: Float[Tensor, "particles 4"]
-    offsets: Int64[Tensor, " bounds"]
-    features: Float[Tensor, "particles channels"]
-    context: Float[Tensor, "sets context"] | None
-    labels: Shaped[Tensor, " sets"] | None
-    weights: Float[Tensor, " sets"] | None
+    p4: Float[Tensor, "particles 4"] = per("particles")
+    offsets: Int64[Tensor, " bounds"] = bounds_of("particles")
+    features: Float[Tensor, "particles channels"] = per("particles", channels="features")
+    context: Float[Tensor, "sets context"] | None = per("sets", optional=True)
+    labels: Shaped[Tensor, " sets"] | None = per("sets", optional=True)
+    targets: Float[Tensor, "sets targets"] | None = per("sets", optional=True)
+    weights: Float[Tensor, " sets"] | None = per("sets", optional=True)
+    particle_labels: Int64[Tensor, " particles"] | None = per("particles", optional=True)
+    particle_targets: Float[Tensor, "particles targets"] | None = per("particles", optional=True)
 
     def __init__(
         self,
@@ -87,152 +92,36 @@ class ParticleSet:
         *,
         context: Tensor | None = None,
         labels: Tensor | None = None,
+        targets: Tensor | None = None,
         weights: Tensor | None = None,
+        particle_labels: Tensor | None = None,
+        particle_targets: Tensor | None = None,
     ) -> None:
         check_momenta(p4)
         check_offsets(offsets, p4)
         if features is None:
             features = p4.new_zeros((p4.shape[0], 0))
         check_features(features, p4)
-        sets = offsets.shape[0] - 1
-        for name, tensor, dimensions in (
-            ("context", context, 2),
-            ("labels", labels, 1),
-            ("weights", weights, 1),
-        ):
-            check_per_set(name, tensor, dimensions, sets, p4)
-        self._fill(p4, offsets, features, context, labels, weights)
-
-    def _fill(self, *values: Tensor | None) -> None:
-        """Set the fields of the frozen value, in their order."""
-        for name, value in zip(self.__dataclass_fields__, values, strict=True):
-            object.__setattr__(self, name, value)
-
-    @classmethod
-    def _trusted(cls, *values: Tensor | None) -> "ParticleSet":
-        """A batch from tensors that came out of a checked one, without checking them again."""
-        particles = cls.__new__(cls)
-        particles._fill(*values)
-        return particles
-
-    def __len__(self) -> int:
-        return int(self.offsets.shape[0]) - 1
-
-    def __iter__(self) -> Iterator["ParticleSet"]:
-        return (self[i] for i in range(len(self)))
-
-    def __repr__(self) -> str:
-        optional = [name for name in PER_SET if getattr(self, name) is not None]
-        return (
-            f"ParticleSet({len(self)} sets, {self.p4.shape[0]} particles, "
-            f"{self.features.shape[1]} features"
-            + (f", with {', '.join(optional)}" if optional else "")
-            + f", {str(self.dtype).removeprefix('torch.')}, {self.device})"
+        sets, particles = (offsets.shape[0] - 1, "set"), (p4.shape[0], "particle")
+        check_values("context", context, 2, *sets, p4, p4.dtype)
+        check_values("labels", labels, 1, *sets, p4)
+        check_values("targets", targets, 2, *sets, p4, "floating point")
+        check_values("weights", weights, 1, *sets, p4, "floating point")
+        check_values("particle_labels", particle_labels, 1, *particles, p4, torch.int64)
+        check_values("particle_targets", particle_targets, 2, *particles, p4, "floating point")
+        self._fill(
+            p4=p4,
+            offsets=offsets,
+            features=features,
+            context=context,
+            labels=labels,
+            targets=targets,
+            weights=weights,
+            particle_labels=particle_labels,
+            particle_targets=particle_targets,
         )
 
-    @property
-    def device(self) -> torch.device:
-        """Where the tensors are."""
-        return self.p4.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The floating-point type of the momenta."""
-        return self.p4.dtype
-
-    @property
-    def counts(self) -> Int64[Tensor, " sets"]:
-        """The number of particles in each set."""
-        return self.offsets.diff()
-
-    @property
-    def set_index(self) -> Int64[Tensor, " particles"]:
-        """The set that each particle belongs to."""
-        return segment_index(self.offsets, self.p4.shape[0])
-
-    def __getitem__(
-        self,
-        index: SupportsIndex | slice | Sequence[int] | Shaped[np.ndarray, " chosen"] | Tensor,
-    ) -> "ParticleSet":
-        """Choose sets: one, a slice, a list or tensor of numbers, or a mask, in the order given.
-
-        A slice of step one shares the memory of the particles; everything else copies.
-        """
-        number = isinstance(index, int | np.integer) and not isinstance(index, bool)
-        if number or (isinstance(index, Tensor) and index.dim() == 0 and _is_integer(index)):
-            # RangeError is an IndexError: iteration and DataLoader samplers rely on it.
-            start = chosen_set(operator.index(cast(SupportsIndex, index)), len(self))
-            return self._slice(start, start + 1)
-        if isinstance(index, slice):
-            chosen = chosen_range(index, len(self))
-            if chosen.step == 1:
-                return self._slice(chosen.start, max(chosen.start, chosen.stop))
-            index = np.array(chosen, np.int64)
-        return self._take(chosen_sets(index, len(self), self.device))
-
-    def __getitems__(self, indices: Sequence[int]) -> "ParticleSet":
-        """The hook through which ``DataLoader`` asks for a whole batch at once."""
-        return self[list(indices)]
-
-    def _slice(self, start: int, stop: int) -> "ParticleSet":
-        """The sets from start up to stop, sharing the particles' memory."""
-        offsets = self.offsets[start : stop + 1]
-        first, last = int(offsets[0]), int(offsets[-1])
-        return self._trusted(
-            self.p4[first:last],
-            offsets - first,
-            self.features[first:last],
-            *(_map(getattr(self, name), lambda t: t[start:stop]) for name in PER_SET),
-        )
-
-    def _take(self, index: Tensor) -> "ParticleSet":
-        """The sets of the given numbers from 0."""
-        counts = self.counts[index]
-        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        size = int(offsets[-1])
-        shift = self.offsets[:-1][index] - offsets[:-1]
-        rows = torch.arange(size, device=self.device) + torch.repeat_interleave(
-            shift, counts, output_size=size
-        )
-        return self._trusted(
-            self.p4[rows],
-            offsets,
-            self.features[rows],
-            *(_map(getattr(self, name), lambda t: t[index]) for name in PER_SET),
-        )
-
-    def to(
-        self,
-        device: torch.device | torch.dtype | str | None = None,
-        dtype: torch.dtype | None = None,
-        *,
-        non_blocking: bool = False,
-    ) -> "ParticleSet":
-        """Move to a device, change the floating-point type; offsets and labels stay integers."""
-        if isinstance(device, torch.dtype):
-            device, dtype = None, device
-
-        def move(tensor: Tensor) -> Tensor:
-            new_dtype = dtype if tensor.is_floating_point() else None
-            return tensor.to(device=device, dtype=new_dtype, non_blocking=non_blocking)
-
-        return self._apply(move)
-
-    def pin_memory(self) -> "ParticleSet":
-        """Copy to page-locked memory, from which a GPU reads asynchronously."""
-        return self._apply(torch.Tensor.pin_memory)
-
-    def detach(self) -> "ParticleSet":
-        """The same batch outside the graph of gradients."""
-        return self._apply(torch.Tensor.detach)
-
-    def _apply(self, function: Any) -> "ParticleSet":
-        """Apply a function to every tensor."""
-        return self._trusted(
-            *(_map(getattr(self, name), function) for name in self.__dataclass_fields__)
-        )
-
-    def with_p4(self, p4: Float[Tensor, "particles 4"]) -> "ParticleSet":
+    def with_p4(self, p4: Float[Tensor, "particles 4"]) -> Self:
         """The same batch with other momenta, as after a Lorentz transformation.
 
         Raises
@@ -251,9 +140,7 @@ class ParticleSet:
                 got=describe(p4),
                 fix="give one momentum for each particle; change dtype and device with .to()",
             )
-        return self._trusted(
-            p4, self.offsets, self.features, self.context, self.labels, self.weights
-        )
+        return self._with(p4=p4)
 
     @classmethod
     def from_awkward(
@@ -263,6 +150,7 @@ class ParticleSet:
         *,
         context: Any = None,
         labels: Any = None,
+        targets: Any = None,
         weights: Any = None,
         dtype: torch.dtype | None = None,
     ) -> "ParticleSet":
@@ -274,7 +162,7 @@ class ParticleSet:
             Records in any coordinates that vector knows (px, py, pz, E; pt, eta, phi, mass; ...).
         features
             Names of the fields that become features, in this order.
-        context, labels, weights
+        context, labels, targets, weights
             Arrays with one row for each set. Labels that are whole numbers become int64.
         dtype
             The floating-point type; by default that of the momenta.
@@ -300,7 +188,13 @@ class ParticleSet:
         from hepml.data._awkward import particle_set_from_awkward
 
         return particle_set_from_awkward(
-            momenta, features, context=context, labels=labels, weights=weights, dtype=dtype
+            momenta,
+            features,
+            context=context,
+            labels=labels,
+            targets=targets,
+            weights=weights,
+            dtype=dtype,
         )
 
     def to_awkward(self, features: Sequence[str] | None = None) -> Any:
@@ -328,7 +222,7 @@ class ParticleSet:
 
         return awkward_from_particle_set(self, features)
 
-    def hardest(self, number: int) -> "ParticleSet":
+    def hardest(self, number: int) -> Self:
         """The same sets with at most so many particles each: those with the largest pt.
 
         They stay in their order; of particles with equal pt the first are taken.
@@ -384,6 +278,7 @@ class ParticleSet:
         *,
         context: Tensor | None = None,
         labels: Tensor | None = None,
+        targets: Tensor | None = None,
         weights: Tensor | None = None,
     ) -> "ParticleSet":
         """The particles of padded tensors; what stands in the other places does not matter.
@@ -395,7 +290,7 @@ class ParticleSet:
         mask
             True for the places that hold particles, which may be any; by default all but those at
             the end of a set in which the momentum is zero.
-        context, labels, weights
+        context, labels, targets, weights
             As for the constructor.
 
         Raises
@@ -407,15 +302,11 @@ class ParticleSet:
         from hepml.data._padded import particle_set_from_padded
 
         return particle_set_from_padded(
-            p4, features, mask, context=context, labels=labels, weights=weights
+            p4,
+            features,
+            mask,
+            context=context,
+            labels=labels,
+            targets=targets,
+            weights=weights,
         )
-
-
-def _is_integer(index: Tensor) -> bool:
-    """Whether a tensor holds whole numbers."""
-    return not (index.is_floating_point() or index.is_complex() or index.dtype == torch.bool)
-
-
-def _map(tensor: Tensor | None, function: Any) -> Tensor | None:
-    """The function of the tensor, or None of None."""
-    return None if tensor is None else cast(Tensor, function(tensor))

@@ -7,7 +7,7 @@ from hepml.errors import InputError
 from hepml.ops import is_batched
 
 # torch's narrower types hold numbers but do not compute.
-_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def is_dense(value: object, axes: int) -> bool:
@@ -30,36 +30,40 @@ def check_momenta(p4: Tensor) -> None:
             got=describe(p4),
             fix="stack energy, px, py, pz along the last axis, without padding",
         )
-    if p4.dtype not in _FLOATS:
+    if p4.dtype not in FLOATS:
         raise InputError(
             "p4", expected="floating point", got=str(p4.dtype), fix="convert with .float()"
         )
-    _check_finite("p4", p4)
+    check_finite("p4", p4)
 
 
-def check_offsets(offsets: Tensor, p4: Tensor) -> None:
-    """Refuse anything but int64 bounds from 0 to the number of particles."""
-    fix = "pass the running sum of the numbers of particles, starting with 0"
-    if isinstance(offsets, Tensor) and offsets.device != p4.device:
+def check_offsets(
+    offsets: Tensor, items: Tensor, noun: str = "particles", name: str = "offsets"
+) -> None:
+    """Refuse anything but int64 bounds from 0 to the number of items."""
+    fix = f"pass the running sum of the numbers of {noun}, starting with 0"
+    if isinstance(offsets, Tensor) and offsets.device != items.device:
         raise InputError(
-            "offsets", expected=f"device {p4.device}", got=str(offsets.device), fix="move it there"
+            name, expected=f"device {items.device}", got=str(offsets.device), fix="move it there"
         )
     if not is_dense(offsets, 1) or offsets.dtype != torch.int64:
         raise InputError(
-            "offsets", expected="int64 of shape (sets + 1,)", got=describe(offsets), fix=fix
+            name, expected="int64 of shape (sets + 1,)", got=describe(offsets), fix=fix
         )
     # Neighbours are compared: their difference may be beyond int64, and come out with either sign.
+    falls = offsets[1:] < offsets[:-1]
     if (
         offsets.shape[0] == 0
         or int(offsets[0]) != 0
-        or int(offsets[-1]) != p4.shape[0]
-        or bool((offsets[1:] < offsets[:-1]).any())
+        or int(offsets[-1]) != items.shape[0]
+        or bool(falls.any())
     ):
+        where = f", falling after set {int(falls.nonzero()[0])}" if bool(falls.any()) else ""
         raise InputError(
-            "offsets",
-            expected=f"bounds that start at 0, never fall and end at {p4.shape[0]}, "
-            "the number of particles",
-            got=describe(offsets) + f" {offsets[:8].tolist()}",
+            name,
+            expected=f"bounds that start at 0, never fall and end at {items.shape[0]}, "
+            f"the number of {noun}",
+            got=describe(offsets) + f" {offsets[:8].tolist()}{where}",
             fix=fix,
         )
 
@@ -78,34 +82,40 @@ def check_features(features: Tensor, p4: Tensor) -> None:
             got=describe(features),
             fix="give one row for each particle, with the dtype and device of p4",
         )
-    _check_finite("features", features)
+    check_finite("features", features)
 
 
-def check_per_set(name: str, tensor: Tensor | None, dimensions: int, sets: int, p4: Tensor) -> None:
-    """Refuse an optional field whose first axis is not the sets."""
+def check_values(
+    name: str,
+    tensor: Tensor | None,
+    dimensions: int,
+    size: int,
+    item: str,
+    beside: Tensor,
+    kind: torch.dtype | str = "a tensor",
+) -> None:
+    """Refuse an optional field that has not a row for each of so many items, on the device."""
     if tensor is None:
         return
-    # Context goes into the network beside the momenta; weights only into the loss.
-    kind = {"context": str(p4.dtype), "weights": "floating point"}.get(name, "a tensor")
     if (
         not is_dense(tensor, dimensions)
-        or tensor.shape[0] != sets
-        or tensor.device != p4.device
-        or (name == "context" and tensor.dtype != p4.dtype)
-        or (name == "weights" and tensor.dtype not in _FLOATS)
+        or tensor.shape[0] != size
+        or tensor.device != beside.device
+        or (isinstance(kind, torch.dtype) and tensor.dtype != kind)
+        or (kind == "floating point" and tensor.dtype not in FLOATS)
     ):
-        shape = f"({sets},)" if dimensions == 1 else f"({sets}, channels)"
+        shape = f"({size},)" if dimensions == 1 else f"({size}, channels)"
         raise InputError(
             name,
-            expected=f"{kind} of shape {shape} on {p4.device}",
+            expected=f"{kind} of shape {shape} on {beside.device}",
             got=describe(tensor),
-            fix="give one row for each set of the batch",
+            fix=f"give one row for each {item} of the batch",
         )
     if tensor.is_floating_point():
-        _check_finite(name, tensor)
+        check_finite(name, tensor)
 
 
-def _check_finite(name: str, tensor: Tensor) -> None:
+def check_finite(name: str, tensor: Tensor) -> None:
     """Refuse NaN and infinity, naming the first bad row; not in a batch of ``torch.func.vmap``."""
     if is_batched(tensor):
         return

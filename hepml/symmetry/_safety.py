@@ -65,17 +65,12 @@ class _Safety(Symmetry):
         emitter = element.emitter.to(inputs.device)
         p4 = inputs.p4.index_copy(0, emitter, element.remaining.to(inputs.p4))
         p4 = torch.cat([p4, element.emitted.to(inputs.p4)])
-        set_index = torch.cat([inputs.set_index, inputs.set_index[emitter]])
+        rows = torch.cat([torch.arange(len(inputs.p4), device=inputs.device), emitter])
+        set_index = inputs.set_index[rows]
         order = set_index.argsort(stable=True)
         counts = torch.bincount(set_index, minlength=len(inputs))
-        return ParticleSet(
-            p4[order],
-            torch.cat([counts.new_zeros(1), counts.cumsum(0)]),
-            torch.cat([inputs.features, inputs.features[emitter]])[order],
-            context=inputs.context,
-            labels=inputs.labels,
-            weights=inputs.weights,
-        )
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        return inputs.with_items(rows[order], offsets).with_p4(p4[order])
 
     def describe(self, element: Emission) -> str:
         """How many particles are emitted."""

@@ -1,14 +1,14 @@
 """Symmetries of sets: the order of the particles, and of the sets in a batch."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import torch
 from jaxtyping import Inexact, Int64
 from torch import Generator, Tensor
 
-from hepml.data import ParticleSet
+from hepml.data import Ragged
 from hepml.errors import InputError
 from hepml.ops import segment_index
 from hepml.symmetry._states import PhaseSpace, shuffled_within
@@ -130,7 +130,7 @@ class _OfSets(Symmetry):
         kind = type(self).__name__
         return InputError(
             f"inputs of the symmetry {self.name!r}",
-            expected="a ParticleSet, a PhaseSpace, or tensors and where their particles are",
+            expected="a ParticleSet, a Graph, a PhaseSpace, or tensors and where particles are",
             got=f"{type(inputs).__name__}: {got}",
             fix=f"say so: {kind}(axis=1) for (sets, particles, channels), {kind}(axis=2) for (sets,"
             f' channels, particles), {kind}(index="batch") where "batch" tells the set of each',
@@ -155,8 +155,9 @@ class Permutation(_OfSets):
 
     Notes
     -----
-    It acts on a :class:`~hepml.data.ParticleSet`, on the bodies of a :class:`PhaseSpace`, and on
-    tensors without padding in a tuple, list or mapping. What of tensors is a particle has to be
+    It acts on a :class:`~hepml.data.ParticleSet`, on the nodes of a :class:`~hepml.data.Graph`, on
+    the bodies of a :class:`PhaseSpace`, and on tensors without padding in a tuple, list or mapping.
+    What of tensors is a particle has to be
     said: a permutation of components is another symmetry, and breaks or holds for other reasons.
 
     References
@@ -195,9 +196,9 @@ class Permutation(_OfSets):
         if isinstance(inputs, PhaseSpace):
             order = element.to(inputs.q.device)
             return inputs._replace(q=inputs.q[order], p=inputs.p[order])
-        if isinstance(inputs, ParticleSet):
-            order = element.to(inputs.device)
-            return replace(inputs, p4=inputs.p4[order], features=inputs.features[order])
+        if isinstance(inputs, Ragged):
+            offsets = getattr(inputs, inputs.levels[0].bounds)
+            return inputs.with_items(element.to(inputs.device), offsets)
         if self.index is not None:
             size = len(element)
             return map_tensors(
@@ -251,10 +252,10 @@ class BatchComposition(_OfSets):
 
     Notes
     -----
-    It acts on a :class:`~hepml.data.ParticleSet`, on a :class:`PhaseSpace`, and on tensors in a
-    tuple, list or mapping: without an index, on the first axis of all. Give a network that takes
-    padded tensors a ParticleSet, through a function that pads it: padding to the longest set of the
-    batch is what the network must not see.
+    It acts on a :class:`~hepml.data.ParticleSet` and every other batch, on a :class:`PhaseSpace`,
+    and on tensors in a tuple, list or mapping: without an index, on the first axis of all. Give a
+    network that takes padded tensors a ParticleSet, through a function that pads it: padding to the
+    longest set of the batch is what the network must not see.
     """
 
     name: ClassVar[str] = "batch composition"
@@ -265,7 +266,7 @@ class BatchComposition(_OfSets):
         """A random choice of sets, each at most once, in random order."""
         index = _set_index(inputs)
         if index is not None:
-            sets = len(inputs) if isinstance(inputs, ParticleSet) else len(inputs.offsets) - 1
+            sets = len(inputs) if isinstance(inputs, Ragged) else len(inputs.offsets) - 1
         elif self.index is not None or self.axis is not None:
             layout = self._layout(inputs)
             index, (sets, _) = layout
@@ -287,7 +288,7 @@ class BatchComposition(_OfSets):
 
     def act(self, element: Selection, inputs: Any) -> Any:
         """The batch of the chosen sets."""
-        if isinstance(inputs, ParticleSet):
+        if isinstance(inputs, Ragged):
             return inputs[element.sets]
         rows = element.particles
         if isinstance(inputs, PhaseSpace):
@@ -329,7 +330,7 @@ class BatchComposition(_OfSets):
 
 def _set_index(inputs: Any) -> Int64[Tensor, " particles"] | None:
     """The set of each particle or body, where the inputs know it."""
-    if isinstance(inputs, ParticleSet):
+    if isinstance(inputs, Ragged):
         return inputs.set_index.cpu()
     if isinstance(inputs, PhaseSpace):
         return segment_index(inputs.offsets, inputs.q.shape[0]).cpu()

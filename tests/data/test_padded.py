@@ -13,7 +13,7 @@ from hepml.errors import InputError
 
 def back(padded, particles, **more):
     """The way back, with the numbers of each set."""
-    per_set = {name: getattr(particles, name) for name in ("context", "labels", "weights")}
+    per_set = {name: getattr(particles, name) for name in particles.of_sets}
     return ParticleSet.from_padded(*padded, **per_set, **more)
 
 

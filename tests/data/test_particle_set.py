@@ -26,7 +26,7 @@ def by_hand(particles: ParticleSet, chosen) -> ParticleSet:
         particles.features[flat],
         **{
             name: getattr(particles, name)[sets]
-            for name in ("context", "labels", "weights")
+            for name in ("context", "labels", "weights", "targets")
             if getattr(particles, name) is not None
         },
     )
@@ -78,7 +78,7 @@ class TestConstruction:
 
     def test_repr(self):
         assert repr(batch()) == (
-            "ParticleSet(4 sets, 6 particles, 2 features, with context, labels, weights, "
+            "ParticleSet(4 sets, 6 particles, 2 features, with context, labels, targets, weights, "
             "float32, cpu)"
         )
         assert repr(batch((1,), channels=0, optional=False, dtype=torch.float64)) == (
@@ -202,7 +202,7 @@ class TestConcatenate:
     )
     def test_different_kinds(self, other, difference):
         message = (
-            "concatenate: expected batches with the same features, dtype, device and optional "
+            "concatenate: expected batches with the same channels, dtype, device and optional "
             f"fields, got .*{difference}.*Fix: read all of them with the same columns"
         )
         with pytest.raises(InputError, match=message):
@@ -211,7 +211,7 @@ class TestConcatenate:
     @pytest.mark.usefixtures("unchecked_types")
     @pytest.mark.parametrize("batches", [[batch(), None], [torch.zeros(2)], "ab", 5, None])
     def test_what_is_no_batch(self, batches):
-        message = "concatenate: expected batches of particles, got a (NoneType|Tensor|str|int)"
+        message = "concatenate: expected batches, got a (NoneType|Tensor|str|int)"
         with pytest.raises(InputError, match=message):
             concatenate(batches)
 

@@ -2,12 +2,18 @@
 
 import torch
 
-from hepml.data import ParticleSet
-
-FIELDS = ("p4", "offsets", "features", "context", "labels", "weights")
+from hepml.data import ParticleSet, Ragged
 
 
-def batch(counts=(2, 0, 3, 1), *, channels=2, dtype=torch.float32, optional=True, seed=0):
+def batch(
+    counts=(2, 0, 3, 1),
+    *,
+    channels=2,
+    dtype=torch.float32,
+    optional=True,
+    per_particle=False,
+    seed=0,
+):
     """Particles of random momenta, with everything that a batch can carry."""
     generator = torch.Generator().manual_seed(seed)
     offsets = torch.tensor([0, *counts]).cumsum(0)
@@ -26,12 +32,16 @@ def batch(counts=(2, 0, 3, 1), *, channels=2, dtype=torch.float32, optional=True
         context=torch.randn(sets, 2, generator=generator, dtype=dtype),
         labels=torch.arange(sets) % 2,
         weights=torch.rand(sets, generator=generator, dtype=dtype),
+        targets=torch.randn(sets, 2, generator=generator, dtype=dtype),
+        particle_labels=torch.arange(particles) % 3 if per_particle else None,
+        particle_targets=torch.randn(particles, 1, dtype=dtype) if per_particle else None,
     )
 
 
-def assert_same(one: ParticleSet, other: ParticleSet) -> None:
+def assert_same(one: Ragged, other: Ragged) -> None:
     """Every field is equal, bit by bit."""
-    for name in FIELDS:
+    assert type(one) is type(other)
+    for name in {**vars(one), **vars(other)}:
         a, b = getattr(one, name), getattr(other, name)
         if a is None or b is None:
             assert a is b, name

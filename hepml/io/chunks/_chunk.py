@@ -192,10 +192,17 @@ def read_chunk(
         )
     # Everything that a ParticleSet checks has been checked above, with names of columns.
     particles = ParticleSet._trusted(
-        torch.from_numpy(p4),
-        torch.from_numpy(offsets),
-        torch.from_numpy(features),
-        *(None if v is None else torch.from_numpy(v) for v in (context, labels, weights)),
+        **{
+            name: None if values is None else torch.from_numpy(values)
+            for name, values in {
+                "p4": p4,
+                "offsets": offsets,
+                "features": features,
+                "context": context,
+                "labels": labels,
+                "weights": weights,
+            }.items()
+        }
     )
     chunk = Chunk(
         particles=particles,

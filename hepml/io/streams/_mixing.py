@@ -84,9 +84,8 @@ def _bytes_per_set(locations: list[Location], columns: Columns) -> float:
 
 def _size(sets: ParticleSet) -> int:
     """The memory of some sets and of their places in a pool."""
-    tensors = [sets.p4, sets.features, sets.offsets, sets.context, sets.labels, sets.weights]
     return (
-        sum(t.numel() * t.element_size() for t in tensors if t is not None)
+        sum(t.numel() * t.element_size() for t in sets.tensors().values())
         + len(sets) * _PER_SET
         + len(sets.p4) * _PER_PARTICLE
     )
@@ -135,7 +134,7 @@ def read_slab(read: Read, order: Callable[[int, int], Any], spans: list[list[Par
     return Slab(concatenate(held), np.concatenate(places), +dropped)
 
 
-def pool_of(slabs: Sequence[Slab], random: np.random.Generator) -> tuple[Pool, int]:
+def pool_of(slabs: Sequence[Slab], random: np.random.Generator) -> tuple[Pool[ParticleSet], int]:
     """The sets of the slabs in random order, and the number of their places."""
     rows, sets = [], 0
     for slab in slabs:

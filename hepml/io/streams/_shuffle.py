@@ -1,30 +1,37 @@
 """A few chunks held together, and their sets delivered in another order."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hepml.data import ParticleSet
+from hepml.data import Ragged
+
+Batch = TypeVar("Batch", bound=Ragged)
+
+
+class _Rows(NamedTuple):
+    """The items of one kind in the order of delivery: their bounds, and their rows in the chunk."""
+
+    bounds: Any
+    rows: Any
 
 
 class _Share(NamedTuple):
     """What one chunk contributes."""
 
-    chunk: ParticleSet
+    chunk: Any
     before: Any
     """For each place of the order, how many of the places before it are of this chunk."""
     sets: Any
     """The sets of the chunk in the order of delivery."""
-    bounds: Any
-    """The bounds of their particles in that order."""
-    particles: Any
-    """The rows of their particles in that order."""
+    items: dict[str, _Rows]
+    """The items of each kind, by the field with their bounds."""
 
 
-class Pool:
+class Pool(Generic[Batch]):
     """The sets of some chunks in an order of delivery.
 
     Parameters
@@ -40,56 +47,72 @@ class Pool:
     copy of the whole pool would not.
     """
 
-    def __init__(self, chunks: Sequence[ParticleSet], order: Any) -> None:
+    def __init__(self, chunks: Sequence[Batch], order: Any) -> None:
         self._shares = []
         first = 0
         for chunk in chunks:
             inside = (order >= first) & (order < first + len(chunk))
             sets = order[inside] - first
             first += len(chunk)
-            offsets = chunk.offsets.numpy()
-            counts = offsets[sets + 1] - offsets[sets]
-            bounds = _bounds(counts)
-            particles = np.repeat(offsets[sets] - bounds[:-1], counts) + np.arange(bounds[-1])
-            self._shares.append(_Share(chunk, _bounds(inside), sets, bounds, particles))
+            items = {
+                level.bounds: _rows(getattr(chunk, level.bounds).numpy(), sets)
+                for level in chunk.levels
+            }
+            self._shares.append(_Share(chunk, _bounds(inside), sets, items))
 
-    def take(self, start: int, stop: int) -> ParticleSet:
+    def take(self, start: int, stop: int) -> Batch:
         """The sets at the places from start up to stop, those of each chunk together."""
-        chunks, sets, particles, counts = [], [], [], []
-        for share in self._shares:
-            a, b = share.before[start], share.before[stop]
-            bounds = share.bounds[a : b + 1]
-            chunks.append(share.chunk)
-            sets.append(share.sets[a:b])
-            particles.append(share.particles[bounds[0] : bounds[-1]])
-            counts.append(np.diff(bounds))
+        ranges = [slice(share.before[start], share.before[stop]) for share in self._shares]
+        kind: Batch = self._shares[0].chunk
+        sets = [share.sets[r] for share, r in zip(self._shares, ranges, strict=True)]
+        values = {name: self._gather(name, sets) for name in kind.of_sets}
+        bounds: dict[str, Any] = {}
+        for level in kind.levels:
+            rows, counts = [], []
+            for share, chosen in zip(self._shares, ranges, strict=True):
+                items = share.items[level.bounds]
+                own = items.bounds[chosen.start : chosen.stop + 1]
+                rows.append(items.rows[own[0] : own[-1]])
+                counts.append(np.diff(own))
+            bounds[level.bounds] = _bounds(np.concatenate(counts))
+            values[level.bounds] = torch.from_numpy(bounds[level.bounds])
+            values |= {name: self._gather(name, rows) for name in level.fields}
+        for level in kind.levels:
+            for name, items_of in level.places:
+                # From places in the chunks to places in the batch.
+                pairs = zip(self._shares, sets, strict=True)
+                first = np.concatenate([getattr(s.chunk, items_of).numpy()[n] for s, n in pairs])
+                shift = np.repeat(first - bounds[items_of][:-1], np.diff(bounds[level.bounds]))
+                values[name] = cast(Tensor, values[name]) - torch.from_numpy(shift)
+        return kind._trusted(**values)
 
-        def gather(name: str, rows: Sequence[Any]) -> Tensor | None:
-            tensors = [getattr(chunk, name) for chunk in chunks]
-            if tensors[0] is None:
-                return None
-            table = tensors[0].new_empty((sum(map(len, rows)), *tensors[0].shape[1:]))
-            end = 0
-            for tensor, places in zip(tensors, rows, strict=True):
-                start, end = end, end + len(places)
-                # numpy's take moves whole rows, several times faster than indexing a tensor;
-                # without "clip" it would fill a buffer first.
-                tensor.numpy().take(places, axis=0, out=table.numpy()[start:end], mode="clip")
-            return cast(Tensor, table)
-
-        return ParticleSet._trusted(
-            gather("p4", particles),
-            torch.from_numpy(_bounds(np.concatenate(counts))),
-            gather("features", particles),
-            *(gather(name, sets) for name in ("context", "labels", "weights")),
-        )
+    def _gather(self, name: str, rows: Sequence[Any]) -> Tensor | None:
+        """A field of the chosen rows of each chunk."""
+        tensors = [getattr(share.chunk, name) for share in self._shares]
+        if tensors[0] is None:
+            return None
+        table: Tensor = tensors[0].new_empty((sum(map(len, rows)), *tensors[0].shape[1:]))
+        end = 0
+        for tensor, places in zip(tensors, rows, strict=True):
+            start, end = end, end + len(places)
+            # numpy's take moves whole rows, several times faster than indexing a tensor; without
+            # "clip" it would fill a buffer first.
+            tensor.numpy().take(places, axis=0, out=table.numpy()[start:end], mode="clip")
+        return table
 
 
-def between(chunk: ParticleSet, rows: Any, start: int, stop: int) -> ParticleSet:
+def between(chunk: Batch, rows: Any, start: int, stop: int) -> Batch:
     """The sets of a chunk at some places of its own order, -1 being empty, without a copy."""
     rows = rows[start:stop]
     rows = rows[rows >= 0]
     return chunk[int(rows[0]) : int(rows[-1]) + 1] if len(rows) else chunk[:0]
+
+
+def _rows(offsets: Any, sets: Any) -> _Rows:
+    """The items of some sets, one set after another."""
+    counts = offsets[sets + 1] - offsets[sets]
+    bounds = _bounds(counts)
+    return _Rows(bounds, np.repeat(offsets[sets] - bounds[:-1], counts) + np.arange(bounds[-1]))
 
 
 def _bounds(counts: Any) -> Any:

@@ -223,7 +223,7 @@ class FromTensors(torch.nn.Module):
 
     def forward(self, p4, offsets):
         nothing = p4.new_zeros((p4.shape[0], 0))
-        return self.model(ParticleSet._trusted(p4, offsets, nothing, None, None, None))
+        return self.model(ParticleSet._trusted(p4=p4, offsets=offsets, features=nothing))
 
 
 def exported(network, *inputs):

@@ -12,7 +12,7 @@ from hepml.errors import InputError
 class TestTorchGeometric:
     @pytest.fixture(autouse=True)
     def _module(self):
-        self.data = pytest.importorskip("torch_geometric.data")
+        self.data = pytest.importorskip("torch_geometric.data", reason="needs torch-geometric")
 
     def test_there_and_back(self):
         graph = graphs()

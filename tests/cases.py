@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hepml.data import ParticleSet
+from hepml.data import ParticleSet, PhaseSpace
 from hepml.lorentz import minkowski_dot, pt
 from hepml.models import (
     MODELS,
@@ -46,7 +46,6 @@ from hepml.nn import (
     psi,
 )
 from hepml.ops import segment_gather, segment_sum
-from hepml.symmetry import PhaseSpace
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,7 @@ def _energies_of_rows(hamiltonian: nn.Module, state: PhaseSpace) -> Tensor:
 
 
 def _energies_of_bodies(hamiltonian: nn.Module, state: PhaseSpace) -> Tensor:
-    return cast(Tensor, hamiltonian(*state))[:, None]
+    return cast(Tensor, hamiltonian(state.q, state.p, state.offsets))[:, None]
 
 
 def _rates_of_rows(flow: nn.Module, state: PhaseSpace) -> Tensor:
@@ -163,7 +162,7 @@ def _rates_of_rows(flow: nn.Module, state: PhaseSpace) -> Tensor:
 
 
 def _rates_of_bodies(flow: nn.Module, state: PhaseSpace) -> Tensor:
-    return torch.cat(flow(*state), dim=1)
+    return torch.cat(flow(state.q, state.p, state.offsets), dim=1)
 
 
 def _with_squares(layer: nn.Module) -> nn.Module:

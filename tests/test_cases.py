@@ -12,7 +12,7 @@ from support.symmetries import DEGENERATE, all_degenerate, degenerate, jets, spr
 from torch import Generator, Tensor, nn
 
 import hepml.nn
-from hepml.data import ParticleSet
+from hepml.data import ParticleSet, PhaseSpace
 from hepml.models import MODELS, EnergyFlow, LorentzCG, LorentzNet, RestFrame
 from hepml.symmetry import (
     SYMMETRIES,
@@ -20,7 +20,6 @@ from hepml.symmetry import (
     BodyPermutation,
     MotionReversal,
     Permutation,
-    PhaseSpace,
     SpaceInversion,
     SpaceRotation,
     SpaceTranslation,

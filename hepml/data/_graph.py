@@ -86,8 +86,8 @@ class Graph(Ragged):
     nodes: Float[Tensor, "nodes channels"] = per("nodes", channels="node channels")
     senders: Int64[Tensor, " edges"] = places_of("nodes", per="edges")
     receivers: Int64[Tensor, " edges"] = places_of("nodes", per="edges")
-    node_offsets: Int64[Tensor, " bounds"] = bounds_of("nodes")
-    edge_offsets: Int64[Tensor, " bounds"] = bounds_of("edges")
+    node_offsets: Int64[Tensor, " bounds"] = bounds_of("nodes", per="graphs")
+    edge_offsets: Int64[Tensor, " bounds"] = bounds_of("edges", per="graphs")
     edges: Float[Tensor, "edges edge_channels"] | None = per(
         "edges", optional=True, channels="edge channels"
     )

@@ -29,8 +29,13 @@ class _Declaration(NamedTuple):
     axis: str
     optional: bool = False
     channels: str | None = None
-    bounds: bool = False
+    sets: str | None = None
     places_of: str | None = None
+
+    @property
+    def bounds(self) -> bool:
+        """Whether it holds bounds."""
+        return self.sets is not None
 
 
 def per(axis: str, *, optional: bool = False, channels: str | None = None) -> Any:
@@ -49,9 +54,17 @@ def per(axis: str, *, optional: bool = False, channels: str | None = None) -> An
     return field(metadata={"declaration": _Declaration(axis, optional, channels)})
 
 
-def bounds_of(axis: str) -> Any:
-    """Declare a field that holds the bounds (sets + 1) of the items of each set."""
-    return field(metadata={"declaration": _Declaration(axis, bounds=True)})
+def bounds_of(axis: str, *, per: str = "sets") -> Any:
+    """Declare a field that holds the bounds (sets + 1) of the items of each set.
+
+    Parameters
+    ----------
+    axis
+        What the items are called.
+    per
+        What the sets are called.
+    """
+    return field(metadata={"declaration": _Declaration(axis, sets=per)})
 
 
 def places_of(items: str, *, per: str) -> Any:
@@ -110,7 +123,7 @@ class Ragged:
         bounds = {d.axis: name for name, d in cls._declared.items() if d.bounds}
         values = {name: d for name, d in cls._declared.items() if not d.bounds}
         cls.of_sets = tuple(name for name, d in values.items() if d.axis not in bounds)
-        cls._sets = next((values[name].axis for name in cls.of_sets), cls._sets)
+        cls._sets = next((d.sets for d in cls._declared.values() if d.sets), cls._sets)
         cls.levels = tuple(
             Level(
                 axis,

@@ -1,5 +1,8 @@
 """Symmetries as claims that are measured: what each is, and how far a network is from it."""
 
+from typing import TYPE_CHECKING
+
+from hepml.lazy import attach
 from hepml.symmetry._check import check
 from hepml.symmetry._images import PhiRotation, Translation
 from hepml.symmetry._jets import random_jets
@@ -11,20 +14,19 @@ from hepml.symmetry._lorentz import (
     Rotation,
     TimeReversal,
 )
+from hepml.symmetry._motion import (
+    BodyPermutation,
+    MotionReversal,
+    SpaceInversion,
+    SpaceRotation,
+    SpaceTranslation,
+)
 from hepml.symmetry._precision import find_precisions
 from hepml.symmetry._randomise import randomise
 from hepml.symmetry._readings import Fit
 from hepml.symmetry._report import Measurement, SymmetryReport, Worst
 from hepml.symmetry._safety import CollinearSplitting, SoftEmission
 from hepml.symmetry._sets import BatchComposition, Permutation
-from hepml.symmetry._states import (
-    BodyPermutation,
-    MotionReversal,
-    PhaseSpace,
-    SpaceInversion,
-    SpaceRotation,
-    SpaceTranslation,
-)
 from hepml.symmetry._symmetry import Symmetry
 from hepml.symmetry._table import SYMMETRIES, find_symmetry
 from hepml.symmetry._trace import Layer, Trace, trace
@@ -44,7 +46,6 @@ __all__ = [
     "MotionReversal",
     "Parity",
     "Permutation",
-    "PhaseSpace",
     "PhiRotation",
     "Rotation",
     "SoftEmission",
@@ -65,3 +66,6 @@ __all__ = [
     "randomise",
     "trace",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = attach(__name__, {}, {"PhaseSpace": "hepml.data"})

@@ -16,13 +16,13 @@ from hepml.symmetry._measure import (
     exchanged,
     other_last_digits,
 )
+from hepml.symmetry._nested import first_tensor, in_precision
 from hepml.symmetry._network import EXACT, Apply, Network, Outputs
 from hepml.symmetry._precision import PRECISIONS, Precision, find_precisions
 from hepml.symmetry._randomise import call, seeded
 from hepml.symmetry._report import SymmetryReport
 from hepml.symmetry._symmetry import Symmetry
 from hepml.symmetry._table import find_symmetry
-from hepml.symmetry._tree import first_tensor, in_precision
 
 Weights = Literal["given", "random"]
 # What is measured next: the precision, the strength, the element, the grid of its inputs if it

@@ -9,11 +9,11 @@ from jaxtyping import Float64, Inexact
 from torch import Generator, Tensor, nn
 
 from hepml.errors import InputError
+from hepml.symmetry._nested import in_precision, map_tensors
 from hepml.symmetry._network import EXACT, Network, Outputs
 from hepml.symmetry._precision import Precision
 from hepml.symmetry._report import Measurement, Worst
 from hepml.symmetry._symmetry import Symmetry
-from hepml.symmetry._tree import in_precision, map_tensors
 
 # By so many units of the last place numbers are changed whose sums swallow a single one.
 _UNITS = 1024

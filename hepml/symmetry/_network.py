@@ -10,10 +10,10 @@ from jaxtyping import Complex128, Float64
 from torch import Generator, Tensor, nn
 
 from hepml.errors import InputError
+from hepml.symmetry._nested import first_tensor, in_precision
 from hepml.symmetry._precision import PRECISIONS, Precision, arithmetic
 from hepml.symmetry._randomise import randomise
 from hepml.symmetry._symmetry import Symmetry
-from hepml.symmetry._tree import first_tensor, in_precision
 
 Apply = Callable[[Any, Any], Tensor]
 Outputs = Float64[Tensor, "rows *components"] | Complex128[Tensor, "rows *components"]

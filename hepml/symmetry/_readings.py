@@ -8,8 +8,8 @@ from torch import Tensor
 
 from hepml.lorentz import Irreps, representation
 from hepml.symmetry._images import PhiRotation, Translation
+from hepml.symmetry._motion import BodyPermutation, MotionReversal, SpaceInversion, SpaceRotation
 from hepml.symmetry._sets import BatchComposition, Permutation
-from hepml.symmetry._states import BodyPermutation, MotionReversal, SpaceInversion, SpaceRotation
 from hepml.symmetry._symmetry import Symmetry
 from hepml.symmetry._transformations import Transformations
 

@@ -5,8 +5,8 @@ from typing import Any, Literal, NamedTuple
 
 from torch import Tensor, nn
 
+from hepml.symmetry._nested import map_tensors
 from hepml.symmetry._network import EXACT, Network
-from hepml.symmetry._tree import map_tensors
 
 # What modules of hepml and e3nn call the irreps of their tensors.
 _IRREPS = ("irreps_out", "irreps_in", "irreps_in1", "irreps_in2")

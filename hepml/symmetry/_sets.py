@@ -10,10 +10,9 @@ from torch import Generator, Tensor
 
 from hepml.data import Ragged
 from hepml.errors import InputError
-from hepml.ops import segment_index
-from hepml.symmetry._states import PhaseSpace, shuffled_within
+from hepml.symmetry._motion import shuffled_within
+from hepml.symmetry._nested import map_by_place, map_tensors, tensors_by_place
 from hepml.symmetry._symmetry import Symmetry, check_choice
-from hepml.symmetry._tree import map_by_place, map_tensors, tensors_by_place
 
 Outputs = Literal["sets", "particles"]
 
@@ -156,9 +155,9 @@ class Permutation(_OfSets):
     Notes
     -----
     It acts on a :class:`~hepml.data.ParticleSet`, on the nodes of a :class:`~hepml.data.Graph`, on
-    the bodies of a :class:`PhaseSpace`, and on tensors without padding in a tuple, list or mapping.
-    What of tensors is a particle has to be
-    said: a permutation of components is another symmetry, and breaks or holds for other reasons.
+    the bodies of a :class:`~hepml.data.PhaseSpace`, and on tensors without padding in a tuple, list
+    or mapping. What of tensors is a particle has to be said: a permutation of components is another
+    symmetry, and breaks or holds for other reasons.
 
     References
     ----------
@@ -193,9 +192,6 @@ class Permutation(_OfSets):
 
     def act(self, element: Int64[Tensor, " particles"], inputs: Any) -> Any:
         """The inputs in the new order."""
-        if isinstance(inputs, PhaseSpace):
-            order = element.to(inputs.q.device)
-            return inputs._replace(q=inputs.q[order], p=inputs.p[order])
         if isinstance(inputs, Ragged):
             offsets = getattr(inputs, inputs.levels[0].bounds)
             return inputs.with_items(element.to(inputs.device), offsets)
@@ -252,10 +248,10 @@ class BatchComposition(_OfSets):
 
     Notes
     -----
-    It acts on a :class:`~hepml.data.ParticleSet` and every other batch, on a :class:`PhaseSpace`,
-    and on tensors in a tuple, list or mapping: without an index, on the first axis of all. Give a
-    network that takes padded tensors a ParticleSet, through a function that pads it: padding to the
-    longest set of the batch is what the network must not see.
+    It acts on a :class:`~hepml.data.ParticleSet` and every other batch, and on tensors in a tuple,
+    list or mapping: without an index, on the first axis of all. Give a network that takes padded
+    tensors a ParticleSet, through a function that pads it: padding to the longest set of the batch
+    is what the network must not see.
     """
 
     name: ClassVar[str] = "batch composition"
@@ -266,7 +262,7 @@ class BatchComposition(_OfSets):
         """A random choice of sets, each at most once, in random order."""
         index = _set_index(inputs)
         if index is not None:
-            sets = len(inputs) if isinstance(inputs, Ragged) else len(inputs.offsets) - 1
+            sets = len(inputs)
         elif self.index is not None or self.axis is not None:
             layout = self._layout(inputs)
             index, (sets, _) = layout
@@ -291,11 +287,6 @@ class BatchComposition(_OfSets):
         if isinstance(inputs, Ragged):
             return inputs[element.sets]
         rows = element.particles
-        if isinstance(inputs, PhaseSpace):
-            counts = inputs.offsets.diff()[element.sets.to(inputs.offsets.device)]
-            kept = rows.to(inputs.q.device) if rows is not None else slice(None)
-            offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-            return PhaseSpace(inputs.q[kept], inputs.p[kept], offsets)
         if rows is None:
             return map_tensors(lambda t: t[element.sets.to(t.device)], inputs)
         index = tensors_by_place(inputs)[self.index if self.index is not None else 0]
@@ -332,8 +323,6 @@ def _set_index(inputs: Any) -> Int64[Tensor, " particles"] | None:
     """The set of each particle or body, where the inputs know it."""
     if isinstance(inputs, Ragged):
         return inputs.set_index.cpu()
-    if isinstance(inputs, PhaseSpace):
-        return segment_index(inputs.offsets, inputs.q.shape[0]).cpu()
     return None
 
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from hepml.errors import InputError
 from hepml.symmetry._exact import Exactly
-from hepml.symmetry._tree import in_precision
+from hepml.symmetry._nested import in_precision
 
 
 class Symmetry(ABC):

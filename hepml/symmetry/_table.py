@@ -12,15 +12,15 @@ from hepml.symmetry._lorentz import (
     Rotation,
     TimeReversal,
 )
-from hepml.symmetry._safety import CollinearSplitting, SoftEmission
-from hepml.symmetry._sets import BatchComposition, Permutation
-from hepml.symmetry._states import (
+from hepml.symmetry._motion import (
     BodyPermutation,
     MotionReversal,
     SpaceInversion,
     SpaceRotation,
     SpaceTranslation,
 )
+from hepml.symmetry._safety import CollinearSplitting, SoftEmission
+from hepml.symmetry._sets import BatchComposition, Permutation
 from hepml.symmetry._symmetry import Symmetry
 
 # The names by which claims and the command line call them, for outputs of whole sets; the last five

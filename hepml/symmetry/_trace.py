@@ -9,13 +9,13 @@ from torch import Generator, Tensor, nn
 
 from hepml.errors import InputError
 from hepml.symmetry._exact import Exactly
+from hepml.symmetry._nested import first_tensor, in_precision
 from hepml.symmetry._network import Apply, Network
 from hepml.symmetry._randomise import call, seeded
 from hepml.symmetry._readings import Fit, best_fit, in_place
 from hepml.symmetry._recording import Event, record, tensors_of
 from hepml.symmetry._symmetry import Symmetry
 from hepml.symmetry._table import find_symmetry
-from hepml.symmetry._tree import first_tensor, in_precision
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from hepml.symmetry._exact import (
     lorentz_factor,
     on_grid,
 )
+from hepml.symmetry._nested import in_precision
 from hepml.symmetry._symmetry import Symmetry
-from hepml.symmetry._tree import in_precision
 
 _SCALAR_AND_VECTOR = {"(0,0)", "(1/2,1/2)"}
 

@@ -16,7 +16,7 @@ from hepml.data import ParticleSet, Ragged, bounds_of, concatenate, per, places_
 from hepml.io.streams._mixing import Slab, pool_of
 from hepml.io.streams._shuffle import Pool
 from hepml.symmetry import BatchComposition, CollinearSplitting, Permutation, SoftEmission
-from hepml.symmetry._tree import in_precision
+from hepml.symmetry._nested import in_precision
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -132,8 +132,8 @@ class Forest(Ragged):
     x: torch.Tensor = per("leaves")
     parent: torch.Tensor = places_of("knots", per="leaves")
     y: torch.Tensor = per("knots")
-    leaf_bounds: torch.Tensor = bounds_of("leaves")
-    knot_bounds: torch.Tensor = bounds_of("knots")
+    leaf_bounds: torch.Tensor = bounds_of("leaves", per="trees")
+    knot_bounds: torch.Tensor = bounds_of("knots", per="trees")
     weight: torch.Tensor = per("trees")
 
 

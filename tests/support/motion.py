@@ -2,8 +2,7 @@
 
 import torch
 
-from hepml.data import Trajectories
-from hepml.symmetry import PhaseSpace
+from hepml.data import PhaseSpace, Trajectories
 
 
 def oscillators(trajectories=8, times=12, noise=0.0, bodies=1, space=1, test_fraction=0.25):

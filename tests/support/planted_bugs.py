@@ -7,7 +7,7 @@ import torch
 from support.symmetries import jets
 from torch import Tensor, nn
 
-from hepml.data import ParticleSet, concatenate
+from hepml.data import ParticleSet, PhaseSpace, concatenate
 from hepml.nn import JetKinematics
 from hepml.ops import segment_gather, segment_index, segment_sum
 from hepml.symmetry import (
@@ -20,7 +20,6 @@ from hepml.symmetry import (
     MotionReversal,
     Parity,
     Permutation,
-    PhaseSpace,
     PhiRotation,
     Rotation,
     SoftEmission,
@@ -291,7 +290,7 @@ class Bodies(nn.Module):
         self.bug, self.layer, self.read = bug, nn.Linear(2, 6), nn.Linear(6, 2)
 
     def forward(self, state: PhaseSpace) -> Tensor:
-        q, p, offsets = state
+        q, p, offsets = state.q, state.p, state.offsets
         centre = segment_sum(q, offsets) / offsets.diff()[:, None]
         away = q - segment_gather(centre, offsets, len(q))
         if self.bug == "gravity":

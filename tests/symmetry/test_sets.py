@@ -8,14 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from hepml.data import ParticleSet
+from hepml.data import ParticleSet, PhaseSpace
 from hepml.errors import InputError
 from hepml.ops import segment_sum
 from hepml.symmetry import (
     BatchComposition,
     BodyPermutation,
     Permutation,
-    PhaseSpace,
     PhiRotation,
     Translation,
     check,

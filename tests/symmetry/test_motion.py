@@ -60,7 +60,7 @@ def build(kind):
 
 
 def rates(flow, state):
-    return torch.cat(flow(*state), dim=1)
+    return torch.cat(flow(state.q, state.p, state.offsets), dim=1)
 
 
 @pytest.mark.parametrize("kind", CLAIMS)
@@ -69,7 +69,11 @@ def test_energies_and_rates(kind, symmetry):
     expected = "holds" if symmetry().name in CLAIMS[kind] else "broken"
     options = {"dtypes": "float64", "elements": 1, "draws": 1}
     energies = check(
-        build(kind), bodies(), symmetry(), apply=lambda h, state: h(*state)[:, None], **options
+        build(kind),
+        bodies(),
+        symmetry(),
+        apply=lambda h, state: h(state.q, state.p, state.offsets)[:, None],
+        **options,
     )
     assert energies.verdict == expected, energies
     flow = HamiltonianFlow(build(kind))

@@ -4,31 +4,20 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float, Inexact, Int64
+from jaxtyping import Inexact, Int64
 from torch import Generator, Tensor
 
+from hepml.data import PhaseSpace
 from hepml.errors import InputError
-from hepml.ops import segment_gather, segment_index
+from hepml.ops import segment_gather
 from hepml.symmetry._exact import Exactly
+from hepml.symmetry._nested import in_precision
 from hepml.symmetry._symmetry import Symmetry, check_choice
-from hepml.symmetry._tree import in_precision
 
 Outputs = Literal["energies", "rates"]
-
-
-class PhaseSpace(NamedTuple):
-    """Coordinates and momenta of sets of bodies.
-
-    Apply a network of energies as ``network(*state)``, and a flow as ``torch.cat(flow(*state), 1)``
-    to check its rates.
-    """
-
-    q: Float[Tensor, "bodies space"]
-    p: Float[Tensor, "bodies space"]
-    offsets: Int64[Tensor, " bounds"]
 
 
 def _require_states(inputs: object, name: str) -> None:
@@ -44,7 +33,7 @@ def _require_states(inputs: object, name: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _OfMotion(Symmetry):
-    """A transformation of :class:`PhaseSpace`.
+    """A transformation of :class:`~hepml.data.PhaseSpace`.
 
     Parameters
     ----------
@@ -104,7 +93,7 @@ class MotionReversal(_OfMotion):
 
     def act(self, element: Tensor, inputs: PhaseSpace) -> PhaseSpace:
         """The state with its momenta turned around."""
-        return inputs._replace(p=element.to(inputs.p) * inputs.p)
+        return inputs.with_state(p=element.to(inputs.p) * inputs.p)
 
     def act_on_rates(
         self, element: Tensor, rates: Inexact[Tensor, "bodies components"]
@@ -136,7 +125,7 @@ class SpaceTranslation(_OfMotion):
         """The displaced state."""
         q, offsets = inputs.q, inputs.offsets
         moved = q.double() + segment_gather(element.to(q.device), offsets, q.shape[0])
-        return inputs._replace(q=moved.to(q.dtype))
+        return inputs.with_state(q=moved.to(q.dtype))
 
     def exactly(
         self,
@@ -153,7 +142,7 @@ class SpaceTranslation(_OfMotion):
         # Of as many digits as the precision holds of the largest sum.
         exponent = int(torch.frexp(most).exponent)
         unit = torch.finfo(dtype).eps * 2.0**exponent
-        inputs = inputs._replace(q=(inputs.q / unit).round() * unit)
+        inputs = inputs.with_state(q=(inputs.q / unit).round() * unit)
         element = (element / unit).round() * unit
         grid = f"2^{round(math.log2(unit))}"
         return Exactly(element, inputs, self.act(element, inputs), {}, grid)
@@ -203,7 +192,7 @@ class SpaceRotation(_OfMotion):
 
     def act(self, element: Tensor, inputs: PhaseSpace) -> PhaseSpace:
         """The turned state."""
-        return inputs._replace(q=_turned(element, inputs.q), p=_turned(element, inputs.p))
+        return inputs.with_state(q=_turned(element, inputs.q), p=_turned(element, inputs.p))
 
     def act_on_rates(
         self, element: Tensor, rates: Inexact[Tensor, "bodies components"]
@@ -232,7 +221,7 @@ class SpaceInversion(_OfMotion):
     def act(self, element: Tensor, inputs: PhaseSpace) -> PhaseSpace:
         """The mirror image."""
         sign = element.to(inputs.q)
-        return inputs._replace(q=sign * inputs.q, p=sign * inputs.p)
+        return inputs.with_state(q=sign * inputs.q, p=sign * inputs.p)
 
     def act_on_rates(
         self, element: Tensor, rates: Inexact[Tensor, "bodies components"]
@@ -256,12 +245,11 @@ class BodyPermutation(_OfMotion):
     ) -> Int64[Tensor, " bodies"]:
         """The old place of each body."""
         _require_states(inputs, self.name)
-        return shuffled_within(segment_index(inputs.offsets, len(inputs.q)).cpu(), generator)
+        return shuffled_within(inputs.set_index.cpu(), generator)
 
     def act(self, element: Int64[Tensor, " bodies"], inputs: PhaseSpace) -> PhaseSpace:
         """The bodies in the new order."""
-        order = element.to(inputs.q.device)
-        return inputs._replace(q=inputs.q[order], p=inputs.p[order])
+        return inputs.with_items(element.to(inputs.device), inputs.offsets)
 
     def act_on_rates(
         self, element: Int64[Tensor, " bodies"], rates: Inexact[Tensor, "bodies components"]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hepml.errors import InputError
 from hepml.symmetry import random_jets
-from hepml.symmetry._tree import first_tensor, in_precision, map_tensors
+from hepml.symmetry._nested import first_tensor, in_precision, map_tensors
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,15 @@ from hepml.io.chunks._chunk import Chunk
 from hepml.io.chunks._observers import observer_types
 from hepml.io.columns._collection import Collection, JetIndex, Padding
 from hepml.io.columns._columns import UNITS, Columns
+from hepml.io.columns._edges import (
+    AdjacencyList,
+    EdgeColumns,
+    EdgeList,
+    ElementLinks,
+    NodePointer,
+    NodeRange,
+    TableRange,
+)
 from hepml.io.columns._presets import PRESETS
 from hepml.io.columns._recognise import Layout, recognise
 from hepml.io.formats._array import fields_of, passing_of_array, read_array, record_depth
@@ -24,18 +33,25 @@ __all__ = [
     "PRESETS",
     "SHUFFLE_MEMORY",
     "UNITS",
+    "AdjacencyList",
     "BatchStream",
     "Chunk",
     "Collection",
     "Columns",
     "Contents",
+    "EdgeColumns",
+    "EdgeList",
+    "ElementLinks",
     "EvenSample",
     "Files",
     "JetIndex",
     "Layout",
     "Location",
     "NoSets",
+    "NodePointer",
+    "NodeRange",
     "Padding",
+    "TableRange",
     "Tree",
     "contents_of",
     "count_entries",

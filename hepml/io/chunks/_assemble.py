@@ -1,7 +1,7 @@
 """Tables of numbers for the particles and for the sets, with what is wrong in them noted."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,39 +18,54 @@ from hepml.io.expressions._steps import Expression
 from hepml.io.formats._table import Column
 
 
+class Particles(NamedTuple):
+    """The particles of all collections together, in their order in each set."""
+
+    p4: Any
+    """(particles, 4), or (particles, 0) of nodes without momenta."""
+    features: Any
+    positions: Any
+    """(particles, coordinates), as many as the collections have."""
+    offsets: Any
+    reduced: dict[Expression, Rows]
+    """The particles over which each reduction of the sets runs."""
+    parts: list[tuple[Rows, Any]]
+    """Of each collection the particles that are kept, and their places among all."""
+
+
 def particles_table(
     bound: Bound,
     columns: Mapping[str, Column],
     levels: Sequence[Mapping[str, str]],
     entries: Any,
     faults: Faults,
-) -> tuple[Any, Any, Any, dict[Expression, Rows]]:
-    """Momenta, features and offsets of all collections together, in their order in each set.
-
-    Also the rows of the particles over which each reduction of the sets runs.
-    """
+) -> Particles:
+    """Momenta, features and offsets of all collections together."""
     parts = momenta_of(bound, columns, levels, entries, faults)
     reduced = reduced_over(bound, parts)
-    channels = len(bound.columns.feature_names)
+    tables, kept = [], []
+    before = np.sum([offsets[:-1] for _, _, offsets in parts], axis=0)
+    for part, (p4, rows, offsets) in zip(bound.parts, parts, strict=True):
+        features = np.empty((rows.size, len(bound.columns.feature_names)), np.float32)
+        _fill_features(features, part, rows)
+        positions = _positions(part, rows, offsets, faults)
+        _check_particles(bound, part, p4, features, rows, offsets, faults)
+        tables.append((p4, features, positions))
+        places = np.arange(rows.size)
+        if len(parts) > 1:
+            places += np.repeat(before - offsets[:-1], np.diff(offsets))
+            before = before + np.diff(offsets)
+        kept.append((rows, places))
+    offsets = np.sum([offsets for _, _, offsets in parts], axis=0)
     if len(parts) == 1:
-        p4, rows, offsets = parts[0]
-        features = np.empty((len(p4), channels), np.float32)
-        _fill_features(features, bound.parts[0], rows, channels)
-        _check_particles(bound, bound.parts[0], p4, features, rows, offsets, faults)
-        return p4, features, offsets, reduced
-    offsets = np.sum([part_offsets for _, _, part_offsets in parts], axis=0)
-    p4 = np.empty((int(offsets[-1]), 4), np.float32)
-    features = np.empty((len(p4), channels), np.float32)
-    before = offsets[:-1].copy()
-    for part, (part_p4, rows, part_offsets) in zip(bound.parts, parts, strict=True):
-        counts = np.diff(part_offsets)
-        place = np.arange(len(part_p4)) + np.repeat(before - part_offsets[:-1], counts)
-        part_features = np.empty((len(part_p4), channels), np.float32)
-        _fill_features(part_features, part, rows, channels)
-        _check_particles(bound, part, part_p4, part_features, rows, part_offsets, faults)
-        p4[place], features[place] = part_p4, part_features
-        before += counts
-    return p4, features, offsets, reduced
+        p4, features, positions = tables[0]
+        return Particles(p4, features, positions, offsets, reduced, kept)
+    merged = tuple(np.empty((int(offsets[-1]), each.shape[1]), np.float32) for each in tables[0])
+    for (_, places), own in zip(kept, tables, strict=True):
+        for table, values in zip(merged, own, strict=True):
+            table[places] = values
+    p4, features, positions = merged
+    return Particles(p4, features, positions, offsets, reduced, kept)
 
 
 def momenta_of(
@@ -102,8 +117,9 @@ def _momenta(
         bad = np.flatnonzero(pt < 0)
         column = repr(part.momentum["pt"].text)
         faults.add_particles(bad, offsets, "negative pt", column, "zero or more", pt[bad])
-    p4 = np.empty((rows.size, 4), np.float32)
-    fill_p4(p4, coordinates, UNITS[bound.columns.unit])
+    p4 = np.empty((rows.size, 4 if coordinates else 0), np.float32)
+    if coordinates:
+        fill_p4(p4, coordinates, UNITS[bound.columns.unit])
     return p4, rows, offsets
 
 
@@ -113,10 +129,24 @@ def _only(kept: Any, coordinates: Mapping[str, Any], rows: Rows) -> tuple[dict[s
     return {name: values[kept] for name, values in coordinates.items()}, rows.offsets
 
 
-def _fill_features(features: Any, part: BoundCollection, rows: Rows, channels: int) -> None:
+def _positions(part: BoundCollection, rows: Rows, offsets: Any, faults: Faults) -> Any:
+    """The positions of the nodes of one collection; those that are not finite are noted."""
+    table = np.empty((rows.size, len(part.positions)), np.float32)
+    for i, (name, expression) in enumerate(part.positions.items()):
+        with np.errstate(over="ignore"):
+            table[:, i] = rows.evaluate(expression)
+        bad = np.flatnonzero(~np.isfinite(table[:, i]))
+        column = f"{expression.text!r} (position {name})"
+        faults.add_particles(
+            bad, offsets, "position not finite", column, "finite numbers", table[bad, i]
+        )
+    return table
+
+
+def _fill_features(features: Any, part: BoundCollection, rows: Rows) -> None:
     """Write the features of one collection; those that it lacks are zero."""
     with np.errstate(all="ignore"):
-        for place in range(channels):
+        for place in range(features.shape[1]):
             if place in part.features:
                 values = rows.evaluate(part.features[place])
                 # numpy converts int8 five times faster than bool, which has the same bytes.
@@ -143,7 +173,7 @@ def _check_particles(
             faults.add_particles(
                 bad[chosen], offsets, reason, column, "finite numbers", values[chosen]
             )
-    if len(p4) and p4[:, 0].min() < 0:
+    if p4.size and p4[:, 0].min() < 0:
         bad = np.flatnonzero(p4[:, 0] < 0)
         name = "E" if "E" in part.momentum else "energy"
         column = repr(part.momentum[name].text) if name in part.momentum else "momentum"

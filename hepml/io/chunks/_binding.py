@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from hepml.errors import DataError, InputError
+from hepml.io.chunks._edge_binding import BoundEdges, bind_edges
 from hepml.io.chunks._levels import ListOf, levels_in_jets, levels_in_sets
 from hepml.io.columns._collection import Collection, JetIndex
 from hepml.io.columns._columns import Columns
@@ -36,6 +37,7 @@ class BoundCollection:
     cut: Expression | None
     padding: BoundPadding | None
     hardest: int | None
+    positions: dict[str, Expression] = field(default_factory=dict)
     levels: Mapping[str, str | None] = field(default_factory=dict)
     """For each column, the level of its lists, if it holds lists; None where it is open."""
     reduced: tuple[Expression, ...] = ()
@@ -47,7 +49,8 @@ class BoundCollection:
         padding = self.padding
         extra = (self.cut, *((padding.mask, padding.count) if padding is not None else ()))
         optional = [expression for expression in extra if expression is not None]
-        return [*self.momentum.values(), *self.features.values(), *optional, *self.reduced]
+        stored = (*self.momentum.values(), *self.positions.values(), *self.features.values())
+        return [*stored, *optional, *self.reduced]
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Bound:
     weights: Expression | None
     context: dict[str, Expression]
     observers: dict[str, Expression]
+    edges: tuple[BoundEdges, ...] = ()
 
     @property
     def jets(self) -> str | None:
@@ -91,7 +95,12 @@ class Bound:
             if part.index is not None:
                 index = (part.index.jets, part.index.jet, part.index.particle)
                 names |= dict.fromkeys(name for name in index if name is not None)
-        return list(names)
+        return list(names | dict.fromkeys(name for edges in self.edges for name in edges.names))
+
+    @property
+    def nested_names(self) -> list[str]:
+        """The columns of lists of lists to read."""
+        return list(dict.fromkeys(name for edges in self.edges for name in edges.nested_names))
 
 
 def bind(columns: Columns, table: Table) -> Bound:
@@ -109,10 +118,10 @@ def bind(columns: Columns, table: Table) -> Bound:
     table = Numbered(table)
     known = frozenset((*table.names(), ENTRY_NUMBER))
 
-    def look_up(text: str, where: str) -> Expression:
-        expression = parse(text, known, columns.tables)
+    def look_up(text: str, where: str, names: frozenset[str] = known) -> Expression:
+        expression = parse(text, names, columns.tables)
         for name in expression.names:
-            if name not in known:
+            if name not in names:
                 raise missing_column(name, table, where)
         return expression
 
@@ -121,6 +130,18 @@ def bind(columns: Columns, table: Table) -> Bound:
 
     places = {name: i for i, name in enumerate(columns.feature_names)}
     parts = tuple(_bind_collection(part, places, look_up, optional) for part in columns.collections)
+    # Members of what lists of lists hold are no columns of their own.
+    members = {
+        text
+        for edges in columns.edges
+        for text in edges.expressions.values()
+        if text.rpartition(".")[0] in known
+    }
+
+    def look_up_edges(text: str, where: str) -> Expression:
+        return look_up(text, where, known | members)
+
+    of_edges = {name: i for i, name in enumerate(columns.edge_feature_names)}
     by_expression = columns.classes if isinstance(columns.classes, dict) else {}
     bound = Bound(
         table=table,
@@ -135,6 +156,7 @@ def bind(columns: Columns, table: Table) -> Bound:
         observers={
             name: look_up(text, f"observer {name}") for name, text in columns.observers.items()
         },
+        edges=tuple(bind_edges(each, of_edges, known, look_up_edges) for each in columns.edges),
     )
     arguments = dict.fromkeys(step.argument for e in bound.of_sets for step in e.reductions)
     owners = {argument: _owner(argument, parts) for argument in arguments}
@@ -188,6 +210,7 @@ def _bind_collection(
             places[name]: look_up(text, f"feature {name}") for name, text in part.features.items()
         },
         kind=None if part.kind is None else places[part.kind],
+        positions={name: look_up(text, name) for name, text in part.positions.items()},
         index=index,
         cut=optional(part.cut, "cut on particles"),
         padding=None
@@ -218,7 +241,8 @@ def _with_levels(part: BoundCollection, list_of: ListOf) -> BoundCollection:
     names = [name for expression in part.expressions for name in expression.names]
     if part.index is None:
         return replace(part, levels=levels_in_sets(names))
-    return replace(part, levels=levels_in_jets(part.index, part.momentum.values(), names, list_of))
+    known = (part.momentum or part.positions or part.features).values()
+    return replace(part, levels=levels_in_jets(part.index, known, names, list_of))
 
 
 def _file_label(columns: Columns, file: str) -> int:

@@ -7,15 +7,18 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from hepml.data import ParticleSet
+from hepml.data import Graph, ParticleSet
 from hepml.io.chunks._assemble import (
+    Particles,
     context_of,
     labels_of,
     numbers_of,
     particles_table,
 )
 from hepml.io.chunks._binding import Bound
+from hepml.io.chunks._edges import edges_table, edges_unequal
 from hepml.io.chunks._faults import Faults
+from hepml.io.chunks._graphs import graph_of
 from hepml.io.chunks._links import check_counter
 from hepml.io.chunks._observers import observed, sets_apart
 from hepml.io.chunks._rows import levels_of, offsets_of, set_levels_of, sets_of
@@ -34,7 +37,8 @@ class Chunk:
     Parameters
     ----------
     particles
-        The sets that passed the cut and were not dropped.
+        The sets that passed the cut and were not dropped; a :class:`~hepml.data.Graph` where the
+        columns have edges.
     file, tree
         Where they came from.
     start, stop
@@ -51,7 +55,7 @@ class Chunk:
         What the columns observe, for each of the `total` sets.
     """
 
-    particles: ParticleSet
+    particles: ParticleSet | Any
     file: str
     tree: str
     start: int
@@ -143,6 +147,8 @@ def read_chunk(
     entries = stop - start
     columns: Mapping[str, Column] = read_columns(bound.table, bound.names, start, stop)
     check_counter(bound, columns, start)
+    if bound.nested_names:
+        columns = {**columns, **bound.table.read_nested(bound.nested_names, start, stop)}
     bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
     observers = observed(bound, columns, start, stop)
     faults = Faults()
@@ -153,7 +159,8 @@ def read_chunk(
     levels = [levels_of(bound, part, columns) for part in bound.parts]
     set_levels = set_levels_of(bound, bound.per_set, columns)
     equal = np.ones(entries, bool)
-    for _, unequal in [*levels, set_levels]:
+    of_edges = [edges_unequal(bound, edges, columns) for edges in bound.edges]
+    for unequal in [*(u for _, u in levels), set_levels[1], *of_edges]:
         for name, (reference, differ) in unequal.items():
             equal &= ~differ
             _add_unequal(faults, columns, name, reference, differ, bounds)
@@ -165,9 +172,9 @@ def read_chunk(
     sets = sets_of(bound, set_levels[0], columns, int(equal.sum()))
     particle_levels = [level for level, _ in levels]
     numbers = np.arange(start, stop)[equal]
-    p4, features, offsets, sets.particles = particles_table(
-        bound, columns, particle_levels, numbers, faults
-    )
+    table = particles_table(bound, columns, particle_levels, numbers, faults)
+    sets.particles = table.reduced
+    edges = edges_table(bound, columns, table, faults) if bound.edges else None
     labels = labels_of(bound, sets, faults)
     weights = numbers_of({"weights": bound.weights} if bound.weights else {}, sets, faults)
     weights = None if weights is None else weights[:, 0]
@@ -182,30 +189,14 @@ def read_chunk(
             faults.raise_first(passed, bound.table.source, entry, bounds is None)
         remaining, lost = faults.dropped(passed)
     kept = remaining[rows]
-    if not kept.all():
-        in_kept = np.repeat(kept, np.diff(offsets))
-        p4, features = p4[in_kept], features[in_kept]
-        offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[kept])])
-        rows = rows[kept]
-        labels, weights, context = (
-            None if values is None else values[kept] for values in (labels, weights, context)
-        )
-    # Everything that a ParticleSet checks has been checked above, with names of columns.
-    particles = ParticleSet._trusted(
-        **{
-            name: None if values is None else torch.from_numpy(values)
-            for name, values in {
-                "p4": p4,
-                "offsets": offsets,
-                "features": features,
-                "context": context,
-                "labels": labels,
-                "weights": weights,
-            }.items()
-        }
-    )
+    of_sets = {"context": context, "labels": labels, "weights": weights}
+    if edges is None:
+        batch: ParticleSet | Graph = _particles(table, of_sets, kept)
+    else:
+        batch = graph_of(table, edges, of_sets, kept)
+    rows = rows[kept]
     chunk = Chunk(
-        particles=particles,
+        particles=batch,
         file=bound.table.file,
         tree=bound.table.tree,
         start=start,
@@ -221,6 +212,21 @@ def read_chunk(
     for number, gone in enumerate(lost.values()):
         row_of[place[gone]] = -1 - number
     return chunk, row_of
+
+
+def _particles(table: Particles, of_sets: Mapping[str, Any], kept: Any) -> ParticleSet:
+    """The sets that are kept of a chunk."""
+    p4, features, offsets = table.p4, table.features, table.offsets
+    if not kept.all():
+        in_kept = np.repeat(kept, np.diff(offsets))
+        p4, features = p4[in_kept], features[in_kept]
+        offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[kept])])
+        of_sets = {name: None if v is None else v[kept] for name, v in of_sets.items()}
+    values = {"p4": p4, "offsets": offsets, "features": features, **of_sets}
+    # Everything that a ParticleSet checks has been checked, with names of columns.
+    return ParticleSet._trusted(
+        **{name: None if v is None else torch.from_numpy(v) for name, v in values.items()}
+    )
 
 
 def _passing(

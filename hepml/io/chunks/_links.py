@@ -51,7 +51,7 @@ def _indexed(
     links = columns[part.index.jet]
     entry = np.repeat(np.arange(len(jets_before)), np.diff(offsets_of(links)))
     stored = links.values.reshape(-1)
-    jet = _whole(stored)
+    jet = whole_numbers(stored)
     linked = jet >= 0
     inside = linked & (jet < np.diff(jet_bounds)[entry])
     outside = np.flatnonzero(linked & ~inside)
@@ -68,7 +68,7 @@ def _indexed(
     if part.index.particle is not None:
         bounds = offsets_of(columns[reference_of(bound, part, columns)])
         stored = columns[part.index.particle].values.reshape(-1)
-        number = _whole(stored)
+        number = whole_numbers(stored)
         valid = (number >= 0) & (number < np.diff(bounds)[entry])
         wrong = np.flatnonzero(inside & ~valid)
         faults.add(
@@ -96,9 +96,9 @@ def _indexed(
     return Rows(columns, len(chosen), levels, rows, offsets), offsets
 
 
-def _whole(values: Any) -> Any:
+def whole_numbers(values: Any) -> Any:
     """Indices as int64; what is no whole number, or beyond, is larger than any index."""
-    if values.dtype.kind in "bi":
+    if values.dtype.kind in "bi" or (values.dtype.kind == "u" and values.dtype.itemsize < 8):
         return values.astype(np.int64)
     with np.errstate(invalid="ignore"):
         whole = (values == np.floor(values)) & (values < _BEYOND) & (values > -_BEYOND)

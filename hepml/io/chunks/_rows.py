@@ -84,6 +84,11 @@ class Rows:
         values.flags.writeable = False
         return values
 
+    @property
+    def kept(self) -> Any:
+        """The places of the things among those that there were before some were forgotten."""
+        return np.arange(self.size) if self._kept is None else self._kept
+
     def evaluate(self, expression: Expression) -> Any:
         """The value of an expression for each thing."""
         value = evaluate(expression, self.operand, self._reduced)
@@ -231,21 +236,23 @@ def offsets_of(column: Column) -> Any:
 
 
 def reference_of(bound: Bound, part: BoundCollection, columns: Columns) -> str:
-    """The column of the momentum whose lists are the particles.
+    """The column of the momentum, or of nodes without one, whose lists are the particles.
 
     Raises
     ------
     ColumnError
-        If no column of the momentum holds lists of particles.
+        If none of these holds lists of particles.
     """
     level = LINK if part.index is not None and part.index.particle is None else PARTICLE
-    for expression in part.momentum.values():
+    stored = [*part.momentum.values()] or [*part.positions.values(), *part.features.values()]
+    for expression in stored:
         for name in expression.names:
             if not columns[name].per_entry and part.levels[name] == level:
                 return name
-    texts = ", ".join(expression.text for expression in part.momentum.values())
+    texts = ", ".join(expression.text for expression in stored)
+    what = "momentum" if part.momentum else "positions and features"
     raise ColumnError(
-        f"{bound.table.source}, momentum ({texts})",
+        f"{bound.table.source}, {what} ({texts})",
         expected="lists of particles in each entry",
         got="one number in each entry",
         fix="choose the columns of the constituents, not of the jet",

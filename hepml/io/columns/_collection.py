@@ -125,7 +125,7 @@ class Collection:
     momentum
         Four expressions under the names (E, px, py, pz), (pt, eta, phi, mass) or
         (pt, eta, phi, energy); ``energy`` may stand for ``E``. A negative mass means a space-like
-        momentum, as in :mod:`vector`.
+        momentum, as in :mod:`vector`. Nodes of graphs may have none.
     features
         Name of each feature and its expression. Columns with one value for each set may be mixed
         in: ``log(part_pt / jet_pt)``.
@@ -145,21 +145,24 @@ class Collection:
     hardest
         Keep so many particles of this collection in each set, those with the largest transverse
         momenta, in the order of the file; of equal ones the first.
+    positions
+        Of nodes of graphs: names and expressions of two or three coordinates, such as eta and phi.
     """
 
-    momentum: Mapping[str, str]
+    momentum: Mapping[str, str] = field(default_factory=dict)
     features: Mapping[str, str] = field(default_factory=dict)
     kind: str | None = None
     index: JetIndex | None = None
     cut: str | None = None
     padding: Padding | None = None
     hardest: int | None = None
+    positions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         momentum = check_texts(self.momentum, "Collection.momentum")
         if "energy" in momentum and "px" in momentum:
             momentum["E"] = momentum.pop("energy")
-        if not any(set(momentum) == set(names) for names in _MOMENTA):
+        if momentum and not any(set(momentum) == set(names) for names in _MOMENTA):
             raise InputError(
                 "Collection.momentum",
                 expected="the names " + ", or ".join(f"({', '.join(m)})" for m in _MOMENTA),
@@ -168,6 +171,15 @@ class Collection:
             )
         object.__setattr__(self, "momentum", momentum)
         object.__setattr__(self, "features", check_texts(self.features, "Collection.features"))
+        positions = check_texts(self.positions, "Collection.positions")
+        if positions and len(positions) not in (2, 3):
+            raise InputError(
+                "Collection.positions",
+                expected="two or three coordinates",
+                got=repr(tuple(positions)),
+                fix="write {eta: ..., phi: ...} or {x: ..., y: ..., z: ...}",
+            )
+        object.__setattr__(self, "positions", positions)
         if self.kind is not None:
             check_name(self.kind, "Collection.kind")
         if self.index is not None and not isinstance(self.index, JetIndex):
@@ -213,13 +225,6 @@ class Collection:
 def collection_of(plain: Mapping[str, Any]) -> Collection:
     """A collection from plain values."""
     values = dict(known_keys(Collection, plain))
-    if "momentum" not in values:
-        raise InputError(
-            "Collection",
-            expected="a momentum",
-            got=f"only {', '.join(values) or 'nothing'}",
-            fix="add momentum: {E: ..., px: ..., py: ..., pz: ...}",
-        )
     if values.get("index") is not None:
         index = dict(known_keys(JetIndex, values["index"]))
         # What it lacks is refused by its name.

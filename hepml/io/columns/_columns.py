@@ -6,6 +6,8 @@ from typing import Any
 
 from hepml.errors import InputError
 from hepml.io.columns._collection import Collection, collection_of
+from hepml.io.columns._edge_ways import check_graph, edges_of_plain, plain_of_edges
+from hepml.io.columns._edges import EdgeColumns
 from hepml.io.columns._plain import check_size, known_keys, numbers_as_text, plain_of
 from hepml.io.columns._yaml import load_yaml
 from hepml.io.expressions._expressions import check_name, check_text, check_texts, is_name
@@ -58,6 +60,9 @@ class Columns:
         Tables from numbers to numbers, by name: with ``{"kind": {211: 1, -211: 1, 22: 2}}``,
         ``lookup("kind", part_pid, 0)`` is 1, 2 or, for all others, 0; without a default it is NaN
         for the others, and these are bad.
+    edges
+        What is joined to what: then sets are graphs, and the collections their nodes. Edges of
+        several ways are merged as collections are.
 
     Raises
     ------
@@ -90,6 +95,7 @@ class Columns:
     context: Mapping[str, str] = field(default_factory=dict)
     observers: Mapping[str, str] = field(default_factory=dict)
     tables: Tables = field(default_factory=dict)
+    edges: tuple[EdgeColumns, ...] = ()
 
     def __init__(
         self,
@@ -105,6 +111,7 @@ class Columns:
         context: Mapping[str, str] | None = None,
         observers: Mapping[str, str] | None = None,
         tables: Tables | None = None,
+        edges: EdgeColumns | Iterable[EdgeColumns] = (),
     ) -> None:
         if isinstance(collections, Collection):
             collections = (collections,)
@@ -123,6 +130,7 @@ class Columns:
             "context": check_texts(context or {}, "Columns.context"),
             "observers": check_texts(observers or {}, "Columns.observers"),
             "tables": check_tables(tables or {}, "Columns.tables"),
+            "edges": (edges,) if isinstance(edges, EdgeColumns) else tuple(edges),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -133,6 +141,13 @@ class Columns:
         """The columns of ``ParticleSet.features``: those of each collection, then the kinds."""
         names = dict.fromkeys(name for part in self.collections for name in part.features)
         kinds = dict.fromkeys(part.kind for part in self.collections if part.kind is not None)
+        return tuple(names | kinds)
+
+    @property
+    def edge_feature_names(self) -> tuple[str, ...]:
+        """The columns of ``Graph.edges``: the features of each way, then the kinds."""
+        names = dict.fromkeys(name for edges in self.edges for name in edges.features)
+        kinds = dict.fromkeys(edges.kind for edges in self.edges if edges.kind is not None)
         return tuple(names | kinds)
 
     @property
@@ -201,7 +216,8 @@ class Columns:
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and text, for checkpoints and YAML; defaults are left out."""
         plain: dict[str, Any] = plain_of(self)
-        return plain
+        edges = [plain_of_edges(each) for each in self.edges]
+        return plain | ({"edges": edges} if edges else {})
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Columns":
@@ -225,6 +241,7 @@ class Columns:
                 fix="give at least {'momentum': {'E': ..., 'px': ..., 'py': ..., 'pz': ...}}",
             )
         values["collections"] = [collection_of(part) for part in parts]
+        values["edges"] = edges_of_plain(values.get("edges") or ())
         values["tables"] = check_tables(values.get("tables") or {}, "Columns.tables")
         return cls(**values)
 
@@ -279,6 +296,9 @@ def _check_lookups(columns: Columns) -> None:
         named += mapping.values() if isinstance(mapping, Mapping) else []
     for part in columns.collections:
         named += [part.cut, *part.momentum.values(), *part.features.values()]
+        named += part.positions.values()
+    for edges in columns.edges:
+        named += [*edges.expressions.values(), *edges.features.values()]
     for text in named:
         if text is not None and "lookup" in text and not is_name(text):
             parse(text, (), columns.tables)
@@ -301,6 +321,7 @@ def _check(columns: Columns) -> None:
             got=f"{columns.unit!r:.200}",
             fix="choose one",
         )
+    check_graph(columns.collections, columns.edges)
     jets = {part.index.jets if part.index else None for part in parts}
     if len(jets) > 1:
         raise InputError(

@@ -12,6 +12,7 @@ from hepml.io.chunks._chunk import Bad, Chunk, passing, read_chunk
 from hepml.io.chunks._rows import offsets_of
 from hepml.io.columns._columns import Columns
 from hepml.io.formats._identity import Identity
+from hepml.io.formats._nested import member_of, nested_columns
 from hepml.io.formats._table import Column, Table
 
 
@@ -57,6 +58,16 @@ class ArrayTable(Table):
     def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
         array = self._array[start:stop]
         return {name: self._column(name, self.field(name, array)) for name in dict.fromkeys(names)}
+
+    def read_nested(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
+        columns: dict[str, Column] = {}
+        for name in names:
+            known = name in self._paths
+            array = self.field(name if known else name.rpartition(".")[0], self._array[start:stop])
+            if not known:
+                array = member_of(array, name.rpartition(".")[2], name, self.source)
+            columns |= nested_columns(array, name, self.source)
+        return columns
 
     def list_of(self, name: str) -> Hashable | None:
         path = self._paths[name]

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hepml.io.formats._files import Location
-from hepml.io.formats._hdf5 import Hdf5Table, open_file, open_hdf5, reading, tables
+from hepml.io.formats._hdf5 import Hdf5Table, open_hdf5, tables
+from hepml.io.formats._hdf5_file import open_file, reading
+from hepml.io.formats._hdf5_graphs import GraphTable, graph_groups
 from hepml.io.formats._open import READERS
 from hepml.io.formats._root import RootTable, choose, open_directory, tree_names
 
@@ -85,9 +87,14 @@ def _of_hdf5(location: Location) -> tuple[list[Tree], Any]:
         for key in keys:
             table = Hdf5Table(file, location.path, key)
             found.append(Tree(key, "pandas table", table.entries, table.types()))
+        groups, prefixes = graph_groups(file), tuple(f"{key}/" for key in keys)
+        for key in groups:
+            graphs = GraphTable(file, location.path, key)
+            found.append(Tree(key, "graphs", graphs.entries, graphs.types()))
 
         def visit(name: str, node: Any) -> None:
-            if hasattr(node, "dtype") and not name.startswith(tuple(f"{key}/" for key in keys)):
+            inside = (name.rpartition("/")[0] or "/") in groups or name.startswith(prefixes)
+            if hasattr(node, "dtype") and not inside:
                 found.append(Tree(name, *_dataset(node)))
 
         file.visititems(visit)

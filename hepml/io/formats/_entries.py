@@ -40,6 +40,9 @@ class Numbered(Table):
         numbers = {name: Column(np.arange(start, stop)) for name in names if name in self._own}
         return {**columns, **numbers}
 
+    def read_nested(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
+        return self._table.read_nested(names, start, stop)
+
     def bounds(self, names: Iterable[str]) -> Sequence[int]:
         return self._table.bounds([name for name in names if name not in self._own])
 

@@ -59,6 +59,17 @@ class Friends(Table):
         }
         return {name: read[number][own] for name, (number, own) in wanted.items()}
 
+    def read_nested(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
+        columns: dict[str, Column] = {}
+        for name in names:
+            # A member of what lists hold is no column of its own.
+            found = self._places.get(name) or self._places.get(name.rpartition(".")[0])
+            number, own = found or (0, name)
+            own = own if name in self._places else f"{own}.{name.rpartition('.')[2]}"
+            read = self._tables[number].read_nested([own], start, stop)
+            columns |= {name + key.removeprefix(own): column for key, column in read.items()}
+        return columns
+
     def bounds(self, names: Iterable[str]) -> Sequence[int]:
         asked = self._asked(names).items()
         found = [set(self._tables[number].bounds(own)) for number, own in asked]

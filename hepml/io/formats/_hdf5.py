@@ -2,14 +2,16 @@
 
 import pickletools
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from hepml.errors import ColumnError, DataError, FileError, HepmlError, MissingDependencyError
+from hepml.errors import ColumnError, DataError, MissingDependencyError
 from hepml.io.formats._files import Location
+from hepml.io.formats._hdf5_file import open_file, reading
+from hepml.io.formats._hdf5_graphs import GraphTable, graph_groups
 from hepml.io.formats._identity import Identity, check_unchanged, state_of
 from hepml.io.formats._table import Column, Table
 
@@ -34,8 +36,8 @@ _LIST_OF_STRINGS = {
 }
 
 
-def open_hdf5(location: Location, wanted: str | None = None) -> "Hdf5Table":
-    """Open the table that the location names, else the wanted one, else the only one.
+def open_hdf5(location: Location, wanted: str | None = None) -> "Hdf5Table | GraphTable":
+    """Open the table or group of graphs that is named, else the wanted one, else the only one.
 
     Raises
     ------
@@ -51,32 +53,12 @@ def open_hdf5(location: Location, wanted: str | None = None) -> "Hdf5Table":
     file = open_file(location.path)
     try:
         with reading(location.path):
-            return Hdf5Table(file, location.path, _choose(file, location, wanted))
+            name = _choose(file, location, wanted)
+            kind = GraphTable if name in graph_groups(file) else Hdf5Table
+            return kind(file, location.path, name)
     except BaseException:
         file.close()
         raise
-
-
-def open_file(path: str) -> Any:
-    """A file of h5py, open for reading."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"HDF5 file {path!r}",
-            expected="the package h5py",
-            got="none installed",
-            fix="pip install h5py",
-        ) from error
-    if "://" in path:
-        raise FileError(
-            f"remote file {path!r}",
-            expected="a local file, as h5py reads no other",
-            got="a remote one",
-            fix="copy the file here",
-        )
-    with reading(path):
-        return h5py.File(path, "r")
 
 
 class Hdf5Table(Table):
@@ -197,30 +179,12 @@ def names_from_pickle(data: bytes) -> list[str]:
     return names
 
 
-@contextmanager
-def reading(what: str) -> Iterator[None]:
-    """Turn what h5py says about a bad file into one clear error."""
-    try:
-        yield
-    except HepmlError:
-        raise
-    except Exception as error:
-        # Damaged metadata come as RuntimeError, KeyError, UnicodeDecodeError, ...
-        said = re.sub(r"\s+", " ", str(error))
-        got, fix = said, "copy the file again; it is damaged"
-        if "truncated file" in said:
-            got, fix = "a truncated file", "copy it again, or let the job that writes it finish"
-        elif "signature not found" in said:
-            got, fix = "a file of another kind, or an empty one", "name an HDF5 file"
-        raise FileError(what, expected="a readable HDF5 file", got=got, fix=fix) from error
-
-
 def _choose(file: Any, location: Location, wanted: str | None) -> str:
     """The name of the table to read."""
-    names = tables(file)
+    names = [*tables(file), *graph_groups(file)]
     chosen = location.tree or wanted
-    if chosen is not None and chosen.strip("/") in names:
-        return chosen.strip("/")
+    if chosen is not None and (chosen.strip("/") or "/") in names:
+        return chosen.strip("/") or "/"
     if chosen is None and len(names) == 1:
         return names[0]
     if names:

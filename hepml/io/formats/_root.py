@@ -13,6 +13,7 @@ import uproot
 from hepml.errors import ColumnError, DataError, FileError
 from hepml.io.formats._files import Location
 from hepml.io.formats._identity import Identity, check_unchanged, state_of
+from hepml.io.formats._nested import member_of, nested_columns
 from hepml.io.formats._root_branches import (
     Place,
     branches_of,
@@ -184,6 +185,23 @@ class RootTable(Table):
         arrays = self._arrays(list(dict.fromkeys(p.key for p in places.values())), start, stop)
         check_unchanged(self.source, self.identity, self._identity())
         return {name: self._column(arrays[place.key], name) for name, place in places.items()}
+
+    def read_nested(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
+        # What lists of lists hold may be records, whose members are no columns of their own.
+        places = {
+            name: self._places.get(name)
+            or Place(self._places[name.rpartition(".")[0]].key, (name.rpartition(".")[2],))
+            for name in names
+        }
+        arrays = self._arrays(list(dict.fromkeys(p.key for p in places.values())), start, stop)
+        check_unchanged(self.source, self.identity, self._identity())
+        columns: dict[str, Column] = {}
+        for name, place in places.items():
+            array = arrays[place.key]
+            for member in place.member:
+                array = member_of(array, member, name, self.source)
+            columns |= nested_columns(array, name, self.source)
+        return columns
 
     def list_of(self, name: str) -> Hashable | None:
         return list_of(self._branches[self._places[name].key])

@@ -55,6 +55,16 @@ class Table(Protocol):
     def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
         """The columns of these names over the entries from start up to stop."""
 
+    def read_nested(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
+        """Columns of lists of lists over a range of entries, each as two: see ``_nested``."""
+        listed = ", ".join(map(repr, names))
+        raise ColumnError(
+            f"{self.source}, entries {start} to {stop}, column {listed}",
+            expected="lists of lists of numbers",
+            got="a format that has none",
+            fix="name a ROOT file",
+        )
+
     def bounds(self, names: Iterable[str]) -> Sequence[int]:
         """Entries at which reading these columns can start without decoding anything twice."""
 

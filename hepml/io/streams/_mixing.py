@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from hepml.data import ParticleSet, concatenate
+from hepml.data import Ragged, concatenate
 from hepml.io.chunks._chunk import Chunk, read_chunk
 from hepml.io.columns._columns import Columns
 from hepml.io.formats._files import Location
@@ -33,8 +33,8 @@ _EXPANSION = 20
 # How many files are looked at, and how many entries of each, to learn the size of a set.
 _PROBES, _PROBED = 4, 256
 
-# The place of each set in memory that a pool keeps beside it, and that of each particle.
-_PER_SET, _PER_PARTICLE = 8 * (_SHARES + 2), 8
+# The place of each set in memory that a pool keeps beside it, and that of each item.
+_PER_SET, _PER_ITEM = 8 * (_SHARES + 2), 8
 
 
 class Mixing(NamedTuple):
@@ -82,19 +82,19 @@ def _bytes_per_set(locations: list[Location], columns: Columns) -> float:
     return max(taken, 1) / max(sets, 1)
 
 
-def _size(sets: ParticleSet) -> int:
+def _size(sets: Ragged) -> int:
     """The memory of some sets and of their places in a pool."""
     return (
         sum(t.numel() * t.element_size() for t in sets.tensors().values())
         + len(sets) * _PER_SET
-        + len(sets.p4) * _PER_PARTICLE
+        + sum(int(getattr(sets, level.bounds)[-1]) for level in sets.levels) * _PER_ITEM
     )
 
 
 class Slab(NamedTuple):
     """The sets of some parts: at each place the row of a set, or -1 if it was dropped as bad."""
 
-    sets: ParticleSet
+    sets: Ragged
     rows: Any
     dropped: Counter[str]
 
@@ -134,7 +134,7 @@ def read_slab(read: Read, order: Callable[[int, int], Any], spans: list[list[Par
     return Slab(concatenate(held), np.concatenate(places), +dropped)
 
 
-def pool_of(slabs: Sequence[Slab], random: np.random.Generator) -> tuple[Pool[ParticleSet], int]:
+def pool_of(slabs: Sequence[Slab], random: np.random.Generator) -> tuple[Pool[Ragged], int]:
     """The sets of the slabs in random order, and the number of their places."""
     rows, sets = [], 0
     for slab in slabs:

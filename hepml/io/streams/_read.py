@@ -32,7 +32,7 @@ def read(
     entry_stop: int | None = None,
     max_sets: int | None = None,
     bad: Bad = "error",
-) -> ParticleSet:
+) -> ParticleSet | Any:
     """Read all sets of some files into memory.
 
     Parameters
@@ -52,6 +52,12 @@ def read(
         What to do with a set that cannot be used (NaN or infinite momenta, negative energies,
         columns of different lengths, a label outside the classes): "error" raises, "drop" leaves
         it out and warns at the end how many went and why.
+
+    Returns
+    -------
+    :
+        A :class:`~hepml.data.ParticleSet`, or a :class:`~hepml.data.Graph` where the columns have
+        edges.
 
     Raises
     ------

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from hepml.data import ParticleSet, concatenate
+from hepml.data import Ragged, concatenate
 from hepml.errors import InputError
 from hepml.io.chunks._chunk import Bad, Chunk, read_chunk
 from hepml.io.columns._columns import Columns
@@ -46,7 +46,7 @@ OPEN = 32
 _SMALLEST = 256
 
 # The sets at the places from one up to another; and how many places there are.
-Take = Callable[[int, int], ParticleSet]
+Take = Callable[[int, int], Ragged]
 Delivered = Generator[tuple[Take, int], None, None]
 
 
@@ -254,7 +254,7 @@ class BatchStream(IterableDataset[Any]):
         sizes = np.diff(self._bounds(self.world, own)).tolist()
         pools = self._pools(self._order(epoch, workers, self.world[1]), self.world, own)
         self._dropped.clear()
-        held: list[ParticleSet] = []
+        held: list[Ragged] = []
         with (
             OpenFiles(self._locations, self.columns, keep=OPEN, seen=self._seen) as files,
             closing(self._delivered(files, pools, epoch)) as delivered,

@@ -1,0 +1,161 @@
+"""The edges of a chunk: which of its nodes are joined, and the features of what joins them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hepml.io.chunks._assemble import Particles
+from hepml.io.chunks._binding import Bound
+from hepml.io.chunks._edge_binding import BoundEdges
+from hepml.io.chunks._faults import Faults
+from hepml.io.chunks._joining import JOINED, Columns, Joined, Nodes, reference_list, rows_of
+from hepml.io.chunks._levels import LINK
+from hepml.io.chunks._rows import Rows, Unequal, offsets_of, reference_of
+from hepml.io.columns._edges import EdgeList
+from hepml.io.formats._nested import lengths_of
+from hepml.io.formats._table import Column
+
+
+class Edges(NamedTuple):
+    """Edges between the nodes of a batch, by receiver, the edges of one in the order of the file.
+
+    ``senders`` and ``receivers`` are places among all nodes of the batch, ``offsets`` the bounds of
+    the sets among the edges, ``features`` has a row for each edge.
+    """
+
+    senders: Any
+    receivers: Any
+    offsets: Any
+    features: Any
+
+
+def edges_unequal(bound: Bound, edges: BoundEdges, columns: Columns) -> Unequal:
+    """The columns of edges whose lists have wrong lengths, and in which entries.
+
+    Raises
+    ------
+    ColumnError
+        If there is one number in each entry where there has to be a list.
+    """
+    unequal: Unequal = {}
+
+    def compare(names: Iterable[str], reference: str) -> None:
+        for name in names:
+            if not columns[name].per_entry:
+                differ = np.diff(offsets_of(columns[name])) != np.diff(
+                    offsets_of(columns[reference])
+                )
+                if differ.any():
+                    unequal[name] = (reference, differ)
+
+    source = bound.table.source
+    for role in (*edges.owned, *edges.linked):
+        reference_list(source, edges, role, columns)
+    if edges.owned or edges.nested:
+        part = bound.parts[edges.edges.joins[0]]
+        owner = reference_of(bound, part, columns)
+        compare(map(lengths_of, edges.nested_names), owner)
+        compare(edges.names_of(edges.owned), owner)
+    if edges.linked:
+        first = reference_list(source, edges, next(iter(edges.linked)), columns)
+        compare(edges.names_of(edges.linked), first)
+    compare(edges.nested_names[1:], next(iter(edges.nested_names), ""))
+    return unequal
+
+
+def edges_table(bound: Bound, columns: Columns, particles: Particles, faults: Faults) -> Edges:
+    """The edges of all ways together, between the nodes of a chunk that are kept."""
+    stored = [edges for edges in bound.edges if edges.edges.stored]
+    parts = zip(bound.parts, particles.parts, strict=True) if stored else ()
+    nodes = [
+        _nodes(columns[reference_of(bound, part, columns)], rows, places)
+        for part, (rows, places) in parts
+    ]
+    channels = len(bound.columns.edge_feature_names)
+    ends, tables = [np.zeros((2, 0), np.int64)], [np.zeros((0, channels), np.float32)]
+    for edges in stored:
+        joined = JOINED[type(edges.edges)](bound.table.source, edges, columns, nodes, faults)
+        both = _ends(edges, nodes, joined)
+        kept = (both >= 0).all(axis=0)
+        joined = Joined(*(each[kept] for each in joined))
+        features = _features(bound, edges, columns, joined, channels, faults)
+        direction = getattr(edges.edges, "direction", "in")
+        both = both[:, kept]
+        ends += [both] * (direction != "out") + [both[::-1]] * (direction != "in")
+        tables += [features] * (1 + (direction == "both"))
+    senders, receivers = np.concatenate(ends, axis=1)
+    order = np.argsort(receivers, kind="stable")
+    senders, receivers = senders[order], receivers[order]
+    bounds = np.searchsorted(receivers, particles.offsets)
+    return Edges(senders, receivers, bounds.astype(np.int64), np.concatenate(tables)[order])
+
+
+def _nodes(reference: Column, rows: Rows, places: Any) -> Nodes:
+    """Where the nodes of a collection went, of which some are kept."""
+    bounds = offsets_of(reference)
+    place = np.full(int(bounds[-1]), -1, np.int64)
+    place[rows.kept] = places
+    return Nodes(bounds, place)
+
+
+def _ends(edges: BoundEdges, nodes: Sequence[Nodes], joined: Joined) -> Any:
+    """Senders and receivers among the nodes of the batch, -1 where there is none."""
+    way = edges.edges
+    if isinstance(way, EdgeList):
+        parts = (way.sender_nodes, way.receiver_nodes)
+        rows = (joined.owner, joined.other)
+    else:
+        owner, into = way.joins
+        parts, rows = (into, owner), (joined.other, joined.owner)
+    return np.stack([_placed(nodes[p], each) for p, each in zip(parts, rows, strict=True)])
+
+
+def _placed(nodes: Nodes, rows: Any) -> Any:
+    """The place in the batch of nodes of a collection."""
+    if not len(nodes.place):
+        return np.full(len(rows), -1, np.int64)
+    return np.where(rows >= 0, nodes.place[np.maximum(rows, 0)], -1)
+
+
+def _features(
+    bound: Bound, edges: BoundEdges, columns: Columns, joined: Joined, channels: int, faults: Faults
+) -> Any:
+    """The features of edges; those that this way lacks are zero, bad ones are noted."""
+    table = np.zeros((len(joined.entry), channels), np.float32)
+    if edges.kind is not None:
+        table[:, edges.kind] = 1.0
+    if edges.nested:
+        _check_lengths(edges.nested_names, columns, faults)
+        names = dict.fromkeys(edges.nested_names, LINK)
+        rows = Rows(columns, len(table), names, {LINK: lambda: joined.row})
+    else:
+        rows = rows_of(columns, joined.entry, edges.features.values(), joined.row)
+    for place, expression in edges.features.items():
+        with np.errstate(all="ignore"):
+            table[:, place] = rows.evaluate(expression)
+        bad = np.flatnonzero(~np.isfinite(table[:, place]))
+        name = bound.columns.edge_feature_names[place]
+        faults.add(
+            joined.entry[bad],
+            "edge feature not finite",
+            f"{expression.text!r} (edge feature {name})",
+            "finite numbers",
+            [f"{table[i, place]} in row {joined.row[i]} of the edges" for i in bad],
+        )
+    return table
+
+
+def _check_lengths(names: Sequence[str], columns: Columns, faults: Faults) -> None:
+    """Note the entries in which two columns have lists of other lengths for the same node."""
+    first = columns[lengths_of(names[0])]
+    for name in names[1:]:
+        lengths = columns[lengths_of(name)].values
+        wrong = np.flatnonzero(lengths != first.values)
+        faults.add(
+            np.searchsorted(first.offsets, wrong, "right") - 1,
+            "unequal lengths",
+            repr(name),
+            f"as many values for each node as {names[0]!r} has",
+            [f"{lengths[i]} values against {first.values[i]}" for i in wrong],
+        )

@@ -321,7 +321,8 @@ def _beginning(path: str) -> bytes:
 
 def _unreadable(what: str, expected: str, error: Exception) -> FileError:
     """The error of bytes that uproot cannot decode."""
-    reason = str(error).strip().splitlines()
+    # uproot's own errors begin with all that was read before, and keep what went wrong apart.
+    reason = str(getattr(error, "message", error)).strip().splitlines()
     return FileError(
         what,
         expected=expected,

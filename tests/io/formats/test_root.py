@@ -192,6 +192,23 @@ def test_a_branch_that_nobody_asked_for_may_be_unreadable(three):
         three.bounds(["x", "y"])
 
 
+def test_a_header_that_uproot_cannot_decode_says_what_uproot_says(tmp_path, monkeypatch):
+    path = str(tmp_path / "file.root")
+    with uproot.recreate(path) as file:
+        file.mktree("tree", {"x": "f4"})
+    finish = uproot.behaviors.TBranch.TBranch.postprocess
+
+    def fail(branch, chunk, cursor, context, file):
+        finish(branch, chunk, cursor, context, file)
+        text = "expected 84 bytes but got 80"
+        raise uproot.DeserializationError(text, chunk, cursor, context, file.file_path)
+
+    monkeypatch.setattr(uproot.behaviors.TBranch.TBranch, "postprocess", fail)
+    message = "expected a readable tree, got DeserializationError: expected 84 bytes but got 80"
+    with pytest.raises(FileError, match=message):
+        open_root(Location(path))
+
+
 def test_a_branch_shorter_than_its_tree_is_refused_with_both_numbers(three):
     three._branches["y"].members["fEntries"] = 4
     assert len(three.read(["x"], 0, 6)["x"].values) == 6

@@ -10,6 +10,7 @@ from hepml.io.chunks._binding import Bound, BoundCollection
 from hepml.io.chunks._faults import Faults
 from hepml.io.chunks._links import particles_of
 from hepml.io.chunks._momenta import fill_p4
+from hepml.io.chunks._particle_numbers import particle_labels_of, positions_of
 from hepml.io.chunks._places import passing, places_of
 from hepml.io.chunks._rows import Rows, offsets_of
 from hepml.io.columns._columns import UNITS
@@ -26,6 +27,8 @@ class Particles(NamedTuple):
     features: Any
     positions: Any
     """(particles, coordinates), as many as the collections have."""
+    labels: Any
+    """(particles,), or None."""
     offsets: Any
     reduced: dict[Expression, Rows]
     """The particles over which each reduction of the sets runs."""
@@ -48,9 +51,10 @@ def particles_table(
     for part, (p4, rows, offsets) in zip(bound.parts, parts, strict=True):
         features = np.empty((rows.size, len(bound.columns.feature_names)), np.float32)
         _fill_features(features, part, rows)
-        positions = _positions(part, rows, offsets, faults)
+        positions = positions_of(part, rows, offsets, faults)
         _check_particles(bound, part, p4, features, rows, offsets, faults)
-        tables.append((p4, features, positions))
+        labels = particle_labels_of(part, rows, offsets, faults)
+        tables.append((p4, features, positions, labels))
         places = np.arange(rows.size)
         if len(parts) > 1:
             places += np.repeat(before - offsets[:-1], np.diff(offsets))
@@ -58,14 +62,23 @@ def particles_table(
         kept.append((rows, places))
     offsets = np.sum([offsets for _, _, offsets in parts], axis=0)
     if len(parts) == 1:
-        p4, features, positions = tables[0]
-        return Particles(p4, features, positions, offsets, reduced, kept)
-    merged = tuple(np.empty((int(offsets[-1]), each.shape[1]), np.float32) for each in tables[0])
-    for (_, places), own in zip(kept, tables, strict=True):
-        for table, values in zip(merged, own, strict=True):
-            table[places] = values
-    p4, features, positions = merged
-    return Particles(p4, features, positions, offsets, reduced, kept)
+        p4, features, positions, labels = tables[0]
+    else:
+        p4, features, positions, labels = (
+            _merged(own, [places for _, places in kept]) for own in zip(*tables, strict=True)
+        )
+    return Particles(p4, features, positions, labels, offsets, reduced, kept)
+
+
+def _merged(tables: Sequence[Any], places: Sequence[Any]) -> Any:
+    """The rows of several tables at their places in one; None of none."""
+    if tables[0] is None:
+        return None
+    size = sum(map(len, tables))
+    merged = np.empty((size, *tables[0].shape[1:]), tables[0].dtype)
+    for own, table in zip(places, tables, strict=True):
+        merged[own] = table
+    return merged
 
 
 def momenta_of(
@@ -127,20 +140,6 @@ def _only(kept: Any, coordinates: Mapping[str, Any], rows: Rows) -> tuple[dict[s
     """Coordinates and offsets of the particles that a mask keeps; the rows forget the others."""
     rows.keep(kept)
     return {name: values[kept] for name, values in coordinates.items()}, rows.offsets
-
-
-def _positions(part: BoundCollection, rows: Rows, offsets: Any, faults: Faults) -> Any:
-    """The positions of the nodes of one collection; those that are not finite are noted."""
-    table = np.empty((rows.size, len(part.positions)), np.float32)
-    for i, (name, expression) in enumerate(part.positions.items()):
-        with np.errstate(over="ignore"):
-            table[:, i] = rows.evaluate(expression)
-        bad = np.flatnonzero(~np.isfinite(table[:, i]))
-        column = f"{expression.text!r} (position {name})"
-        faults.add_particles(
-            bad, offsets, "position not finite", column, "finite numbers", table[bad, i]
-        )
-    return table
 
 
 def _fill_features(features: Any, part: BoundCollection, rows: Rows) -> None:

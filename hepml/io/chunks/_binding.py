@@ -11,7 +11,7 @@ from hepml.io.chunks._edge_binding import BoundEdges, bind_edges
 from hepml.io.chunks._levels import ListOf, levels_in_jets, levels_in_sets
 from hepml.io.columns._collection import Collection, JetIndex
 from hepml.io.columns._columns import Columns
-from hepml.io.expressions._steps import Expression
+from hepml.io.expressions._steps import Expression, Name
 from hepml.io.expressions._syntax import parse
 from hepml.io.formats._entries import ENTRY_NUMBER, Numbered
 from hepml.io.formats._table import Table, missing_column
@@ -38,19 +38,23 @@ class BoundCollection:
     padding: BoundPadding | None
     hardest: int | None
     positions: dict[str, Expression] = field(default_factory=dict)
+    label: Expression | None = None
     levels: Mapping[str, str | None] = field(default_factory=dict)
     """For each column, the level of its lists, if it holds lists; None where it is open."""
     reduced: tuple[Expression, ...] = ()
     """What expressions of the sets reduce over the particles of this collection."""
+    at_ends: tuple[Expression, ...] = ()
+    """The columns that features of edges take from the nodes at their ends."""
 
     @property
     def expressions(self) -> list[Expression]:
         """Everything that is computed for each particle; the momentum comes first."""
         padding = self.padding
-        extra = (self.cut, *((padding.mask, padding.count) if padding is not None else ()))
+        told = (padding.mask, padding.count) if padding is not None else ()
+        extra = (self.cut, self.label, *told)
         optional = [expression for expression in extra if expression is not None]
         stored = (*self.momentum.values(), *self.positions.values(), *self.features.values())
-        return [*stored, *optional, *self.reduced]
+        return [*stored, *optional, *self.reduced, *self.at_ends]
 
 
 @dataclass(frozen=True)
@@ -130,17 +134,6 @@ def bind(columns: Columns, table: Table) -> Bound:
 
     places = {name: i for i, name in enumerate(columns.feature_names)}
     parts = tuple(_bind_collection(part, places, look_up, optional) for part in columns.collections)
-    # Members of what lists of lists hold are no columns of their own.
-    members = {
-        text
-        for edges in columns.edges
-        for text in edges.expressions.values()
-        if text.rpartition(".")[0] in known
-    }
-
-    def look_up_edges(text: str, where: str) -> Expression:
-        return look_up(text, where, known | members)
-
     of_edges = {name: i for i, name in enumerate(columns.edge_feature_names)}
     by_expression = columns.classes if isinstance(columns.classes, dict) else {}
     bound = Bound(
@@ -156,14 +149,17 @@ def bind(columns: Columns, table: Table) -> Bound:
         observers={
             name: look_up(text, f"observer {name}") for name, text in columns.observers.items()
         },
-        edges=tuple(bind_edges(each, of_edges, known, look_up_edges) for each in columns.edges),
+        edges=tuple(bind_edges(each, of_edges, known, look_up) for each in columns.edges),
     )
     arguments = dict.fromkeys(step.argument for e in bound.of_sets for step in e.reductions)
     owners = {argument: _owner(argument, parts) for argument in arguments}
     whole = []
     for i, part in enumerate(parts):
         reduced = tuple(argument for argument, owner in owners.items() if owner == i)
-        whole.append(_with_levels(replace(part, reduced=reduced), table.list_of))
+        names = dict.fromkeys(name for each in bound.edges for name in each.columns_of_nodes(i))
+        at_ends = tuple(Expression(name, (Name(name),)) for name in names)
+        part = replace(part, reduced=reduced, at_ends=at_ends)
+        whole.append(_with_levels(part, table.list_of))
     return replace(bound, parts=tuple(whole))
 
 
@@ -211,6 +207,7 @@ def _bind_collection(
         },
         kind=None if part.kind is None else places[part.kind],
         positions={name: look_up(text, name) for name, text in part.positions.items()},
+        label=optional(part.label, "label of particles"),
         index=index,
         cut=optional(part.cut, "cut on particles"),
         padding=None

@@ -216,13 +216,15 @@ def read_chunk(
 
 def _particles(table: Particles, of_sets: Mapping[str, Any], kept: Any) -> ParticleSet:
     """The sets that are kept of a chunk."""
-    p4, features, offsets = table.p4, table.features, table.offsets
+    p4, features, offsets, labels = table.p4, table.features, table.offsets, table.labels
     if not kept.all():
         in_kept = np.repeat(kept, np.diff(offsets))
         p4, features = p4[in_kept], features[in_kept]
+        labels = None if labels is None else labels[in_kept]
         offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[kept])])
         of_sets = {name: None if v is None else v[kept] for name, v in of_sets.items()}
     values = {"p4": p4, "offsets": offsets, "features": features, **of_sets}
+    values["particle_labels"] = labels
     # Everything that a ParticleSet checks has been checked, with names of columns.
     return ParticleSet._trusted(
         **{name: None if v is None else torch.from_numpy(v) for name, v in values.items()}

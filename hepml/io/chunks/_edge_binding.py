@@ -1,7 +1,7 @@
 """Edges bound to one table: which of their columns lie where, once a file."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hepml.errors import InputError
 from hepml.io.columns._edges import (
@@ -13,7 +13,10 @@ from hepml.io.columns._edges import (
 )
 from hepml.io.expressions._steps import Expression
 
-LookUp = Callable[[str, str], Expression]
+LookUp = Callable[[str, str, frozenset[str]], Expression]
+
+# What a column of the nodes is called in features of edges, at either end.
+_ENDS = ("sender", "receiver")
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,19 @@ class BoundEdges:
     features: dict[int, Expression] = field(default_factory=dict)
     """Features by their place in the table."""
     kind: int | None = None
+    label: Expression | None = None
+    at_ends: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    """For ``sender.x`` and ``receiver.x`` which end it is, 0 or 1, and the column of the nodes."""
 
     @property
     def level(self) -> dict[str, Expression]:
-        """What lies where the features lie."""
+        """What lies where the columns of features and label lie."""
         return self.nested or self.linked or self.owned
+
+    @property
+    def computed(self) -> list[Expression]:
+        """What has a value for each edge."""
+        return [*self.features.values(), *([] if self.label is None else [self.label])]
 
     @property
     def names(self) -> list[str]:
@@ -48,13 +59,23 @@ class BoundEdges:
 
     def names_of(self, group: dict[str, Expression]) -> list[str]:
         """The columns of what lies in one of the three places, features among it."""
-        features = self.features.values() if group is self.level else ()
-        expressions = [*group.values(), *features]
-        return list(dict.fromkeys(name for each in expressions for name in each.names))
+        expressions = [*group.values(), *(self.computed if group is self.level else ())]
+        names = dict.fromkeys(name for each in expressions for name in each.names)
+        return [name for name in names if name not in self.at_ends]
+
+    def columns_of_nodes(self, collection: int) -> list[str]:
+        """The columns of the nodes of a collection that are asked for at the ends of edges."""
+        found = [
+            name
+            for ends in self.edges.ends
+            for end, name in self.at_ends.values()
+            if ends[end] == collection
+        ]
+        return list(dict.fromkeys(found))
 
 
 def bind_edges(
-    edges: EdgeColumns, places: Mapping[str, int], known: Collection[str], look_up: LookUp
+    edges: EdgeColumns, places: Mapping[str, int], known: frozenset[str], look_up: LookUp
 ) -> BoundEdges:
     """Look up what says what is joined to what, and the features.
 
@@ -65,7 +86,7 @@ def bind_edges(
     known
         The columns of the table.
     look_up
-        The expression of a text, whose columns are known, at a place for messages.
+        The expression of a text, at a place for messages, over these names.
 
     Raises
     ------
@@ -75,8 +96,17 @@ def bind_edges(
         If an expression reduces over the particles of a set.
     """
 
-    def found(text: str, where: str) -> Expression:
-        expression = look_up(text, where)
+    # Members of what lists of lists hold are no columns of their own.
+    members = {t for t in edges.expressions.values() if t.rpartition(".")[0] in known}
+    at_ends = {
+        f"{end}.{name}": (i, name)
+        for i, end in enumerate(_ENDS)
+        for name in (known if edges.features or edges.label else ())
+        if f"{end}.{name}" not in known
+    }
+
+    def found(text: str, where: str, others: Collection[str] = members) -> Expression:
+        expression = look_up(text, where, known.union(others))
         if expression.reductions:
             raise InputError(
                 f"expression {text!r} ({where})",
@@ -101,14 +131,33 @@ def bind_edges(
         isinstance(edges, ElementLinks) and expressions["key"].names[0] not in known
     ):
         owned, nested = {}, expressions
-    return BoundEdges(
-        edges,
-        owned,
-        linked,
-        nested,
-        {
-            places[name]: found(text, f"edge feature {name}")
-            for name, text in edges.features.items()
-        },
-        None if edges.kind is None else places[edges.kind],
-    )
+    features = {
+        places[name]: found(text, f"edge feature {name}", at_ends)
+        for name, text in edges.features.items()
+    }
+    label = None if edges.label is None else found(edges.label, "edge label", at_ends)
+    kind = None if edges.kind is None else places[edges.kind]
+    bound = BoundEdges(edges, owned, linked, nested, features, kind, label)
+    asked = {name for each in bound.computed for name in each.names}
+    bound = replace(bound, at_ends={n: end for n, end in at_ends.items() if n in asked})
+    _check_ends(bound, asked)
+    return bound
+
+
+def _check_ends(bound: BoundEdges, asked: set[str]) -> None:
+    """Refuse columns of nodes where it is not one collection that has them."""
+    edges, what = bound.edges, f"{type(bound.edges).__name__}, features and label"
+    if bound.at_ends and len(set(edges.ends)) > 1:
+        raise InputError(
+            what,
+            expected="edges in one direction, or between nodes of one collection",
+            got=f"{', '.join(sorted(bound.at_ends))} in both directions between two collections",
+            fix="give two ways, each with a direction and features of its own",
+        )
+    if not edges.stored and not asked <= set(bound.at_ends):
+        raise InputError(
+            what,
+            expected="columns of the nodes, as no column has a number for each edge",
+            got=", ".join(sorted(asked - set(bound.at_ends))),
+            fix="write sender.column and receiver.column",
+        )

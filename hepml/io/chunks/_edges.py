@@ -8,9 +8,14 @@ import numpy as np
 from hepml.io.chunks._assemble import Particles
 from hepml.io.chunks._binding import Bound
 from hepml.io.chunks._edge_binding import BoundEdges
+from hepml.io.chunks._edge_numbers import (
+    EdgeNumbers,
+    check_lengths,
+    numbers_of_edges,
+    rows_of_edges,
+)
 from hepml.io.chunks._faults import Faults
-from hepml.io.chunks._joining import JOINED, Columns, Joined, Nodes, reference_list, rows_of
-from hepml.io.chunks._levels import LINK
+from hepml.io.chunks._joining import JOINED, Columns, Joined, Nodes, reference_list
 from hepml.io.chunks._rows import Rows, Unequal, offsets_of, reference_of
 from hepml.io.columns._edges import EdgeList
 from hepml.io.formats._nested import lengths_of
@@ -21,13 +26,14 @@ class Edges(NamedTuple):
     """Edges between the nodes of a batch, by receiver, the edges of one in the order of the file.
 
     ``senders`` and ``receivers`` are places among all nodes of the batch, ``offsets`` the bounds of
-    the sets among the edges, ``features`` has a row for each edge.
+    the sets among the edges, ``features`` has a row for each edge, ``labels`` a number or is None.
     """
 
     senders: Any
     receivers: Any
     offsets: Any
     features: Any
+    labels: Any
 
 
 def edges_unequal(bound: Bound, edges: BoundEdges, columns: Columns) -> Unequal:
@@ -72,23 +78,28 @@ def edges_table(bound: Bound, columns: Columns, particles: Particles, faults: Fa
         _nodes(columns[reference_of(bound, part, columns)], rows, places)
         for part, (rows, places) in parts
     ]
-    channels = len(bound.columns.edge_feature_names)
-    ends, tables = [np.zeros((2, 0), np.int64)], [np.zeros((0, channels), np.float32)]
+    found = [EdgeNumbers.none(bound)]
+    ends = [np.zeros((2, 0), np.int64)]
     for edges in stored:
         joined = JOINED[type(edges.edges)](bound.table.source, edges, columns, nodes, faults)
         both = _ends(edges, nodes, joined)
         kept = (both >= 0).all(axis=0)
-        joined = Joined(*(each[kept] for each in joined))
-        features = _features(bound, edges, columns, joined, channels, faults)
+        joined, both = Joined(*(each[kept] for each in joined)), both[:, kept]
+        check_lengths(edges, columns, faults)
         direction = getattr(edges.edges, "direction", "in")
-        both = both[:, kept]
-        ends += [both] * (direction != "out") + [both[::-1]] * (direction != "in")
-        tables += [features] * (1 + (direction == "both"))
+        for own in [both] * (direction != "out") + [both[::-1]] * (direction != "in"):
+            rows = rows_of_edges(edges, columns, particles, joined, own)
+            ends.append(own)
+            found.append(numbers_of_edges(bound, edges, rows, joined.entry, faults))
     senders, receivers = np.concatenate(ends, axis=1)
     order = np.argsort(receivers, kind="stable")
     senders, receivers = senders[order], receivers[order]
     bounds = np.searchsorted(receivers, particles.offsets)
-    return Edges(senders, receivers, bounds.astype(np.int64), np.concatenate(tables)[order])
+    features, labels = (np.concatenate(each)[order] for each in zip(*found, strict=True))
+    labelled = any(edges.label is not None for edges in bound.edges)
+    return Edges(
+        senders, receivers, bounds.astype(np.int64), features, labels if labelled else None
+    )
 
 
 def _nodes(reference: Column, rows: Rows, places: Any) -> Nodes:
@@ -116,46 +127,3 @@ def _placed(nodes: Nodes, rows: Any) -> Any:
     if not len(nodes.place):
         return np.full(len(rows), -1, np.int64)
     return np.where(rows >= 0, nodes.place[np.maximum(rows, 0)], -1)
-
-
-def _features(
-    bound: Bound, edges: BoundEdges, columns: Columns, joined: Joined, channels: int, faults: Faults
-) -> Any:
-    """The features of edges; those that this way lacks are zero, bad ones are noted."""
-    table = np.zeros((len(joined.entry), channels), np.float32)
-    if edges.kind is not None:
-        table[:, edges.kind] = 1.0
-    if edges.nested:
-        _check_lengths(edges.nested_names, columns, faults)
-        names = dict.fromkeys(edges.nested_names, LINK)
-        rows = Rows(columns, len(table), names, {LINK: lambda: joined.row})
-    else:
-        rows = rows_of(columns, joined.entry, edges.features.values(), joined.row)
-    for place, expression in edges.features.items():
-        with np.errstate(all="ignore"):
-            table[:, place] = rows.evaluate(expression)
-        bad = np.flatnonzero(~np.isfinite(table[:, place]))
-        name = bound.columns.edge_feature_names[place]
-        faults.add(
-            joined.entry[bad],
-            "edge feature not finite",
-            f"{expression.text!r} (edge feature {name})",
-            "finite numbers",
-            [f"{table[i, place]} in row {joined.row[i]} of the edges" for i in bad],
-        )
-    return table
-
-
-def _check_lengths(names: Sequence[str], columns: Columns, faults: Faults) -> None:
-    """Note the entries in which two columns have lists of other lengths for the same node."""
-    first = columns[lengths_of(names[0])]
-    for name in names[1:]:
-        lengths = columns[lengths_of(name)].values
-        wrong = np.flatnonzero(lengths != first.values)
-        faults.add(
-            np.searchsorted(first.offsets, wrong, "right") - 1,
-            "unequal lengths",
-            repr(name),
-            f"as many values for each node as {names[0]!r} has",
-            [f"{lengths[i]} values against {first.values[i]}" for i in wrong],
-        )

@@ -31,7 +31,9 @@ def graph_of(nodes: Particles, edges: Edges, of_sets: Mapping[str, Any], kept: A
         node_offsets=torch.from_numpy(nodes.offsets),
         edge_offsets=torch.from_numpy(edges.offsets),
         edges=_or_none(edges.features),
+        edge_labels=None if edges.labels is None else torch.from_numpy(edges.labels),
         positions=_or_none(nodes.positions),
+        node_labels=None if nodes.labels is None else torch.from_numpy(nodes.labels),
         p4=_or_none(nodes.p4),
         **{name: None if v is None else torch.from_numpy(v) for name, v in of_sets.items()},
     )

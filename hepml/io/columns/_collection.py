@@ -147,6 +147,8 @@ class Collection:
         momenta, in the order of the file; of equal ones the first.
     positions
         Of nodes of graphs: names and expressions of two or three coordinates, such as eta and phi.
+    label
+        An expression for the class of each particle, a whole number from 0.
     """
 
     momentum: Mapping[str, str] = field(default_factory=dict)
@@ -157,6 +159,7 @@ class Collection:
     padding: Padding | None = None
     hardest: int | None = None
     positions: Mapping[str, str] = field(default_factory=dict)
+    label: str | None = None
 
     def __post_init__(self) -> None:
         momentum = check_texts(self.momentum, "Collection.momentum")
@@ -196,8 +199,9 @@ class Collection:
                 got=repr(self.kind),
                 fix="rename the kind or the feature",
             )
-        if self.cut is not None:
-            check_text(self.cut, "Collection.cut")
+        for name in ("cut", "label"):
+            if getattr(self, name) is not None:
+                check_text(getattr(self, name), f"Collection.{name}")
         if self.padding is not None and not isinstance(self.padding, Padding):
             raise InputError(
                 "Collection.padding",

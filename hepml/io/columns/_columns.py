@@ -207,7 +207,14 @@ class Columns:
 
     def without_labels(self) -> "Columns":
         """The same columns without label and weights, for files that have none."""
-        return self.replace(label=None, classes=(), class_files={}, weights=None)
+        return self.replace(
+            collections=[replace(part, label=None) for part in self.collections],
+            edges=[replace(each, label=None) for each in self.edges],
+            label=None,
+            classes=(),
+            class_files={},
+            weights=None,
+        )
 
     def replace(self, **changes: Any) -> "Columns":
         """The same columns with other values of the named parameters."""
@@ -295,10 +302,10 @@ def _check_lookups(columns: Columns) -> None:
     for mapping in (columns.classes, columns.context, columns.observers):
         named += mapping.values() if isinstance(mapping, Mapping) else []
     for part in columns.collections:
-        named += [part.cut, *part.momentum.values(), *part.features.values()]
+        named += [part.cut, part.label, *part.momentum.values(), *part.features.values()]
         named += part.positions.values()
     for edges in columns.edges:
-        named += [*edges.expressions.values(), *edges.features.values()]
+        named += [*edges.expressions.values(), *edges.features.values(), edges.label]
     for text in named:
         if text is not None and "lookup" in text and not is_name(text):
             parse(text, (), columns.tables)
@@ -322,6 +329,13 @@ def _check(columns: Columns) -> None:
             fix="choose one",
         )
     check_graph(columns.collections, columns.edges)
+    if len({part.label is None for part in parts}) > 1:
+        raise InputError(
+            "Columns.collections",
+            expected="a label of each collection, or of none",
+            got="some with a label",
+            fix="give all a label of their particles; 0 is one",
+        )
     jets = {part.index.jets if part.index else None for part in parts}
     if len(jets) > 1:
         raise InputError(

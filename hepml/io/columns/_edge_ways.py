@@ -131,6 +131,8 @@ def check_graph(collections: Sequence[Collection], edges: Sequence[EdgeColumns])
                 [sorted(each) for each in given],
                 "give them to all collections, or make them features",
             )
+    if len({each.label is None for each in edges}) > 1:
+        raise _refused("edges", "a label of all edges or of none", "some", "write label: 0")
     for part in collections:
         if part.hardest is not None and not part.momentum:
             raise _refused("collections.hardest", "a momentum", "none", "leave hardest out")

@@ -17,7 +17,11 @@ class EdgeColumns:
     ----------
     features
         Name of each feature of the edges and its expression, of columns that have a number for each
-        edge, or for each entry.
+        edge, or for each entry. ``sender.part_eta`` and ``receiver.part_eta`` are what the node at
+        either end has in a column of nodes.
+    label
+        An expression for the class of each edge, a whole number from 0, such as
+        ``sender.track_origin == receiver.track_origin``.
     kind
         The name of a further feature that is 1 for these edges and 0 for those of other ways.
 
@@ -30,8 +34,11 @@ class EdgeColumns:
 
     features: Mapping[str, str] = field(default_factory=dict)
     kind: str | None = None
+    label: str | None = None
 
     def __post_init__(self) -> None:
+        if self.label is not None:
+            check_text(self.label, self._part("label"))
         object.__setattr__(self, "features", check_texts(self.features, self._part("features")))
         if self.kind is not None:
             check_name(self.kind, self._part("kind"))
@@ -50,8 +57,15 @@ class EdgeColumns:
     def expressions(self) -> dict[str, str]:
         """What says what is joined to what, by the names of the parameters."""
         texts = {each.name: getattr(self, each.name) for each in fields(self)}
-        other = ("kind", "direction")
+        other = ("kind", "label", "direction")
         return {k: v for k, v in texts.items() if isinstance(v, str) and k not in other}
+
+    @property
+    def ends(self) -> tuple[tuple[int, int], ...]:
+        """The collections of senders and of receivers, for each direction in which edges go."""
+        first, second = (*self.joins, *self.joins)[:2] if self.joins else (0, 0)
+        both = {"in": ((second, first),), "out": ((first, second),)}
+        return both.get(getattr(self, "direction", "in"), (*both["in"], *both["out"]))
 
     @property
     def stored(self) -> bool:
@@ -61,8 +75,7 @@ class EdgeColumns:
     @property
     def joins(self) -> tuple[int, ...]:
         """The numbers of the collections that are named."""
-        names = ("sender_nodes", "receiver_nodes", "owner", "into")
-        return tuple(getattr(self, name) for name in names if hasattr(self, name))
+        return tuple(getattr(self, name) for name in ("owner", "into") if hasattr(self, name))
 
     def _part(self, name: str) -> str:
         return f"{type(self).__name__}.{name}"
@@ -92,6 +105,10 @@ class EdgeList(EdgeColumns):
     sender_nodes: int = 0
     receiver_nodes: int = 0
     direction: str = "in"
+
+    @property
+    def joins(self) -> tuple[int, ...]:
+        return self.receiver_nodes, self.sender_nodes
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,32 @@ def test_momenta_labels_context_and_weights_go_with_graphs(write, tmp_path):
     assert graph.context[:, 0].tolist() == [1, 1, 0]
 
 
+def test_nodes_and_particles_have_classes_of_their_own(write, tmp_path):
+    owned = random_graphs("pointer", seed=4)
+    branches, edges = owned.write("pointer")
+    branches["px"] = branches["thing"] * 1.0
+    path = save(write, tmp_path / "g.root", branches)
+    first, second = (
+        Collection(features=part.features, cut=f"{name} % 3 != 0", label=f"{name} % {modulus}")
+        for part, name, modulus in zip(NODES, ("thing", "other"), (2, 5), strict=True)
+    )
+    columns = Columns([first, second], edges=edges)
+    assert Columns.from_dict(columns.to_dict()) == columns
+    graph = checked(read(path, columns))
+    modulus = torch.where(graph.nodes[:, 0] % 1000 < 500, 2, 5)
+    assert torch.equal(graph.node_labels, graph.nodes[:, 0].long() % modulus)
+    assert read(path, columns.without_labels()).node_labels is None
+    momentum = {"E": "px + 1", "px": "px", "py": "0 * px", "pz": "0 * px"}
+    particles = Collection(momentum, {"name": "thing"}, label="thing % 2 == 0")
+    sets = read(path, Columns(particles, cut="entry > 2"))
+    assert torch.equal(sets.particle_labels, (sets.features[:, 0] % 2 == 0).long())
+    assert Columns(particles).without_labels() == Columns(Collection(momentum, {"name": "thing"}))
+    with pytest.raises(DataError, match=r"'thing / 2' \(label of particles\).*0.5 in particle 1"):
+        read(path, Columns(Collection(momentum, label="thing / 2")))
+    with pytest.raises(InputError, match="a label of each collection, or of none"):
+        Columns([first, Collection(features={"name": "other"})], edges=edges)
+
+
 # What is spoilt: way, branch, entry, value there, and what the message says.
 SPOILT = {
     "pointer": ("pointer", 99, r"'pointer'.*of the entry, or -1.*got 99, of \d nodes"),

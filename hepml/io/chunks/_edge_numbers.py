@@ -1,0 +1,115 @@
+"""What has a number for each edge: features and labels, of columns of edges and of their ends."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hepml.io.chunks._assemble import Particles
+from hepml.io.chunks._binding import Bound
+from hepml.io.chunks._edge_binding import BoundEdges
+from hepml.io.chunks._faults import Faults
+from hepml.io.chunks._joining import Columns, Joined
+from hepml.io.chunks._levels import ENTRY, LINK
+from hepml.io.chunks._rows import Rows
+from hepml.io.formats._nested import lengths_of
+
+
+class EdgeNumbers(NamedTuple):
+    """Features (edges, channels) and labels of edges; these are 0 where there are none."""
+
+    features: Any
+    labels: Any
+
+    @classmethod
+    def none(cls, bound: Bound) -> "EdgeNumbers":
+        """Those of no edges."""
+        channels = len(bound.columns.edge_feature_names)
+        return cls(np.zeros((0, channels), np.float32), np.zeros(0, np.int64))
+
+
+class _EdgeRows(Rows):
+    """Edges and their rows in the columns, and what the nodes at their ends have."""
+
+    at_ends: Mapping[str, Any]
+
+    def operand(self, name: str) -> Any:
+        return self.at_ends[name] if name in self.at_ends else super().operand(name)
+
+
+def rows_of_edges(
+    edges: BoundEdges, columns: Columns, particles: Particles, joined: Joined | None, ends: Any
+) -> Rows:
+    """Edges between nodes that are kept, for their features.
+
+    Parameters
+    ----------
+    joined
+        What they are in the file; None of edges that no file holds.
+    ends
+        Senders and receivers (2, edges) among the nodes of the batch.
+    """
+    asked = {name for each in edges.computed for name in each.names} - set(edges.at_ends)
+    if edges.nested:
+        levels = dict.fromkeys(asked, LINK)
+    else:
+        levels = {name: ENTRY if columns[name].per_entry else LINK for name in asked}
+    where = {ENTRY: lambda: joined.entry, LINK: lambda: joined.row} if joined is not None else {}
+    rows = _EdgeRows(columns, ends.shape[1], levels, where)
+    at_ends = {}
+    for name, (end, column) in edges.at_ends.items():
+        nodes, places = particles.parts[edges.edges.ends[0][end]]
+        # Of the nodes of the collection, in the order of the batch.
+        number = np.zeros(len(particles.features), np.int64)
+        number[places] = np.arange(nodes.size)
+        at_ends[name] = nodes.operand(column)[number[ends[end]]]
+    rows.at_ends = at_ends
+    return rows
+
+
+def numbers_of_edges(
+    bound: Bound, edges: BoundEdges, rows: Rows, sets: Any, faults: Faults
+) -> EdgeNumbers:
+    """Features and labels of edges; features that this way lacks are zero, bad ones are noted.
+
+    Parameters
+    ----------
+    sets
+        The set of each edge.
+    """
+    table = np.zeros((rows.size, len(bound.columns.edge_feature_names)), np.float32)
+    if edges.kind is not None:
+        table[:, edges.kind] = 1.0
+    for place, expression in edges.features.items():
+        with np.errstate(all="ignore"):
+            table[:, place] = rows.evaluate(expression)
+        bad = np.flatnonzero(~np.isfinite(table[:, place]))
+        column = f"{expression.text!r} (edge feature {bound.columns.edge_feature_names[place]})"
+        values = table[bad, place]
+        faults.add(sets[bad], "edge feature not finite", column, "finite numbers", values)
+    labels = np.zeros(rows.size, np.int64)
+    if edges.label is not None:
+        values = np.asarray(rows.evaluate(edges.label))
+        with np.errstate(invalid="ignore"):
+            labels = values.astype(np.int64)
+        bad = np.flatnonzero((labels != values) | (labels < 0))
+        column = f"{edges.label.text!r} (edge label)"
+        faults.add(sets[bad], "label no class", column, "whole numbers from 0", values[bad])
+    return EdgeNumbers(table, labels)
+
+
+def check_lengths(edges: BoundEdges, columns: Columns, faults: Faults) -> None:
+    """Note the entries in which two columns have lists of other lengths for the same node."""
+    if len(names := edges.nested_names) < 2:
+        return
+    first = columns[lengths_of(names[0])]
+    for name in names[1:]:
+        lengths = columns[lengths_of(name)].values
+        wrong = np.flatnonzero(lengths != first.values)
+        faults.add(
+            np.searchsorted(first.offsets, wrong, "right") - 1,
+            "unequal lengths",
+            repr(name),
+            f"as many values for each node as {names[0]!r} has",
+            [f"{lengths[i]} values against {first.values[i]}" for i in wrong],
+        )

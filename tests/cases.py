@@ -42,6 +42,7 @@ from hepml.nn import (
     MLPHamiltonian,
     RaggedBatchNorm,
     SeparableHamiltonian,
+    Standardise,
     all_pairs,
     psi,
 )
@@ -107,6 +108,13 @@ def _apply_adjacency(adjacency: nn.Module, particles: ParticleSet) -> Tensor:
     pairs = all_pairs(particles.offsets, h.shape[0])
     weights = adjacency(h, pairs)
     return segment_sum(weights[:, None] * h[pairs.senders], pairs.offsets)
+
+
+def _filled_standardise() -> Standardise:
+    """The layer with a centre and a scale that are not those of the identity."""
+    standardise = Standardise(4)
+    standardise.fill(torch.linspace(-3, 5, 40).reshape(10, 4).exp())
+    return standardise
 
 
 def _vectors(particles: ParticleSet) -> Tensor:
@@ -189,6 +197,16 @@ CASES = [
         lambda norm, particles: norm(particles.p4 / 300),
         "particle",
         ("permutation",),
+    ),
+    Case(
+        "Standardise",
+        Standardise,
+        _filled_standardise,
+        lambda standardise, particles: standardise(particles.p4 / 300),
+        "particle",
+        ("permutation",),
+        # It is linear.
+        second_derivative=False,
     ),
     Case(
         "DeepSets",

@@ -28,6 +28,10 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
     "max_sets": (int | None, "learn from so many jets only, drawn evenly over all files"),
     "max_validation_sets": (int | None, "validate with so many only, drawn evenly likewise"),
     "bad": (Literal["error", "drop"], "what to do with jets that cannot be, such as NaN momenta"),
+    "standardise": (
+        Literal["robust", "none"],
+        "inputs by median and quantiles of the files, or as they are",
+    ),
     "epochs": (int, "how often all jets are seen"),
     "batch_size": (int, "jets at a time, on each device"),
     "learning_rate": (float, "the maximum of the one-cycle schedule"),

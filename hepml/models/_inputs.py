@@ -6,13 +6,14 @@ from torch import Tensor, nn
 
 from hepml.data import ParticleSet
 from hepml.errors import InputError
+from hepml.nn import Standardise
 from hepml.ops import segment_gather
 
 
 def particle_scalars(
-    particles: ParticleSet, features: int, context: int
+    particles: ParticleSet, standardise: Standardise, features: int, context: int
 ) -> Float[Tensor, "particles channels"]:
-    """The features of each particle, and then the context of its set.
+    """The features of each particle, and then the context of its set, standardised.
 
     Context is known to every particle of a set; a model that is built for none does not look at it.
 
@@ -23,13 +24,15 @@ def particle_scalars(
     """
     _check("features of the particles", particles.features.shape[1], features, "features")
     if not context:
-        return particles.features
+        known: Tensor = standardise(particles.features)
+        return known.to(particles.dtype)
     of_sets = particles.context
     _check("context of the sets", 0 if of_sets is None else of_sets.shape[1], context, "context")
     assert of_sets is not None
     of_sets = of_sets.to(particles.dtype)
-    known = segment_gather(of_sets, particles.offsets, particles.p4.shape[0])
-    return torch.cat([particles.features, known], 1)
+    gathered = segment_gather(of_sets, particles.offsets, particles.p4.shape[0])
+    known = standardise(torch.cat([particles.features, gathered], 1))
+    return known.to(particles.dtype)
 
 
 def weight_dtype(model: nn.Module) -> torch.dtype:

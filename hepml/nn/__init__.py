@@ -7,6 +7,7 @@ from hepml.nn._learned_adjacency import LearnedAdjacency
 from hepml.nn._lorentz_block import LorentzBlock, psi
 from hepml.nn._mlp import MLP
 from hepml.nn._pairs import Pairs, all_pairs, nearest_pairs
+from hepml.nn._standardise import Standardise, centre_and_scale
 from hepml.nn.hamiltonian._flow import HamiltonianFlow
 from hepml.nn.hamiltonian._graph import CentralHamiltonian, GraphHamiltonian
 from hepml.nn.hamiltonian._networks import (
@@ -41,7 +42,9 @@ __all__ = [
     "Pairs",
     "RaggedBatchNorm",
     "SeparableHamiltonian",
+    "Standardise",
     "all_pairs",
+    "centre_and_scale",
     "nearest_pairs",
     "psi",
 ]

@@ -17,6 +17,7 @@ def opening(
     batch_size: int,
     devices: int,
     finished: int,
+    standardised: int = 0,
 ) -> str:
     """What is going to be trained on what."""
     validated = data.validation_stream.sets if data.validation_stream is not None else 0
@@ -29,6 +30,8 @@ def opening(
         f"features {_few(columns.feature_names)}",
         f"context {_few(columns.context_names)}",
     ]
+    if standardised:
+        parts.append(f"standardised by {standardised:,} particles")
     if batch < batch_size:
         parts.append(f"batches of {batch:,}, not {batch_size:,}: there are no more jets")
     if find_spec("tensorboard") is None:

@@ -21,6 +21,12 @@ from hepml.training._inputs import (
     complete_arguments,
     try_model,
 )
+from hepml.training._standardising import (
+    Standardisation,
+    check_standardisation,
+    sample_of,
+    standardise_inputs,
+)
 from hepml.training.engine._folder import RunFolder, first_rank
 from hepml.training.engine._optimiser import Optimiser
 from hepml.training.engine._options import RunOptions
@@ -63,6 +69,7 @@ def train(
     max_sets: int | None = None,
     max_validation_sets: int | None = None,
     bad: Literal["error", "drop"] = "error",
+    standardise: Standardisation = "robust",
     epochs: int = 10,
     batch_size: int = 128,
     learning_rate: float = 1e-3,
@@ -114,6 +121,10 @@ def train(
         each file.
     bad
         Whether jets that cannot be (NaN momenta, ...) are an error or dropped.
+    standardise
+        "robust": features and context are read in units of their spread around their median, from
+        a sample of `files`, see :func:`hepml.nn.centre_and_scale`; the network keeps these numbers
+        in its state, in the layer ``standardise``. "none": as they are.
     epochs, batch_size
         How often all jets are seen; how many at a time on each device.
     learning_rate, weight_decay, warmup
@@ -183,6 +194,7 @@ def train(
         "max_sets": max_sets,
         "max_validation_sets": max_validation_sets,
         "bad": bad,
+        "standardise": standardise,
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
@@ -196,6 +208,7 @@ def train(
         "seed": seed,
     }
     check_numbers(options)
+    check_standardisation(standardise)
     run_options = RunOptions(epochs, precision, accelerator, devices, seed)
     optimiser = Optimiser(learning_rate, weight_decay, warmup=warmup)
     torch.manual_seed(seed)
@@ -211,6 +224,10 @@ def train(
 
     known = {"fingerprints": fingerprints(paths), "trees": trees(paths, chosen.tree)}
     data = open_data(options, chosen)
+    # A run that goes on finds centre and scale in its checkpoint.
+    begins = standardise == "robust" and not (resume and folder.last.exists())
+    sample = sample_of(paths, data.train_stream.columns) if begins else None
+    standardised = 0 if sample is None else standardise_inputs(built, sample)
     task = TaggingTask(
         built.double() if precision == "64" else built,
         len(chosen.class_names),
@@ -225,7 +242,13 @@ def train(
         replace(folder, again=_again(info.model, folder)),
         config=options,
         opening=lambda finished: opening(
-            built, chosen, data, batch_size=batch_size, devices=devices, finished=finished
+            built,
+            chosen,
+            data,
+            batch_size=batch_size,
+            devices=devices,
+            finished=finished,
+            standardised=standardised,
         ),
         validates=validates(options),
         resume=resume,

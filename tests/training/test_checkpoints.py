@@ -131,7 +131,7 @@ def _change(path, **changes):
 
 def _drop_weight(path):
     content = torch.load(path, weights_only=True)
-    del content["state_dict"][next(iter(content["state_dict"]))]
+    del content["state_dict"][next(reversed(content["state_dict"]))]
     torch.save(content, path)
 
 
@@ -206,8 +206,8 @@ def test_what_a_checkpoint_says_is_plain():
         ("outputs", 10**30, "arguments that ParticleFlow takes"),
         ("outputs", -1, "arguments that ParticleFlow takes"),
         ("outputs", [1], "arguments that ParticleFlow takes"),
-        ("particle_widths", [8] * 100_000, "more than the 14 weights"),
-        ("particle_widths", [10**6, 10**6], "more than the 14 weights|a tensor of"),
+        ("particle_widths", [8] * 100_000, "more than the 16 weights"),
+        ("particle_widths", [10**6, 10**6], "more than the 16 weights|a tensor of"),
         ("features", float("nan"), "arguments that ParticleFlow takes"),
         ("unknown", 1, "unexpected keyword argument 'unknown'"),
     ],

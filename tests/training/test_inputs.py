@@ -67,7 +67,7 @@ def test_a_file_of_no_known_layout_asks_for_columns(tmp_path):
 
 
 def test_sizes_come_from_the_columns_and_may_be_repeated_but_not_contradicted():
-    expected = {"width": 3, "outputs": 2, "features": 10, "context": 0}
+    expected = {"width": 3, "outputs": 2, "features": 12, "context": 0}
     assert complete_arguments(LorentzNet, {"width": 3}, HEPML) == expected
     assert complete_arguments(LorentzNet, expected, HEPML) == expected
     with pytest.raises(InputError, match="outputs of LorentzNet: expected 2, the number of qcd"):
@@ -86,11 +86,11 @@ def test_context_is_chosen_by_name_and_said_where_no_argument_takes_it():
     with pytest.raises(InputError, match=r"context: expected names among log_pt, eta, got .*'pt'"):
         choose_columns(columns, "all", [], "pt")
     with pytest.warns(UserWarning, match="context log_pt, eta is read, but TinyFlow takes no arg"):
-        assert complete_arguments(TinyFlow, {}, columns) == {"outputs": 2, "features": 10}
+        assert complete_arguments(TinyFlow, {}, columns) == {"outputs": 2, "features": 12}
 
 
 def test_a_model_is_refused_before_it_learns_unless_it_gives_a_number_for_each_class(file):
-    model = TinyFlow(features=10, outputs=3)
+    model = TinyFlow(features=12, outputs=3)
     with pytest.raises(InputError, match="an output for each of the 2 classes, got 3 outputs"):
         try_model(model, file, HEPML, "error")
 
@@ -105,7 +105,7 @@ class Short(TinyFlow):
 
 def test_a_model_that_could_not_be_loaded_is_not_trained(file):
     with pytest.raises(InputError, match=r"network Short: .*AssertionError: too long"):
-        try_model(Short(features=10), file, HEPML, "error")
+        try_model(Short(features=12), file, HEPML, "error")
 
 
 def test_a_model_that_does_not_take_its_arguments():
@@ -114,7 +114,7 @@ def test_a_model_that_does_not_take_its_arguments():
 
 
 def test_a_model_is_tried_without_changing_it(file):
-    model = build_model(TinyFlow, {"features": 10})
+    model = build_model(TinyFlow, {"features": 12})
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     try_model(model, file, HEPML, "error")
     assert model.training
@@ -124,7 +124,7 @@ def test_a_model_is_tried_without_changing_it(file):
 
 def test_bad_jets_are_no_error_in_a_trial_that_drops_them(tmp_path):
     broken = write_jets(tmp_path / "broken.root", 20, label=np.array([2, 0] * 10, np.int8))
-    model = TinyFlow(features=10)
+    model = TinyFlow(features=12)
     with pytest.raises(DataError, match="label"):
         try_model(model, str(broken), HEPML, "error")
     try_model(model, str(broken), HEPML, "drop")

@@ -20,6 +20,7 @@ from itertools import product
 
 from hepml.io.columns._collection import Collection, JetIndex
 from hepml.io.columns._columns import Columns
+from hepml.io.columns._impact import significance
 
 AK8, AK4 = "FatJet", "Jet"
 
@@ -101,6 +102,7 @@ class Candidates:
                 # In cm. Candidates without a track have -1 as value and as error.
                 features[f"tanh_{name}"] = f"where({error} > 0, tanh(10 * {value}), 0)"
                 features[f"{name}_error"] = f"clip(10 * {error}, 0, 1)"
+                features[f"{name}_significance"] = significance(value, error)
         return Columns(
             Collection(
                 momentum,

@@ -4,10 +4,12 @@ Features that mean the same have the same name and unit in every layout, so that
 on one file reads another: ``charge``, ``is_charged_hadron``, ``is_neutral_hadron``, ``is_photon``,
 ``is_electron``, ``is_muon``, and the impact parameters as the Particle Transformer takes them (Qu,
 Li, Qian, arXiv:2202.03772): the hyperbolic tangent of the value in mm, the error in mm up to 1.
+Beside them where a layout has errors: their significances, value over error, up to 50.
 """
 
 from hepml.io.columns._collection import Collection
 from hepml.io.columns._columns import Columns
+from hepml.io.columns._impact import significance
 from hepml.io.columns._jetclass2 import JETCLASS2_CLASSES
 from hepml.io.columns._nanoaod import AK4, AK8, NANOAOD, Candidates
 
@@ -20,6 +22,8 @@ _PART_IMPACT = {
     "d0_error": "clip(part_d0err, 0, 1)",
     "tanh_dz": "tanh(part_dzval)",
     "dz_error": "clip(part_dzerr, 0, 1)",
+    "d0_significance": significance("part_d0val", "part_d0err"),
+    "dz_significance": significance("part_dzval", "part_dzerr"),
 }
 
 
@@ -127,6 +131,8 @@ _DELPHES = Columns(
                 "d0_error": "clip(EFlowTrack.ErrorD0, 0, 1)",
                 "tanh_dz": "tanh(EFlowTrack.DZ)",
                 "dz_error": "clip(EFlowTrack.ErrorDZ, 0, 1)",
+                "d0_significance": significance("EFlowTrack.D0", "EFlowTrack.ErrorD0"),
+                "dz_significance": significance("EFlowTrack.DZ", "EFlowTrack.ErrorDZ"),
             },
             cut="EFlowTrack.PT > 0",
         ),
@@ -166,6 +172,8 @@ _DELPHES_PF = Columns(
             "d0_error": f"clip({_PF}.ErrorD0, 0, 1)",
             "tanh_dz": f"tanh({_PF}.DZ)",
             "dz_error": f"clip({_PF}.ErrorDZ, 0, 1)",
+            "d0_significance": significance(f"{_PF}.D0", f"{_PF}.ErrorD0"),
+            "dz_significance": significance(f"{_PF}.DZ", f"{_PF}.ErrorDZ"),
         },
         cut=f"{_PF}.PT > 0",
     ),

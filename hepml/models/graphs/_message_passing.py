@@ -10,7 +10,16 @@ from hepml.data import ParticleSet
 from hepml.errors import InputError
 from hepml.models._inputs import particle_scalars, weight_dtype
 from hepml.models._portions import in_portions
-from hepml.nn import MLP, DeepSets, JetKinematics, LearnedAdjacency, Pairs, all_pairs, nearest_pairs
+from hepml.nn import (
+    MLP,
+    DeepSets,
+    JetKinematics,
+    LearnedAdjacency,
+    Pairs,
+    Standardise,
+    all_pairs,
+    nearest_pairs,
+)
 from hepml.ops import segment_gather, segment_mean, segment_sum
 
 ADJACENCIES = ("full", "nearest", "learned")
@@ -89,6 +98,7 @@ class MessagePassing(nn.Module):
             )
         self.features, self.context, self.steps = features, context, steps
         self.adjacency, self.neighbours = adjacency, neighbours
+        self.standardise = Standardise(features + context)
         self.kinematics = JetKinematics()
         self.embedding = MLP(self.kinematics.channels + features + context, [width, width])
         self.f = MLP(width, [width, width])
@@ -115,7 +125,7 @@ class MessagePassing(nn.Module):
     def _logits(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set, with all pairs at once."""
         p4, offsets = particles.p4, particles.offsets
-        scalars = particle_scalars(particles, self.features, self.context)
+        scalars = particle_scalars(particles, self.standardise, self.features, self.context)
         inputs = torch.cat([self.kinematics(p4, offsets), scalars], dim=1)
         h: Tensor = self.embedding(inputs.to(weight_dtype(self))).tanh()
         pairs = self._pairs(p4, offsets)

@@ -13,7 +13,15 @@ from hepml.lorentz import Irrep, Irreps, mass_squared, rest_frame
 from hepml.models._beams import beam_momenta, beam_p4, with_beams
 from hepml.models._inputs import particle_scalars, weight_dtype
 from hepml.models._portions import in_portions
-from hepml.nn import IrrepsLinear, IrrepsTensorProduct, Pairs, RaggedBatchNorm, all_pairs, psi
+from hepml.nn import (
+    IrrepsLinear,
+    IrrepsTensorProduct,
+    Pairs,
+    RaggedBatchNorm,
+    Standardise,
+    all_pairs,
+    psi,
+)
 from hepml.ops import segment_gather, segment_sum
 
 # About the number of particles in a jet, so that what is summed over them stays of order one.
@@ -107,6 +115,7 @@ class LorentzCG(nn.Module):
         super().__init__()
         self.features, self.context, self.scale = features, context, scale
         self.register_buffer("beams", beam_momenta(beams), persistent=False)
+        self.standardise = Standardise(features + context)
         self.embedding = nn.Linear(2 + features + context, channels[0])
         if not 0 <= max_spin <= _MOST_SPIN:
             raise InputError(
@@ -170,7 +179,8 @@ class LorentzCG(nn.Module):
         """Momenta in the rest frame of the set, scalars and offsets of particles and beams."""
         p4, offsets = particles.p4, particles.offsets
         # Whether it is a beam, features, context.
-        s = nn.functional.pad(particle_scalars(particles, self.features, self.context), (1, 0))
+        scalars = particle_scalars(particles, self.standardise, self.features, self.context)
+        s = nn.functional.pad(scalars, (1, 0))
         beams = beam_p4(self.beams, p4.dtype)
         beam_s = nn.functional.pad(torch.ones_like(beams[:, :1]), (0, s.shape[1] - 1))
         nodes, offsets = with_beams(torch.cat([p4, s], 1), torch.cat([beams, beam_s], 1), offsets)

@@ -12,7 +12,7 @@ from hepml.errors import InputError
 from hepml.lorentz import mass_squared
 from hepml.models._beams import beam_momenta, beam_p4, with_beams
 from hepml.models._inputs import particle_scalars, weight_dtype
-from hepml.nn import LorentzBlock, psi
+from hepml.nn import LorentzBlock, Standardise, psi
 from hepml.ops import segment_mean
 
 
@@ -91,6 +91,7 @@ class LorentzNet(nn.Module):
         super().__init__()
         self.features, self.context, self.mass_resolution = features, context, mass_resolution
         self.register_buffer("beams", beam_momenta(beams), persistent=False)
+        self.standardise = Standardise(features + context)
         scalars = (2 if beams else 1) + features + context
         self.embedding = nn.Linear(scalars, width)
         self.blocks = nn.ModuleList(
@@ -123,7 +124,7 @@ class LorentzNet(nn.Module):
         self, particles: ParticleSet
     ) -> tuple[Float[Tensor, "nodes 4"], Float[Tensor, "nodes scalars"], Int64[Tensor, " bounds"]]:
         """Momenta, scalars and offsets of the nodes: the beams of each set, then its particles."""
-        scalars = particle_scalars(particles, self.features, self.context)
+        scalars = particle_scalars(particles, self.standardise, self.features, self.context)
         p4, offsets = particles.p4, particles.offsets
         mass = self._mass_scalar(p4)
         if not self.beams.shape[0]:

@@ -14,7 +14,7 @@ from hepml.lorentz import rest_frame
 from hepml.models._beams import beam_momenta, with_beams
 from hepml.models._inputs import particle_scalars, weight_dtype
 from hepml.models._portions import in_portions
-from hepml.nn import MLP, Pairs, all_pairs
+from hepml.nn import MLP, Pairs, Standardise, all_pairs
 from hepml.ops import segment_gather, segment_mean, segment_sum
 
 # About the number of particles in a jet, so that what is summed over them stays of order one.
@@ -113,6 +113,7 @@ class RestFrame(nn.Module):
         self.features, self.context, self.channels = features, context, channels
         light_like = nn.functional.pad(beam_momenta(beams), (1, 0), value=1.0)
         self.register_buffer("beams", light_like, persistent=False)
+        self.standardise = Standardise(features + context)
         self.degrees = list(range(degree + 1))
         self.spherical_harmonics: Callable[..., Tensor] = o3.spherical_harmonics
         irreps = o3.Irreps([(channels, (k, (-1) ** k)) for k in self.degrees])
@@ -162,7 +163,7 @@ class RestFrame(nn.Module):
         self, particles: ParticleSet
     ) -> tuple[Float[Tensor, "nodes 3"], Float[Tensor, "nodes scalars"], Int64[Tensor, " bounds"]]:
         """Velocities, scalars and offsets of the nodes: directions of the beams, particles."""
-        scalars = particle_scalars(particles, self.features, self.context)
+        scalars = particle_scalars(particles, self.standardise, self.features, self.context)
         beams = self.beams.to(particles.p4.dtype)
         mark = nn.functional.pad(torch.ones_like(beams[:, :1]), (0, scalars.shape[1]))
         nodes, offsets = with_beams(

@@ -10,7 +10,7 @@ from hepml.data import ParticleSet
 from hepml.errors import InputError
 from hepml.lorentz import delta_phi, delta_rapidity, pt
 from hepml.models._inputs import particle_scalars, weight_dtype
-from hepml.nn import MLP, DeepSets
+from hepml.nn import MLP, DeepSets, Standardise
 from hepml.ops import segment_gather, segment_sum
 
 
@@ -77,6 +77,7 @@ class EnergyFlow(nn.Module):
                 fix="read the momenta alone, columns.with_features([]), or choose ParticleFlow",
             )
         self.context = context
+        self.standardise = Standardise(context)
         phi = MLP(2 + context, particle_widths)
         f = MLP(particle_widths[-1], [*set_widths, outputs])
         self.deep_sets = DeepSets(nn.Sequential(phi, nn.ReLU()), f)
@@ -91,7 +92,7 @@ class EnergyFlow(nn.Module):
 
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
-        context = particle_scalars(particles, 0, self.context)
+        context = particle_scalars(particles, self.standardise, 0, self.context)
         p4, offsets = particles.p4, particles.offsets
         axis = segment_gather(segment_sum(p4, offsets), offsets, p4.shape[0])
         angles = torch.stack([delta_rapidity(p4, axis), delta_phi(p4, axis)], dim=1)

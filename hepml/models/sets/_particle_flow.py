@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hepml.data import ParticleSet
 from hepml.models._inputs import particle_scalars, weight_dtype
-from hepml.nn import MLP, DeepSets, JetKinematics
+from hepml.nn import MLP, DeepSets, JetKinematics, Standardise
 
 
 class ParticleFlow(nn.Module):
@@ -56,6 +56,7 @@ class ParticleFlow(nn.Module):
     ) -> None:
         super().__init__()
         self.features, self.context = features, context
+        self.standardise = Standardise(features + context)
         self.kinematics = JetKinematics()
         phi = MLP(self.kinematics.channels + features + context, particle_widths)
         f = MLP(particle_widths[-1], [*set_widths, outputs])
@@ -68,7 +69,7 @@ class ParticleFlow(nn.Module):
 
     def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set."""
-        scalars = particle_scalars(particles, self.features, self.context)
+        scalars = particle_scalars(particles, self.standardise, self.features, self.context)
         kinematics = self.kinematics(particles.p4, particles.offsets)
         inputs = torch.cat([kinematics, scalars], dim=1).to(weight_dtype(self))
         logits: Tensor = self.deep_sets(inputs, particles.offsets)

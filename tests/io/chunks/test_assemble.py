@@ -45,6 +45,12 @@ def test_features_of_our_own_layout(small):
         "d0_error": np.clip(flat["part_d0err"], 0, 1),
         "tanh_dz": np.tanh(flat["part_dzval"]),
         "dz_error": np.clip(flat["part_dzerr"], 0, 1),
+    } | {
+        f"{name}_significance": np.clip(
+            np.where(error > 0, value / np.where(error > 0, error, 1), 0), -50, 50
+        )
+        for name in ("d0", "dz")
+        for value, error in [(flat[f"part_{name}val"], flat[f"part_{name}err"])]
     }
     assert tuple(expected) == PRESETS["hepml"].feature_names
     np.testing.assert_array_equal(

@@ -12,8 +12,9 @@ import numpy as np
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
+from hepml.cli._inspect_graphs import columns_of, layouts_in, lines_of
 from hepml.errors import ColumnError, HepmlError, InputError
-from hepml.io import Columns, Location, contents_of, iterate, locate, recognise
+from hepml.io import Columns, Layout, Location, Tree, contents_of, iterate, locate, recognise
 
 SAMPLE = 20_000  # about as many entries give the multiplicities and the counts of the classes
 # What a set is in each layout: nobody should take events for jets.
@@ -47,6 +48,11 @@ def make_parser() -> ArgumentParser:
         action="store_true",
         help="print nothing but the columns, as YAML for `hepml train --columns`",
     )
+    parser.add_argument(
+        "--graph",
+        metavar="NAME",
+        help="print nothing but the columns of these graphs, of which a line is shown without",
+    )
     return parser
 
 
@@ -59,7 +65,11 @@ def run(config: Namespace) -> int:
             try:
                 if isinstance(location, HepmlError):
                     raise location
-                if config.columns:
+                if config.graph is not None:
+                    trees = _readable(contents_of(location).trees)
+                    columns = columns_of(location, trees, config.graph)
+                    shown[_yaml(columns.to_dict())] = str(location)
+                elif config.columns:
                     shown[_recognised_yaml(location)] = str(location)
                 else:
                     _show(location, show_all=config.all)
@@ -121,16 +131,28 @@ def _show(location: Location, *, show_all: bool) -> None:
         else:
             print(_indented(_yaml(recipe)) if show_all else _brief(recipe, width))
     print()
-    _show_reading(location, {tree.name: tree.entries for tree in trees})
+    layout = _layout(location)
+    _show_reading(location, layout, {tree.name: tree.entries for tree in trees})
+    for line in lines_of(layouts_in(location, _readable(trees), layout), show_all=show_all):
+        print(line)
     print()
 
 
-def _show_reading(location: Location, entries: Mapping[str, int]) -> None:
-    """Print the layout, and what a sample of it gives."""
+def _readable(trees: Sequence[Tree]) -> list[str]:
+    """The names of what can be read: no single datasets of HDF5."""
+    return [tree.name for tree in trees if tree.kind != "dataset"]
+
+
+def _layout(location: Location) -> Layout | None:
+    """The layout of a file, if it is known."""
     try:
-        layout = recognise(str(location))
-    except ColumnError:  # no tree, or none of pandas' tables: shown above already
-        layout = None
+        return recognise(str(location))
+    except ColumnError:  # no tree, or none that can be read: shown already
+        return None
+
+
+def _show_reading(location: Location, layout: Layout | None, entries: Mapping[str, int]) -> None:
+    """Print the layout, and what a sample of it gives."""
     if layout is None:
         print("layout: none that hepml knows. To read it, write down which columns hold what")
         print("(hepml.io.Columns) and give that to `hepml train --columns FILE.yaml`.")

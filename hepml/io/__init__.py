@@ -22,6 +22,7 @@ from hepml.io.formats._entries import ENTRY_NUMBER
 from hepml.io.formats._files import Files, Location, locate
 from hepml.io.formats._open import open_table
 from hepml.io.formats._present import present
+from hepml.io.streams._graph_layouts import GraphLayout, graph_layouts
 from hepml.io.streams._read import count_entries, iterate, read, warn_of_dropped
 from hepml.io.streams._sample import EvenSample
 from hepml.io.streams._shared import fingerprint, same_tree, shared_sets
@@ -44,6 +45,7 @@ __all__ = [
     "ElementLinks",
     "EvenSample",
     "Files",
+    "GraphLayout",
     "JetIndex",
     "Layout",
     "Location",
@@ -57,6 +59,7 @@ __all__ = [
     "count_entries",
     "fields_of",
     "fingerprint",
+    "graph_layouts",
     "iterate",
     "locate",
     "observer_types",

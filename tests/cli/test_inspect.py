@@ -13,7 +13,7 @@ import yaml
 
 from hepml.cli import main
 from hepml.cli._inspect import SETS, _classes
-from hepml.io import PRESETS, Columns, recognise
+from hepml.io import PRESETS, Columns, read, recognise
 
 DATA = os.environ.get("HEPML_TEST_DATA")
 
@@ -313,3 +313,20 @@ def test_a_name_in_several_parents_is_listed_with_each(capsys, tmp_path):
     status, _, err = inspect(capsys, f"{tmp_path}/a.root:T;9")
     assert status == 1
     assert "expected a tree 'T;9', got the trees T;1" in err
+
+
+def test_graphs_have_a_line_each_and_columns_by_name(capsys, tmp_path):
+    parents = {f"Part_{i}partIdx": ak.Array([[-1, 0], [-1]]) for i in ("", *range(14))}
+    path = write(tmp_path / "tree.root", {"Part_pt": ak.Array([[2.0, 1.0], [3.0]]), **parents})
+    status, out, err = inspect(capsys, path)
+    assert (status, err) == (0, "")
+    assert "graphs (columns as YAML with `hepml inspect --graph NAME`):" in out
+    assert "  Part_partIdx  Part: 3 nodes, 1 edges in 2 graphs" in out
+    status, out, err = inspect(capsys, path, "--graph", "Part_partIdx")
+    assert (status, err) == (0, "")
+    columns = Columns.from_dict(yaml.safe_load(out))
+    assert columns.to_dict()["edges"] == [{"way": "pointer", "index": "Part_partIdx"}]
+    assert len(read(path, columns).senders) == 1
+    status, out, err = inspect(capsys, path, "--graph", "parent")
+    assert (status, out) == (1, "")
+    assert "expected one of Part_partIdx, got no such graphs" in err

@@ -10,7 +10,11 @@ from hepml.io.chunks._binding import Bound, BoundCollection
 from hepml.io.chunks._faults import Faults
 from hepml.io.chunks._links import particles_of
 from hepml.io.chunks._momenta import fill_p4
-from hepml.io.chunks._particle_numbers import particle_labels_of, positions_of
+from hepml.io.chunks._particle_numbers import (
+    particle_labels_of,
+    particle_targets_of,
+    positions_of,
+)
 from hepml.io.chunks._places import passing, places_of
 from hepml.io.chunks._rows import Rows, offsets_of
 from hepml.io.columns._columns import UNITS
@@ -29,6 +33,8 @@ class Particles(NamedTuple):
     """(particles, coordinates), as many as the collections have."""
     labels: Any
     """(particles,), or None."""
+    targets: Any
+    """(particles, targets), or None."""
     offsets: Any
     reduced: dict[Expression, Rows]
     """The particles over which each reduction of the sets runs."""
@@ -54,7 +60,8 @@ def particles_table(
         positions = positions_of(part, rows, offsets, faults)
         _check_particles(bound, part, p4, features, rows, offsets, faults)
         labels = particle_labels_of(part, rows, offsets, faults)
-        tables.append((p4, features, positions, labels))
+        targets = particle_targets_of(part, rows, offsets, faults)
+        tables.append((p4, features, positions, labels, targets))
         places = np.arange(rows.size)
         if len(parts) > 1:
             places += np.repeat(before - offsets[:-1], np.diff(offsets))
@@ -62,12 +69,12 @@ def particles_table(
         kept.append((rows, places))
     offsets = np.sum([offsets for _, _, offsets in parts], axis=0)
     if len(parts) == 1:
-        p4, features, positions, labels = tables[0]
+        p4, features, positions, labels, targets = tables[0]
     else:
-        p4, features, positions, labels = (
+        p4, features, positions, labels, targets = (
             _merged(own, [places for _, places in kept]) for own in zip(*tables, strict=True)
         )
-    return Particles(p4, features, positions, labels, offsets, reduced, kept)
+    return Particles(p4, features, positions, labels, targets, offsets, reduced, kept)
 
 
 def _merged(tables: Sequence[Any], places: Sequence[Any]) -> Any:

@@ -39,6 +39,8 @@ class BoundCollection:
     hardest: int | None
     positions: dict[str, Expression] = field(default_factory=dict)
     label: Expression | None = None
+    classes: tuple[str, ...] = ()
+    targets: dict[str, Expression] = field(default_factory=dict)
     levels: Mapping[str, str | None] = field(default_factory=dict)
     """For each column, the level of its lists, if it holds lists; None where it is open."""
     reduced: tuple[Expression, ...] = ()
@@ -54,7 +56,7 @@ class BoundCollection:
         extra = (self.cut, self.label, *told)
         optional = [expression for expression in extra if expression is not None]
         stored = (*self.momentum.values(), *self.positions.values(), *self.features.values())
-        return [*stored, *optional, *self.reduced, *self.at_ends]
+        return [*stored, *optional, *self.targets.values(), *self.reduced, *self.at_ends]
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Bound:
     file_label: int | None
     weights: Expression | None
     context: dict[str, Expression]
+    targets: dict[str, Expression]
     observers: dict[str, Expression]
     edges: tuple[BoundEdges, ...] = ()
 
@@ -83,7 +86,8 @@ class Bound:
     def per_set(self) -> list[Expression]:
         """Everything that is computed for each set."""
         optional = [e for e in (self.cut, self.label, self.weights) if e is not None]
-        return [*optional, *self.classes.values(), *self.context.values()]
+        named = (self.classes, self.context, self.targets)
+        return [*optional, *(e for each in named for e in each.values())]
 
     @property
     def of_sets(self) -> list[Expression]:
@@ -146,6 +150,7 @@ def bind(columns: Columns, table: Table) -> Bound:
         file_label=_file_label(columns, table.file) if columns.class_files else None,
         weights=optional(columns.weights, "weights"),
         context={name: look_up(text, f"context {name}") for name, text in columns.context.items()},
+        targets={name: look_up(text, f"target {name}") for name, text in columns.targets.items()},
         observers={
             name: look_up(text, f"observer {name}") for name, text in columns.observers.items()
         },
@@ -208,6 +213,8 @@ def _bind_collection(
         kind=None if part.kind is None else places[part.kind],
         positions={name: look_up(text, name) for name, text in part.positions.items()},
         label=optional(part.label, "label of particles"),
+        classes=part.classes,
+        targets={name: look_up(text, f"target {name}") for name, text in part.targets.items()},
         index=index,
         cut=optional(part.cut, "cut on particles"),
         padding=None

@@ -179,6 +179,8 @@ def read_chunk(
     weights = numbers_of({"weights": bound.weights} if bound.weights else {}, sets, faults)
     weights = None if weights is None else weights[:, 0]
     context = context_of(bound, sets, faults)
+    named = {f"target {name}": each for name, each in bound.targets.items()}
+    targets = numbers_of(named, sets, faults)
     lost: Mapping[str, Any] = {}
     remaining = passed
     if faults:
@@ -189,7 +191,7 @@ def read_chunk(
             faults.raise_first(passed, bound.table.source, entry, bounds is None)
         remaining, lost = faults.dropped(passed)
     kept = remaining[rows]
-    of_sets = {"context": context, "labels": labels, "weights": weights}
+    of_sets = {"context": context, "labels": labels, "targets": targets, "weights": weights}
     if edges is None:
         batch: ParticleSet | Graph = _particles(table, of_sets, kept)
     else:
@@ -216,15 +218,16 @@ def read_chunk(
 
 def _particles(table: Particles, of_sets: Mapping[str, Any], kept: Any) -> ParticleSet:
     """The sets that are kept of a chunk."""
-    p4, features, offsets, labels = table.p4, table.features, table.offsets, table.labels
+    p4, features, offsets = table.p4, table.features, table.offsets
+    labels, targets = table.labels, table.targets
     if not kept.all():
         in_kept = np.repeat(kept, np.diff(offsets))
         p4, features = p4[in_kept], features[in_kept]
-        labels = None if labels is None else labels[in_kept]
+        labels, targets = (None if v is None else v[in_kept] for v in (labels, targets))
         offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[kept])])
         of_sets = {name: None if v is None else v[kept] for name, v in of_sets.items()}
     values = {"p4": p4, "offsets": offsets, "features": features, **of_sets}
-    values["particle_labels"] = labels
+    values |= {"particle_labels": labels, "particle_targets": targets}
     # Everything that a ParticleSet checks has been checked, with names of columns.
     return ParticleSet._trusted(
         **{name: None if v is None else torch.from_numpy(v) for name, v in values.items()}

@@ -19,7 +19,7 @@ def graph_of(nodes: Particles, edges: Edges, of_sets: Mapping[str, Any], kept: A
     nodes, edges
         Those of all graphs.
     of_sets
-        Context, labels and weights of all graphs, or None.
+        Context, labels, targets and weights of all graphs, or None.
     kept
         A mask of the graphs.
     """
@@ -34,6 +34,7 @@ def graph_of(nodes: Particles, edges: Edges, of_sets: Mapping[str, Any], kept: A
         edge_labels=None if edges.labels is None else torch.from_numpy(edges.labels),
         positions=_or_none(nodes.positions),
         node_labels=None if nodes.labels is None else torch.from_numpy(nodes.labels),
+        node_targets=None if nodes.targets is None else torch.from_numpy(nodes.targets),
         p4=_or_none(nodes.p4),
         **{name: None if v is None else torch.from_numpy(v) for name, v in of_sets.items()},
     )

@@ -149,6 +149,11 @@ class Collection:
         Of nodes of graphs: names and expressions of two or three coordinates, such as eta and phi.
     label
         An expression for the class of each particle, a whole number from 0.
+    classes
+        The names of the classes of particles, in the order of `label`; without names any number is
+        a class.
+    targets
+        Name and expression of numbers of each particle that are to be predicted.
     """
 
     momentum: Mapping[str, str] = field(default_factory=dict)
@@ -160,6 +165,8 @@ class Collection:
     hardest: int | None = None
     positions: Mapping[str, str] = field(default_factory=dict)
     label: str | None = None
+    classes: tuple[str, ...] = ()
+    targets: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         momentum = check_texts(self.momentum, "Collection.momentum")
@@ -183,6 +190,8 @@ class Collection:
                 fix="write {eta: ..., phi: ...} or {x: ..., y: ..., z: ...}",
             )
         object.__setattr__(self, "positions", positions)
+        object.__setattr__(self, "targets", check_texts(self.targets, "Collection.targets"))
+        self._check_classes()
         if self.kind is not None:
             check_name(self.kind, "Collection.kind")
         if self.index is not None and not isinstance(self.index, JetIndex):
@@ -225,6 +234,21 @@ class Collection:
                 fix="leave it out to keep all particles",
             )
 
+    def _check_classes(self) -> None:
+        """Refuse what are no different names of classes, or names without a label."""
+        names = self.classes
+        listed = isinstance(names, tuple)
+        if not listed or len(set(map(str, names))) < len(names) or (names and self.label is None):
+            raise InputError(
+                "Collection.classes",
+                expected="a list of different names, beside a label whose values they are",
+                got=f"{names!r:.200} with label={self.label!r:.80}",
+                fix="write label: origin, classes: [primary, secondary]",
+            )
+        for name in names:
+            check_name(name, "a name in Collection.classes")
+        object.__setattr__(self, "classes", tuple(names))
+
 
 def collection_of(plain: Mapping[str, Any]) -> Collection:
     """A collection from plain values."""
@@ -240,6 +264,8 @@ def collection_of(plain: Mapping[str, Any]) -> Collection:
             with suppress(ValueError):
                 padding["fill"] = float(padding["fill"])
         values["padding"] = Padding(**padding)
+    if isinstance(values.get("classes"), list):
+        values["classes"] = tuple(values["classes"])
     if isinstance(values.get("hardest"), str):
         with suppress(ValueError):
             values["hardest"] = int(values["hardest"])

@@ -53,6 +53,9 @@ class Columns:
         An expression for the weight of each set.
     context
         Name and expression of numbers of each set.
+    targets
+        Name and expression of numbers of each set that are to be predicted, in the file's own
+        units. What is NaN or infinite makes a bad set.
     observers
         Name and expression of further numbers of each set, which no network reads: they are carried
         along as they are, whole numbers as such, to be written beside its scores.
@@ -93,6 +96,7 @@ class Columns:
     class_files: Mapping[str, str] = field(default_factory=dict)
     weights: str | None = None
     context: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, str] = field(default_factory=dict)
     observers: Mapping[str, str] = field(default_factory=dict)
     tables: Tables = field(default_factory=dict)
     edges: tuple[EdgeColumns, ...] = ()
@@ -109,6 +113,7 @@ class Columns:
         class_files: Mapping[str, str] | None = None,
         weights: str | None = None,
         context: Mapping[str, str] | None = None,
+        targets: Mapping[str, str] | None = None,
         observers: Mapping[str, str] | None = None,
         tables: Tables | None = None,
         edges: EdgeColumns | Iterable[EdgeColumns] = (),
@@ -128,6 +133,7 @@ class Columns:
             "class_files": dict(class_files or {}),
             "weights": weights,
             "context": check_texts(context or {}, "Columns.context"),
+            "targets": check_texts(targets or {}, "Columns.targets"),
             "observers": check_texts(observers or {}, "Columns.observers"),
             "tables": check_tables(tables or {}, "Columns.tables"),
             "edges": (edges,) if isinstance(edges, EdgeColumns) else tuple(edges),
@@ -159,6 +165,21 @@ class Columns:
     def context_names(self) -> tuple[str, ...]:
         """The columns of ``ParticleSet.context``."""
         return tuple(self.context)
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The columns of ``ParticleSet.targets``."""
+        return tuple(self.targets)
+
+    @property
+    def particle_class_names(self) -> tuple[str, ...]:
+        """The names of the classes of particles, nodes of graphs among them."""
+        return self.collections[0].classes
+
+    @property
+    def particle_target_names(self) -> tuple[str, ...]:
+        """The columns of ``ParticleSet.particle_targets``."""
+        return tuple(self.collections[0].targets)
 
     def with_features(self, names: Iterable[str]) -> "Columns":
         """The same columns with some of the features, or none; their order stays.
@@ -206,13 +227,16 @@ class Columns:
         return self.replace(context={k: v for k, v in self.context.items() if k in names})
 
     def without_labels(self) -> "Columns":
-        """The same columns without label and weights, for files that have none."""
+        """The same columns without labels, targets and weights, for files that have none."""
         return self.replace(
-            collections=[replace(part, label=None) for part in self.collections],
+            collections=[
+                replace(part, label=None, classes=(), targets={}) for part in self.collections
+            ],
             edges=[replace(each, label=None) for each in self.edges],
             label=None,
             classes=(),
             class_files={},
+            targets={},
             weights=None,
         )
 
@@ -299,11 +323,11 @@ def _check_kinds(tree: Any, classes: Any, class_files: Any) -> None:
 def _check_lookups(columns: Columns) -> None:
     """Refuse expressions that look up a table that the columns lack."""
     named: list[str | None] = [columns.cut, columns.label, columns.weights]
-    for mapping in (columns.classes, columns.context, columns.observers):
+    for mapping in (columns.classes, columns.context, columns.targets, columns.observers):
         named += mapping.values() if isinstance(mapping, Mapping) else []
     for part in columns.collections:
         named += [part.cut, part.label, *part.momentum.values(), *part.features.values()]
-        named += part.positions.values()
+        named += [*part.positions.values(), *part.targets.values()]
     for edges in columns.edges:
         named += [*edges.expressions.values(), *edges.features.values(), edges.label]
     for text in named:
@@ -336,6 +360,14 @@ def _check(columns: Columns) -> None:
             got="some with a label",
             fix="give all a label of their particles; 0 is one",
         )
+    for what in ("classes", "targets"):
+        if len({tuple(getattr(part, what)) for part in parts}) > 1:
+            raise InputError(
+                "Columns.collections",
+                expected=f"the same names of {what} in each collection",
+                got=" and ".join(str(tuple(getattr(part, what))) for part in parts),
+                fix="give all collections the same names, in the same order",
+            )
     jets = {part.index.jets if part.index else None for part in parts}
     if len(jets) > 1:
         raise InputError(

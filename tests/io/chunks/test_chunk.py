@@ -203,7 +203,7 @@ def test_all_jets_may_be_bad(tmp_path, write, good):
         left = read(write(tmp_path / "a.root", good), COLUMNS, bad="drop")
     assert len(left) == 0
     assert left.p4.shape == (0, 4)
-    assert left.features.shape == (0, 10)
+    assert left.features.shape == (0, 12)
     assert left.offsets.tolist() == [0]
 
 

@@ -1,4 +1,4 @@
-"""Files to particles: the only place that converts units, order of components and dtype."""
+"""Files to particles and graphs: only here units, order of components and dtype are converted."""
 
 from hepml.io._trajectories import read_trajectories, write_trajectories
 from hepml.io.chunks._chunk import Chunk

@@ -34,6 +34,7 @@ class BoundEdges:
     """Features by their place in the table."""
     kind: int | None = None
     label: Expression | None = None
+    targets: Mapping[str, Expression] = field(default_factory=dict)
     at_ends: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """For ``sender.x`` and ``receiver.x`` which end it is, 0 or 1, and the column of the nodes."""
 
@@ -45,7 +46,8 @@ class BoundEdges:
     @property
     def computed(self) -> list[Expression]:
         """What has a value for each edge."""
-        return [*self.features.values(), *([] if self.label is None else [self.label])]
+        label = [] if self.label is None else [self.label]
+        return [*self.features.values(), *label, *self.targets.values()]
 
     @property
     def names(self) -> list[str]:
@@ -101,7 +103,7 @@ def bind_edges(
     at_ends = {
         f"{end}.{name}": (i, name)
         for i, end in enumerate(_ENDS)
-        for name in (known if edges.features or edges.label else ())
+        for name in (known if edges.features or edges.label or edges.targets else ())
         if f"{end}.{name}" not in known
     }
 
@@ -136,8 +138,11 @@ def bind_edges(
         for name, text in edges.features.items()
     }
     label = None if edges.label is None else found(edges.label, "edge label", at_ends)
+    targets = {
+        name: found(text, f"edge target {name}", at_ends) for name, text in edges.targets.items()
+    }
     kind = None if edges.kind is None else places[edges.kind]
-    bound = BoundEdges(edges, owned, linked, nested, features, kind, label)
+    bound = BoundEdges(edges, owned, linked, nested, features, kind, label, targets)
     asked = {name for each in bound.computed for name in each.names}
     bound = replace(bound, at_ends={n: end for n, end in at_ends.items() if n in asked})
     _check_ends(bound, asked)
@@ -146,7 +151,7 @@ def bind_edges(
 
 def _check_ends(bound: BoundEdges, asked: set[str]) -> None:
     """Refuse columns of nodes where it is not one collection that has them."""
-    edges, what = bound.edges, f"{type(bound.edges).__name__}, features and label"
+    edges, what = bound.edges, f"{type(bound.edges).__name__}, features, label and targets"
     if bound.at_ends and len(set(edges.ends)) > 1:
         raise InputError(
             what,

@@ -12,20 +12,23 @@ from hepml.io.chunks._faults import Faults
 from hepml.io.chunks._joining import Columns, Joined
 from hepml.io.chunks._levels import ENTRY, LINK
 from hepml.io.chunks._rows import Rows
+from hepml.io.expressions._steps import Expression
 from hepml.io.formats._nested import lengths_of
 
 
 class EdgeNumbers(NamedTuple):
-    """Features (edges, channels) and labels of edges; these are 0 where there are none."""
+    """Features (edges, channels), labels and targets of edges; 0 where there are no labels."""
 
     features: Any
     labels: Any
+    targets: Any
 
     @classmethod
     def none(cls, bound: Bound) -> "EdgeNumbers":
         """Those of no edges."""
         channels = len(bound.columns.edge_feature_names)
-        return cls(np.zeros((0, channels), np.float32), np.zeros(0, np.int64))
+        targets = np.zeros((0, len(bound.columns.edge_target_names)), np.float32)
+        return cls(np.zeros((0, channels), np.float32), np.zeros(0, np.int64), targets)
 
 
 class _EdgeRows(Rows):
@@ -77,25 +80,43 @@ def numbers_of_edges(
     sets
         The set of each edge.
     """
-    table = np.zeros((rows.size, len(bound.columns.edge_feature_names)), np.float32)
+    features = np.zeros((rows.size, len(bound.columns.edge_feature_names)), np.float32)
     if edges.kind is not None:
-        table[:, edges.kind] = 1.0
+        features[:, edges.kind] = 1.0
     for place, expression in edges.features.items():
-        with np.errstate(all="ignore"):
-            table[:, place] = rows.evaluate(expression)
-        bad = np.flatnonzero(~np.isfinite(table[:, place]))
-        column = f"{expression.text!r} (edge feature {bound.columns.edge_feature_names[place]})"
-        values = table[bad, place]
-        faults.add(sets[bad], "edge feature not finite", column, "finite numbers", values)
-    labels = np.zeros(rows.size, np.int64)
-    if edges.label is not None:
-        values = np.asarray(rows.evaluate(edges.label))
-        with np.errstate(invalid="ignore"):
-            labels = values.astype(np.int64)
-        bad = np.flatnonzero((labels != values) | (labels < 0))
-        column = f"{edges.label.text!r} (edge label)"
-        faults.add(sets[bad], "label no class", column, "whole numbers from 0", values[bad])
-    return EdgeNumbers(table, labels)
+        name = bound.columns.edge_feature_names[place]
+        features[:, place] = _finite(expression, f"edge feature {name}", rows, sets, faults)
+    targets = np.zeros((rows.size, len(edges.targets)), np.float32)
+    for place, (name, expression) in enumerate(edges.targets.items()):
+        targets[:, place] = _finite(expression, f"edge target {name}", rows, sets, faults)
+    return EdgeNumbers(features, _labels(edges, rows, sets, faults), targets)
+
+
+def _finite(expression: Expression, what: str, rows: Rows, sets: Any, faults: Faults) -> Any:
+    """A number for each edge; what is not finite is noted."""
+    with np.errstate(all="ignore"):
+        values = np.asarray(rows.evaluate(expression)).astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(values))
+    column = f"{expression.text!r} ({what})"
+    reason = f"{' '.join(what.split()[:2])} not finite"
+    faults.add(sets[bad], reason, column, "finite numbers", values[bad])
+    return values
+
+
+def _labels(edges: BoundEdges, rows: Rows, sets: Any, faults: Faults) -> Any:
+    """The class of each edge, 0 without label; what is no class is noted."""
+    if edges.label is None:
+        return np.zeros(rows.size, np.int64)
+    values = np.asarray(rows.evaluate(edges.label))
+    with np.errstate(invalid="ignore"):
+        labels = values.astype(np.int64)
+    names = edges.edges.classes
+    most = len(names) or np.iinfo(np.int64).max
+    bad = np.flatnonzero((labels != values) | (labels < 0) | (labels >= most))
+    expected = f"one of 0..{most - 1} ({', '.join(names)})" if names else "whole numbers from 0"
+    column = f"{edges.label.text!r} (edge label)"
+    faults.add(sets[bad], "label no class", column, expected, values[bad])
+    return labels
 
 
 def check_lengths(edges: BoundEdges, columns: Columns, faults: Faults) -> None:

@@ -26,7 +26,8 @@ class Edges(NamedTuple):
     """Edges between the nodes of a batch, by receiver, the edges of one in the order of the file.
 
     ``senders`` and ``receivers`` are places among all nodes of the batch, ``offsets`` the bounds of
-    the sets among the edges, ``features`` has a row for each edge, ``labels`` a number or is None.
+    the sets among the edges; ``features`` and ``targets`` have a row for each edge, ``labels`` a
+    number, or is None.
     """
 
     senders: Any
@@ -34,6 +35,7 @@ class Edges(NamedTuple):
     offsets: Any
     features: Any
     labels: Any
+    targets: Any
 
 
 def edges_unequal(bound: Bound, edges: BoundEdges, columns: Columns) -> Unequal:
@@ -95,11 +97,10 @@ def edges_table(bound: Bound, columns: Columns, particles: Particles, faults: Fa
     order = np.argsort(receivers, kind="stable")
     senders, receivers = senders[order], receivers[order]
     bounds = np.searchsorted(receivers, particles.offsets)
-    features, labels = (np.concatenate(each)[order] for each in zip(*found, strict=True))
+    features, labels, targets = (np.concatenate(each)[order] for each in zip(*found, strict=True))
     labelled = any(edges.label is not None for edges in bound.edges)
-    return Edges(
-        senders, receivers, bounds.astype(np.int64), features, labels if labelled else None
-    )
+    bounds = bounds.astype(np.int64)
+    return Edges(senders, receivers, bounds, features, labels if labelled else None, targets)
 
 
 def _nodes(reference: Column, rows: Rows, places: Any) -> Nodes:

@@ -32,6 +32,7 @@ def graph_of(nodes: Particles, edges: Edges, of_sets: Mapping[str, Any], kept: A
         edge_offsets=torch.from_numpy(edges.offsets),
         edges=_or_none(edges.features),
         edge_labels=None if edges.labels is None else torch.from_numpy(edges.labels),
+        edge_targets=_or_none(edges.targets),
         positions=_or_none(nodes.positions),
         node_labels=None if nodes.labels is None else torch.from_numpy(nodes.labels),
         node_targets=None if nodes.targets is None else torch.from_numpy(nodes.targets),

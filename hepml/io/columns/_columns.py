@@ -181,6 +181,16 @@ class Columns:
         """The columns of ``ParticleSet.particle_targets``."""
         return tuple(self.collections[0].targets)
 
+    @property
+    def edge_class_names(self) -> tuple[str, ...]:
+        """The names of the classes of edges."""
+        return self.edges[0].classes if self.edges else ()
+
+    @property
+    def edge_target_names(self) -> tuple[str, ...]:
+        """The columns of ``Graph.edge_targets``."""
+        return tuple(self.edges[0].targets) if self.edges else ()
+
     def with_features(self, names: Iterable[str]) -> "Columns":
         """The same columns with some of the features, or none; their order stays.
 
@@ -232,7 +242,7 @@ class Columns:
             collections=[
                 replace(part, label=None, classes=(), targets={}) for part in self.collections
             ],
-            edges=[replace(each, label=None) for each in self.edges],
+            edges=[replace(each, label=None, classes=(), targets={}) for each in self.edges],
             label=None,
             classes=(),
             class_files={},
@@ -330,6 +340,7 @@ def _check_lookups(columns: Columns) -> None:
         named += [*part.positions.values(), *part.targets.values()]
     for edges in columns.edges:
         named += [*edges.expressions.values(), *edges.features.values(), edges.label]
+        named += edges.targets.values()
     for text in named:
         if text is not None and "lookup" in text and not is_name(text):
             parse(text, (), columns.tables)

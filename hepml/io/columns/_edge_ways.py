@@ -71,17 +71,19 @@ def _of_one_way(plain: Any) -> EdgeColumns:
 def _of_kind(value: Any, kind: Any, where: str) -> Any:
     """A value of the kind of a parameter; Columns made text of what YAML read as a number."""
     numbers = (int, int | None, int | float)
+    if kind == tuple[str, ...]:
+        value = tuple(value) if isinstance(value, list) else value
     if kind in numbers:
         value = _number(value)
     elif kind == Mapping[str, int | float] and isinstance(value, Mapping):
         value = {name: _number(each) for name, each in value.items()}
-    expected: Any = {str: str, str | None: str, bool: bool, int | float: int | float}.get(
-        kind, int if kind in numbers else Mapping
+    expected: Any = {str: str, str | None: str, tuple[str, ...]: tuple}.get(
+        kind, (int if kind != int | float else int | float) if kind in numbers else Mapping
     )
-    if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
+    if not isinstance(value, expected) or isinstance(value, bool):
         raise InputError(
             f"Columns.edges, way {where}",
-            expected={str: "text", bool: "true or false", Mapping: "a mapping"}.get(
+            expected={str: "text", tuple: "a list of names", Mapping: "a mapping"}.get(
                 expected, "a number"
             ),
             got=f"{value!r:.200}",
@@ -98,6 +100,7 @@ def plain_of_edges(edges: EdgeColumns) -> dict[str, Any]:
     for each in [*own, *(each for each in fields(edges) if each.kw_only)]:
         value = getattr(edges, each.name)
         if value not in (None, {}) and value != each.default:
+            value = list(value) if isinstance(value, tuple) else value
             plain[each.name] = dict(value) if isinstance(value, Mapping) else value
     return plain
 
@@ -114,7 +117,7 @@ def check_graph(collections: Sequence[Collection], edges: Sequence[EdgeColumns])
     if not all(isinstance(each, EdgeColumns) for each in edges):
         raise _refused("edges", "edges, such as EdgeList", edges, "pass EdgeList(...)")
     for name, needed in (("momentum", not edges), ("positions", False)):
-        given = [set(getattr(part, name)) for part in collections]
+        given = [tuple(getattr(part, name)) for part in collections]
         if needed and not all(given):
             raise _refused(
                 f"collections.{name}",
@@ -127,10 +130,14 @@ def check_graph(collections: Sequence[Collection], edges: Sequence[EdgeColumns])
         ):
             raise _refused(
                 f"collections.{name}",
-                f"{name} of all collections or of none, and of the same kind",
-                [sorted(each) for each in given],
+                f"{name} of all collections or of none, positions in the same order",
+                given,
                 "give them to all collections, or make them features",
             )
+    for name in ("classes", "targets"):
+        given = [tuple(getattr(each, name)) for each in edges]
+        if len(set(given)) > 1:
+            raise _refused("edges", f"the same {name} of all edges", given, "name the same ones")
     if len({each.label is None for each in edges}) > 1:
         raise _refused("edges", "a label of all edges or of none", "some", "write label: 0")
     for part in collections:

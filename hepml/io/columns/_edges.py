@@ -22,6 +22,10 @@ class EdgeColumns:
     label
         An expression for the class of each edge, a whole number from 0, such as
         ``sender.track_origin == receiver.track_origin``.
+    classes
+        The names of the classes of edges, in the order of `label`; without names any number is one.
+    targets
+        Name and expression of numbers of each edge that are to be predicted.
     kind
         The name of a further feature that is 1 for these edges and 0 for those of other ways.
 
@@ -35,8 +39,16 @@ class EdgeColumns:
     features: Mapping[str, str] = field(default_factory=dict)
     kind: str | None = None
     label: str | None = None
+    classes: tuple[str, ...] = ()
+    targets: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", check_texts(self.targets, self._part("targets")))
+        names = self.classes
+        if len(set(names)) < len(names) or (names and self.label is None):
+            self._refuse("classes", "different names, beside a label", names, "write label: ...")
+        for name in names:
+            check_name(name, f"a name in {self._part('classes')}")
         if self.label is not None:
             check_text(self.label, self._part("label"))
         object.__setattr__(self, "features", check_texts(self.features, self._part("features")))

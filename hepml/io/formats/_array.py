@@ -204,8 +204,13 @@ def fields_of(array: Any, columns: Columns) -> list[Any] | None:
         bound = bind(columns, table)
     except ColumnError:
         return None
-    momenta = [name for part in bound.parts for e in part.momentum.values() for name in e.names]
-    jagged = max(table.field(name).ndim for name in momenta) > record_depth(array)
+    # Nodes of graphs may have no momentum.
+    stored = [
+        [*part.momentum.values()] or [*part.positions.values(), *part.features.values()]
+        for part in bound.parts
+    ]
+    names = [name for part in stored for each in part for name in each.names]
+    jagged = max(table.field(name).ndim for name in names) > record_depth(array)
     return [table.field(name) for name in bound.names] if jagged else None
 
 

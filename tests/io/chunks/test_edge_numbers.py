@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from hepml.errors import ColumnError, DataError, InputError
 from hepml.io import Collection, Columns, EdgeList, NodePointer, read
@@ -62,6 +63,29 @@ def test_labels_that_are_no_classes_make_a_bad_graph(write, tmp_path):
     edges = type(edges)(**vars(edges) | {"label": "sum / 2"})
     with pytest.raises(DataError, match=r"'sum / 2' \(edge label\): expected whole numbers from 0"):
         read(path, Columns(NODES, edges=edges))
+
+
+def test_edges_have_targets_and_named_classes(write, tmp_path):
+    path, edges = save(write, tmp_path)
+    targets = {"gap": "sender.other - receiver.thing", "sum": "sum"}
+    classes = ("even", "odd")
+    changes = {"targets": targets, "label": "sender.other % 2", "classes": classes}
+    columns = Columns(NODES, edges=type(edges)(**vars(edges) | changes))
+    assert Columns.from_dict(columns.to_dict()) == columns
+    assert columns.edge_class_names == classes
+    assert columns.edge_target_names == ("gap", "sum")
+    graph = read(path, columns)
+    gap = graph.nodes[graph.senders, 0] - graph.nodes[graph.receivers, 0]
+    assert torch.equal(graph.edge_targets, torch.stack([gap, graph.edges[:, 0]], 1))
+    assert read(path, columns.without_labels()).edge_targets is None
+    bad = type(edges)(**vars(edges) | changes | {"label": "sender.other % 3"})
+    with pytest.raises(DataError, match=r"expected one of 0..1 \(even, odd\), got 2"):
+        read(path, columns.replace(edges=bad))
+    bad = type(edges)(**vars(edges) | {"targets": {"x": "log(sum - sum)"}})
+    with pytest.raises(DataError, match=r"\(edge target x\): .* got -inf \(edge target not finite"):
+        read(path, columns.replace(edges=bad))
+    with pytest.raises(InputError, match="the same targets of all edges"):
+        columns.replace(edges=[edges, bad])
 
 
 def test_what_the_ends_do_not_have_is_refused(write, tmp_path):

@@ -95,6 +95,9 @@ def test_collections_and_edges_have_to_go_together():
         Columns([Collection(features={"x": "x"}), NODES[0]], edges=NodePointer("m"))
     with pytest.raises(InputError, match=r"hardest: expected a momentum"):
         Columns(Collection(features={"x": "x"}, hardest=3), edges=NodePointer("m"))
+    turned = Collection(features={"x": "x"}, positions={"phi": "p", "eta": "e"})
+    with pytest.raises(InputError, match="positions in the same order"):
+        Columns([NODES[0], turned], edges=NodePointer("m"))
     with pytest.raises(InputError, match=r"entries that are graphs.*NodePointer beside an index"):
         Columns(Collection(momentum, index=JetIndex("J", "j")), edges=NodePointer("m"))
     with pytest.raises(InputError, match="two or three coordinates"):

@@ -10,7 +10,7 @@ import uproot
 from support.small_jets import write_jets
 
 from hepml.errors import ColumnError, DataError, InputError
-from hepml.io import PRESETS, Collection, Columns, JetIndex, read, read_array
+from hepml.io import PRESETS, Collection, Columns, EdgeList, JetIndex, read, read_array
 from hepml.io.formats._array import ArrayTable, fields_of, passing_of_array, record_depth
 
 MOMENTUM = {"pt": "part_pt", "eta": "part_eta", "phi": "part_phi", "mass": "0.14"}
@@ -154,6 +154,11 @@ def test_which_fields_are_read_is_known_at_any_depth():
     assert fields_of(momenta, columns) is None
     assert fields_of(array[["part_pt"]], columns) is None
     assert fields_of(np.zeros(3), columns) is None
+    # Nodes of graphs, which have no momentum.
+    nodes = Collection(features={"pt": "part_pt"})
+    graphs = Columns(nodes, edges=EdgeList("part_eta", "part_phi"))
+    assert len(fields_of(array, graphs)) == 3
+    assert fields_of(momenta, graphs) is None
 
 
 def test_fields_of_one_record_have_one_level():

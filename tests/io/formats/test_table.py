@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hepml.errors import ColumnError, DataError
-from hepml.io.formats._table import Column, missing_column, read_columns, take_entries
+from hepml.io.formats._table import Column, Table, missing_column, read_columns, take_entries
 
 
-class Names:
+class Names(Table):
     """A table that holds nothing but the names of its columns."""
 
     file, tree, source, entries, identity = "file.root", "tree", "file.root:tree", 0, None
@@ -26,9 +26,6 @@ class Names:
 
     def bounds(self, _):
         return [0]
-
-    def list_of(self, _):
-        return None
 
     def close(self):
         raise NotImplementedError

@@ -26,6 +26,7 @@ from hepml.models import (
 from hepml.nn import (
     MLP,
     CentralHamiltonian,
+    DeepItems,
     DeepSets,
     EvenHamiltonian,
     GraphHamiltonian,
@@ -85,7 +86,7 @@ def model_case(name: str, kind: type[nn.Module], **arguments: object) -> Case:
         kind,
         lambda: kind(**arguments),
         lambda model, particles: model(particles),
-        "set",
+        "particle" if arguments.get("per") == "particle" else "set",
         None,
         features=int(str(arguments.get("features", 0))),
         context=int(str(arguments.get("context", 0))),
@@ -216,6 +217,14 @@ CASES = [
             pt(particles.p4)[:, None] / 300, particles.offsets, pt(particles.p4)
         ),
         "set",
+        ("permutation", "beam rotation", "beam boost", "parity"),
+    ),
+    Case(
+        "DeepItems",
+        DeepItems,
+        lambda: DeepItems(nn.Sequential(nn.Linear(1, 8), nn.Tanh()), nn.Linear(16, 3)),
+        lambda items, particles: items(pt(particles.p4)[:, None] / 300, particles.offsets),
+        "particle",
         ("permutation", "beam rotation", "beam boost", "parity"),
     ),
     Case(
@@ -396,6 +405,14 @@ CASES = [
         particle_widths=[8, 6],
         set_widths=[5],
     ),
+    model_case(
+        "ParticleFlow of particles",
+        ParticleFlow,
+        features=1,
+        particle_widths=[8, 6],
+        set_widths=[5],
+        per="particle",
+    ),
     model_case("EnergyFlow", EnergyFlow, particle_widths=[8, 6], set_widths=[5]),
     model_case(
         "EnergyFlow with context", EnergyFlow, context=2, particle_widths=[8, 6], set_widths=[5]
@@ -412,6 +429,7 @@ CASES = [
         adjacency="nearest",
         neighbours=2,
     ),
+    model_case("MessagePassing of particles", MessagePassing, width=6, steps=2, per="particle"),
     model_case("MessagePassing, learned", MessagePassing, width=6, steps=2, adjacency="learned"),
     model_case("LorentzNet", LorentzNet, features=1, width=6, blocks=2, c=1.0),
     model_case(

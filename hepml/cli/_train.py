@@ -23,6 +23,12 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
     "columns": (str | dict[str, Any] | None, "preset or YAML file; default: recognised"),
     "features": (str, "`all`, `none`, or names of features: a,b,c"),
     "context": (str, "likewise, of the numbers of each jet that the columns name as context"),
+    "target": (list[str], "what to predict: a column, or NAME=EXPRESSION; default: classes"),
+    "loss": (
+        Literal["cross-entropy", "mse", "huber", "gaussian"] | None,
+        "gaussian predicts a width as well",
+    ),
+    "missing_target": (Literal["error", "drop"], "what to do with jets whose target is NaN"),
     "validation_fraction": (float | None, "fraction of the entries to hold out and validate with"),
     "validation_cut": (str | None, "validate with sets that pass this, such as `entry % 5 == 0`"),
     "max_sets": (int | None, "learn from so many jets only, drawn evenly over all files"),
@@ -86,7 +92,7 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("-o", "--output", type=str, help="folder of the run; default: runs/NETWORK")
     defaults = signature(train).parameters
     for name, (kind, text) in _OPTIONS.items():
-        extra: dict[str, Any] = {"nargs": "+"} if name == "validation" else {}
+        extra: dict[str, Any] = {"nargs": "+"} if name in ("validation", "target") else {}
         spelling = "--" + name.replace("_", "-")
         # Jets are what most sets are.
         other = [spelling.replace("sets", "jets")] if spelling.endswith("sets") else []

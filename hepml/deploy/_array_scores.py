@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hepml.data import ParticleSet
+from hepml.deploy._answers import Answers
 from hepml.deploy._arrays import (
     BadInArrays,
     Jets,
@@ -33,12 +34,12 @@ class Scorer(Protocol):
     columns: Columns | None
     feature_names: tuple[str, ...]
     context_names: tuple[str, ...]
-    class_names: tuple[str, ...]
+    answers: Answers
     dtype: torch.dtype
     told_of_cut: bool
 
-    def probabilities(self, particles: ParticleSet) -> Tensor:
-        """A row of probabilities for each set."""
+    def values(self, particles: ParticleSet) -> Tensor:
+        """A row of probabilities, or of numbers, for each set."""
 
 
 def has_columns(array: Any, columns: Columns) -> bool:
@@ -126,9 +127,17 @@ def scores_of_momenta(
 
 def _scores(tagger: Scorer, jets: Jets) -> Any:
     """The scores of jets, NaN for bad ones, in the structure of their array."""
-    table = np.full((jets.total, len(tagger.class_names)), np.nan, np.float32)
-    table[jets.rows] = tagger.probabilities(jets.particles).float().numpy()
-    return jets.wrap(ak.zip({name: table[:, i] for i, name in enumerate(tagger.class_names)}))
+    names = tagger.answers.names
+    if tagger.answers.per == "particle":
+        raise InputError(
+            tagger.name,
+            expected="a ParticleSet, of a network with outputs for each particle",
+            got="an awkward array",
+            fix="tagger(ParticleSet.from_awkward(...)), or predict for files",
+        )
+    table = np.full((jets.total, len(names)), np.nan, np.float32)
+    table[jets.rows] = tagger.values(jets.particles).float().numpy()
+    return jets.wrap(ak.zip({name: table[:, i] for i, name in enumerate(names)}))
 
 
 def _tell_of_cut(tagger: Scorer, events: Any) -> None:

@@ -16,6 +16,7 @@ import uproot
 from tqdm.auto import tqdm
 
 from hepml import __version__
+from hepml.deploy._answers import SCORE, Answers, letters
 from hepml.deploy._arrays import reading_columns
 from hepml.deploy._tagger import Tagger
 from hepml.errors import DataError, FileError, InputError
@@ -66,7 +67,11 @@ def predict(
     """Write the scores of all jets of some files, entry by entry, so that they can be a friend.
 
     The tree has a branch ``score_<class>`` (float32) for each class; where an entry of the input
-    holds several jets, these are jagged, with their number in ``nscore``.
+    holds several jets, these are jagged, with their number in ``nscore``. A network that predicts
+    numbers gives branches with the names of its targets and, if it predicts widths, of these:
+    ``jet_mass`` and ``jet_mass_width``. Of a network for particles they are jagged, with the
+    particles that the columns keep, in the order in which they are read; of a jet that cannot be
+    used the list is empty.
 
     Parameters
     ----------
@@ -119,7 +124,14 @@ def predict(
     """
     columns = reading_columns(tagger.columns)
     _check_tree(tree)
-    names = _branch_names(tagger.class_names)
+    answers, names = tagger.answers, tagger.answers.branches
+    if answers.per == "particle" and columns.collections[0].index is not None:
+        raise InputError(
+            "tagger",
+            expected="one set in each entry, for a network with outputs for each particle",
+            got="several jets in an entry: their particles would be lists of lists",
+            fix="predict files of jets",
+        )
     if not isinstance(observers, Mapping):
         observers = {name: name for name in observers}
     observers = {**columns.observers, **observers}
@@ -143,14 +155,16 @@ def predict(
             about = {
                 "hepml": __version__,
                 "model": tagger.name,
-                "classes": dict(zip(names, tagger.class_names, strict=True)),
+                "classes" if tagger.classifies else "targets": dict(
+                    zip(letters(answers.names), answers.names, strict=True)
+                ),
                 "input": [[str(locations[i]), counts[i]] for i in inputs],
             }
             full = [str(locations[i]) for i in inputs if counts[i]]
             with whole_file(path, overwrite=overwrite) as part, uproot.recreate(part) as file:
-                out = file.mktree(tree, _types(names, columns, stated))
+                out = file.mktree(tree, _types(answers, columns, stated))
                 chunks = iterate(full, columns, step=step, bad="drop") if full else ()
-                written.append(_write(out, names, tagger, chunks, path, stated, bar))
+                written.append(_write(out, tagger, chunks, path, stated, bar))
                 file[_ABOUT] = json.dumps(about)
     return written
 
@@ -163,15 +177,15 @@ def _warn_of_empty(files: Sequence[Location]) -> None:
 
 
 def _types(
-    names: Sequence[str], columns: Columns, observers: Mapping[str, np.dtype[Any]]
+    answers: Answers, columns: Columns, observers: Mapping[str, np.dtype[Any]]
 ) -> dict[str, Any]:
-    """The types of the branches: jagged where an entry holds several jets."""
+    """The types of the branches: jagged where an entry holds several jets, or particles."""
+    if answers.per == "particle":
+        return {**answers.list_types, **observers}
     if columns.collections[0].index is None:
-        return {**{f"score_{name}": np.dtype(np.float32) for name in names}, **observers}
-    # One record, so that the branches share one counter.
-    fields = ", ".join(f'"{name}": float32' for name in names)
+        return {**{name: np.dtype(np.float32) for name in answers.branches}, **observers}
     jagged = {name: f"var * {dtype.name}" for name, dtype in observers.items()}
-    return {"score": f"var * {{{fields}}}", **jagged}
+    return {**answers.list_types, **jagged}
 
 
 def _as_stated(name: str, values: Any, dtype: np.dtype[Any], chunk: Chunk) -> Any:
@@ -189,7 +203,7 @@ def _as_stated(name: str, values: Any, dtype: np.dtype[Any], chunk: Chunk) -> An
 
 def _check_observers(observers: Mapping[str, str], names: Sequence[str]) -> None:
     """Refuse names that are none of branches, or taken."""
-    taken = {f"score_{name}" for name in names} | {"score", "nscore"}
+    taken = {*names, *(f"n{name}" for name in names), SCORE, f"n{SCORE}"}
     counters = {f"n{name}" for name in observers}
     for name in observers:
         if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or name in taken | counters:
@@ -203,7 +217,6 @@ def _check_observers(observers: Mapping[str, str], names: Sequence[str]) -> None
 
 def _write(
     out: Any,
-    names: Sequence[str],
     tagger: Tagger,
     chunks: Iterable[Chunk],
     path: Path,
@@ -214,18 +227,29 @@ def _write(
     entries = sets = nan = 0
     bad: Counter[str] = Counter()
     for chunk in chunks:
-        scores = np.full((chunk.total, len(names)), np.nan, np.float32)
-        scores[chunk.rows] = tagger.probabilities(chunk.particles).numpy()
-        asked = np.asarray(chunk.particles.counts) > 0 if tagger.empty is not None else True
-        nan += int((np.isnan(scores[chunk.rows]).any(1) & asked).sum())
+        answers, particles = tagger.answers, chunk.particles
+        found = tagger.values(particles).numpy().astype(np.float32)
+        missing, counts = np.isnan(found).any(1), particles.counts.numpy()
+        if answers.per == "particle":
+            of_set = particles.set_index.numpy()[missing]
+            missing = np.bincount(of_set, minlength=len(particles)) > 0
+        nan += int((missing & ((counts > 0) | (tagger.empty is None))).sum())
         observers = {k: _as_stated(k, v, stated[k], chunk) for k, v in chunk.observers.items()}
-        if chunk.sets_per_entry is None:
-            branches = {f"score_{name}": scores[:, i] for i, name in enumerate(names)}
+        branches: dict[str, Any]
+        if answers.per == "particle":
+            in_entries = np.zeros(chunk.total, np.int64)
+            in_entries[chunk.rows] = counts
+            branches = {k: ak.unflatten(v, in_entries) for k, v in answers.lists(found).items()}
             branches |= observers
         else:
-            records = ak.zip({name: scores[:, i] for i, name in enumerate(names)})
-            lists = {"score": records, **observers}
-            branches = {k: ak.unflatten(v, chunk.sets_per_entry) for k, v in lists.items()}
+            table = np.full((chunk.total, len(answers.names)), np.nan, np.float32)
+            table[chunk.rows] = found
+            if chunk.sets_per_entry is None:
+                branches = {name: table[:, i] for i, name in enumerate(answers.branches)}
+                branches |= observers
+            else:
+                lists = {**answers.lists(table), **observers}
+                branches = {k: ak.unflatten(v, chunk.sets_per_entry) for k, v in lists.items()}
         out.extend(branches)
         entries += chunk.stop - chunk.start
         sets += len(chunk.particles)
@@ -243,19 +267,6 @@ def _check_tree(name: str) -> None:
             got=repr(name),
             fix="scores is the default",
         )
-
-
-def _branch_names(class_names: Sequence[str]) -> list[str]:
-    """The names of the classes in the letters that ROOT expressions allow."""
-    names = [re.sub(r"\W", "_", name) for name in class_names]
-    if len(set(names)) < len(names):
-        raise InputError(
-            "class names",
-            expected="names that differ in letters, digits or underscores",
-            got=", ".join(class_names),
-            fix="rename classes: other characters become underscores in names of branches",
-        )
-    return names
 
 
 def _targets(locations: Sequence[Location], output: Path) -> dict[Path, list[int]]:

@@ -1,4 +1,4 @@
-"""A trained network as a function: particles in, the probabilities of the classes out."""
+"""A trained network as a function: particles in, probabilities or predicted numbers out."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.data import ParticleSet
+from hepml.deploy._answers import Answers, Probabilities, answers_of
 from hepml.deploy._array_scores import (
     checked_array,
     checked_bad,
@@ -31,7 +32,7 @@ os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 class Tagger:
-    """The probabilities of the classes for sets of particles, from a trained model.
+    """The probabilities of classes for sets of particles, or predicted numbers, from a model.
 
     Parameters
     ----------
@@ -50,6 +51,8 @@ class Tagger:
     batch_size
         How many sets it takes at once. The scores do not depend on it; memory does, which models
         that look at pairs of particles need much of.
+    answers
+        What the outputs mean, if they are not the classes of the columns.
     empty
         The score, in every class, of sets without particles, such as NaN or -1; by default what the
         model makes of them.
@@ -82,6 +85,7 @@ class Tagger:
         device: torch.device | str = "auto",
         batch_size: int = 128,
         empty: float | None = None,
+        answers: Answers | None = None,
     ) -> None:
         if batch_size < 1:
             raise InputError(
@@ -103,13 +107,16 @@ class Tagger:
         self.feature_names = tuple(feature_names if columns is None else columns.feature_names)
         self.context_names = tuple(context_names if columns is None else columns.context_names)
         example = example_sets(len(self.feature_names), len(self.context_names))
-        outputs = outputs_of(self.model, example.to(self.device, self.dtype))
-        names = tuple(class_names) or (() if columns is None else columns.class_names)
-        self.class_names = names or tuple(map(str, range(outputs)))
-        if len(self.class_names) != outputs:
+        per = "set" if answers is None else answers.per
+        outputs = outputs_of(self.model, example.to(self.device, self.dtype), per)
+        if answers is None:
+            names = tuple(class_names) or (() if columns is None else columns.class_names)
+            answers = Probabilities(names or tuple(map(str, range(outputs))))
+        self.answers = answers
+        if answers.outputs != outputs:
             raise InputError(
                 "model",
-                expected=f"one output for each of the classes {', '.join(self.class_names)}",
+                expected=f"one output for each of the classes {', '.join(answers.names)}",
                 got=f"{outputs} outputs",
                 fix="build the model with outputs=<number of classes>",
             )
@@ -150,6 +157,7 @@ class Tagger:
         # Those who wrote a checkpoint without columns find their features as to_awkward names them.
         channels = int(info.arguments.get("features", 0))
         context = int(info.arguments.get("context", 0))
+        answers = None if columns is None else answers_of(info.task, columns, path)
         tagger = cls(
             network,
             columns,
@@ -158,6 +166,7 @@ class Tagger:
             device=device,
             batch_size=batch_size,
             empty=empty,
+            answers=None if columns is None or not info.task else answers,
         )
         tagger.checkpoint, tagger.run = Path(path), info.run
         return tagger
@@ -167,7 +176,7 @@ class Tagger:
         context = f", context ({', '.join(self.context_names)})" if self.context_names else ""
         return (
             f"Tagger({self.name} with {parameters:,} parameters, "
-            f"classes ({', '.join(self.class_names)}), "
+            f"{'classes' if self.classifies else 'targets'} ({', '.join(self.answers.names)}), "
             f"features ({', '.join(self.feature_names)}){context}, "
             f"{'with' if self.columns else 'without'} columns, {self.device})"
         )
@@ -215,10 +224,11 @@ class Tagger:
         Returns
         -------
         :
-            For a ParticleSet a tensor (sets, classes) on its device. For an awkward array one
-            without its innermost axis, of records with a field for each of `class_names`; None
-            where a jet is missing, as after ``ak.mask`` or ``ak.firsts``. For an array of
-            dask_awkward another one.
+            For a ParticleSet a tensor (sets, classes) on its device, of a network for particles
+            (particles, classes); of one that predicts numbers, these and their widths. For an
+            awkward array one without its innermost axis, of records with a field for each of these
+            names; None where a jet is missing, as after ``ak.mask`` or ``ak.firsts``. For an array
+            of dask_awkward another one.
 
         Raises
         ------
@@ -241,7 +251,7 @@ class Tagger:
                     got=f"context={context!r:.40}, unit={unit!r}, bad={bad!r}",
                     fix="leave them out: they are for awkward arrays",
                 )
-            return self.probabilities(particles)
+            return self.values(particles)
         particles = checked_array("particles", particles)
         by_columns = self.columns is not None and context is unit is None
         if by_columns and has_columns(particles, reading_columns(self.columns)):
@@ -295,7 +305,17 @@ class Tagger:
         cut = None if self.columns is None else self.columns.cut
         return jets_passing(events, reading_columns(self.columns).replace(cut=cut))
 
-    def logits(self, particles: ParticleSet) -> Float[Tensor, "sets classes"]:
+    @property
+    def classifies(self) -> bool:
+        """Whether the outputs are probabilities of classes."""
+        return isinstance(self.answers, Probabilities)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes; none, of a network that predicts numbers."""
+        return self.answers.names if isinstance(self.answers, Probabilities) else ()
+
+    def logits(self, particles: ParticleSet) -> Float[Tensor, "rows outputs"]:
         """What the model gives, batch by batch, without gradients, on the device of the particles.
 
         Raises
@@ -316,12 +336,29 @@ class Tagger:
             outputs = [self.model(batch.to(self.device, self.dtype)) for batch in batches]
         return torch.cat(outputs).to(particles.device)
 
-    def probabilities(self, particles: ParticleSet) -> Float[Tensor, "sets classes"]:
-        """The softmax of the logits in float64, in which the purest jets still differ."""
+    def probabilities(self, particles: ParticleSet) -> Float[Tensor, "rows classes"]:
+        """The softmax of the logits in float64, in which the purest jets still differ.
+
+        Raises
+        ------
+        InputError
+            If the model predicts numbers, not classes.
+        """
+        if not self.classifies:
+            raise InputError(
+                f"tagger {self.name}",
+                expected="a network that tells classes",
+                got=f"one that predicts {', '.join(self.answers.names)}",
+                fix="ask for values(particles)",
+            )
+        return self.values(particles)
+
+    def values(self, particles: ParticleSet) -> Float[Tensor, "rows names"]:
+        """What the outputs mean, in float64: probabilities, or targets in their own units."""
         filled = particles.counts > 0
-        if self.empty is None or bool(filled.all()):
-            return self.logits(particles).double().softmax(1)
-        scores = self.logits(particles[filled]).double().softmax(1)
+        if self.empty is None or bool(filled.all()) or self.answers.per == "particle":
+            return self.answers(self.logits(particles))
+        scores = self.answers(self.logits(particles[filled]))
         everything = scores.new_full((len(particles), scores.shape[1]), self.empty)
         everything[filled] = scores
         return everything

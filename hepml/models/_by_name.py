@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -79,13 +80,15 @@ def takes(network: type[nn.Module], argument: str) -> bool:
     return any(p.name == argument or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
-def outputs_of(model: nn.Module, particles: ParticleSet) -> int:
-    """The number of outputs that a model gives for each set, seen on some sets.
+def outputs_of(
+    model: nn.Module, particles: ParticleSet, per: Literal["set", "particle"] = "set"
+) -> int:
+    """The number of outputs that a model gives for each set or particle, seen on some sets.
 
     Raises
     ------
     InputError
-        If it raises anything, or does not give one row of numbers for each set.
+        If it raises anything, or does not give one row of numbers for each set or particle.
     """
     name = type(model).__name__
     try:
@@ -102,16 +105,16 @@ def outputs_of(model: nn.Module, particles: ParticleSet) -> int:
             f"{particles}",
             fix="let it take such a batch; ParticleSet.to_padded is for networks with masks",
         ) from error
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(particles):
+    rows = len(particles) if per == "set" else particles.p4.shape[0]
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != rows:
         got = (
             f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
         )
         raise InputError(
             f"network {name}",
-            expected=f"logits of shape (sets, outputs), ({len(particles)}, ...) for "
-            f"{len(particles)} sets",
+            expected=f"logits of shape ({per}s, outputs), ({rows}, ...) for {rows} {per}s",
             got=got,
-            fix="return one row of numbers for each set",
+            fix=f"return one row of numbers for each {per}",
         )
     return int(logits.shape[1])
 

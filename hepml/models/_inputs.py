@@ -50,3 +50,18 @@ def _check(what: str, found: int, expected: int, argument: str) -> None:
             fix=f"read the columns that the model was trained with, or build it with "
             f"{argument}={found}",
         )
+
+
+def checked_per(per: str) -> str:
+    """What a row of outputs belongs to, "set" or "particle".
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    if per not in ("set", "particle"):
+        raise InputError(
+            "per", expected="'set' or 'particle'", got=repr(per), fix="choose one of them"
+        )
+    return per

@@ -22,8 +22,8 @@ def in_portions(
     beams: int = 0,
     per_node: int,
     per_pair: int,
-) -> Float[Tensor, "sets outputs"]:
-    """The logits of each set: of some sets after others, where nothing is learned from them.
+) -> Float[Tensor, "rows outputs"]:
+    """The logits of each set or particle: some sets after others, where nothing is learned.
 
     Parameters
     ----------

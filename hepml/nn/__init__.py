@@ -1,7 +1,7 @@
 """Layers: they take tensors and drop into anybody's code."""
 
 from hepml.nn._batch_norm import RaggedBatchNorm
-from hepml.nn._deep_sets import DeepSets
+from hepml.nn._deep_sets import DeepItems, DeepSets
 from hepml.nn._jet_kinematics import JetKinematics
 from hepml.nn._learned_adjacency import LearnedAdjacency
 from hepml.nn._lorentz_block import LorentzBlock, psi
@@ -25,6 +25,7 @@ from hepml.nn.irreps._tensor_product import IrrepsTensorProduct
 __all__ = [
     "MLP",
     "CentralHamiltonian",
+    "DeepItems",
     "DeepSets",
     "EvenHamiltonian",
     "GraphHamiltonian",

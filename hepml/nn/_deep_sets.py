@@ -1,10 +1,11 @@
 """Deep Sets: any function of a set is a function of a sum over its items."""
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from hepml.errors import InputError
-from hepml.ops import segment_sum
+from hepml.ops import segment_gather, segment_sum
 
 
 class DeepSets(nn.Module):
@@ -52,4 +53,38 @@ class DeepSets(nn.Module):
                 )
             latent = weights[:, None] * latent
         outputs: Tensor = self.f(segment_sum(latent, offsets))
+        return outputs
+
+
+class DeepItems(nn.Module):
+    """A function of each item that knows its set, ``f(phi(x_i), sum_j phi(x_j))``.
+
+    Parameters
+    ----------
+    phi
+        Maps each item to its latent channels.
+    f
+        Maps these and, after them, their sum over the set to the outputs of the item.
+
+    Notes
+    -----
+    The order of the outputs is that of the items; it is the equivariant twin of :class:`DeepSets`.
+
+    References
+    ----------
+    M. Zaheer et al., Deep Sets, NeurIPS 2017, arXiv:1703.06114, section 3.1.
+    """
+
+    def __init__(self, phi: nn.Module, f: nn.Module) -> None:
+        super().__init__()
+        self.phi = phi
+        self.f = f
+
+    def forward(
+        self, x: Float[Tensor, "items channels"], offsets: Int64[Tensor, " bounds"]
+    ) -> Float[Tensor, "items outputs"]:
+        """The outputs of each item; those of a set are the rows between two successive offsets."""
+        latent = self.phi(x)
+        of_set = segment_gather(segment_sum(latent, offsets), offsets, x.shape[0])
+        outputs: Tensor = self.f(torch.cat([latent, of_set], dim=1))
         return outputs

@@ -24,13 +24,17 @@ if TYPE_CHECKING:
     from hepml.training.engine._folder import RunFolder, first_rank
     from hepml.training.tasks._classification import TaggingTask
     from hepml.training.tasks._dynamics import DynamicsTask
+    from hepml.training.tasks._particle_classification import ParticleClassificationTask
+    from hepml.training.tasks._regression import RegressionTask, value_and_width
 
 _MODULES = {
     "Checkpoint": "_checkpoints",
     "CheckpointInfo": "engine._checkpoint",
     "DynamicsTask": "tasks._dynamics",
     "LearnedDynamics": "_dynamics_train",
+    "ParticleClassificationTask": "tasks._particle_classification",
     "ParticleData": "_data",
+    "RegressionTask": "tasks._regression",
     "RunFolder": "engine._folder",
     "TaggingTask": "tasks._classification",
     "TrainedRun": "_train",
@@ -42,6 +46,7 @@ _MODULES = {
     "save_checkpoint": "_checkpoints",
     "train": "_train",
     "train_dynamics": "_dynamics_train",
+    "value_and_width": "tasks._regression",
     "warn_of_training_files": "_hold_out",
 }
 # Where names are that were here.
@@ -76,7 +81,9 @@ __all__ = [
     "CheckpointInfo",
     "DynamicsTask",
     "LearnedDynamics",
+    "ParticleClassificationTask",
     "ParticleData",
+    "RegressionTask",
     "RunFolder",
     "TaggingTask",
     "TrainedRun",
@@ -88,6 +95,7 @@ __all__ = [
     "save_checkpoint",
     "train",
     "train_dynamics",
+    "value_and_width",
     "warn_of_training_files",
 ]
 

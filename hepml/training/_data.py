@@ -235,7 +235,7 @@ def open_data(options: Mapping[str, Any], columns: Columns) -> ParticleData:
     )
     validation = data.validation_stream
     # Else a whole epoch is learned before it is found.
-    if validation is not None and not validation.holds_classes(2):
+    if columns.class_names and validation is not None and not validation.holds_classes(2):
         cut = validated.cut
         raise DataError(
             "validation",

@@ -12,6 +12,7 @@ from torch import nn
 from hepml.errors import FileError, InputError
 from hepml.io import PRESETS, Columns, iterate, recognise
 from hepml.models import MODELS, example_sets, outputs_of, takes
+from hepml.training._objective import Objective, objective_of, with_target
 from hepml.training.engine._options import require_at_least
 
 # Enough jets to see that files, columns and model fit together.
@@ -42,6 +43,7 @@ def choose_columns(
     features: str | Sequence[str],
     files: Sequence[str],
     context: str | Sequence[str] = "all",
+    target: str | Sequence[str] = (),
 ) -> Columns:
     """The columns that a name, a YAML file, plain values or the first file itself stand for.
 
@@ -56,11 +58,13 @@ def choose_columns(
         The files to learn from.
     context
         Likewise, of the numbers of each set.
+    target
+        What is to be learned, see :func:`with_target`.
 
     Raises
     ------
     InputError
-        If there is no such preset, or no label, or no such feature or context.
+        If there is no such preset, or nothing to be learned, or no such feature or context.
     FileError
         If the YAML file cannot be read, or if the layout of the first file is not known.
     """
@@ -81,14 +85,8 @@ def choose_columns(
         chosen = Columns.from_dict(columns)
     else:
         chosen = _columns_named(str(columns))
-    if not chosen.class_names:
-        raise InputError(
-            "columns",
-            expected="a label and the names of its classes",
-            got="columns without a label",
-            fix="`hepml inspect --columns FILE > columns.yaml`, add label and classes there, and "
-            "pass it as --columns",
-        )
+    chosen = with_target(chosen, [target] if isinstance(target, str) else target)
+    objective_of(chosen)
     if features != "all":
         chosen = chosen.with_features(_names(features))
     return chosen if context == "all" else chosen.with_context(_names(context))
@@ -118,9 +116,12 @@ def _columns_named(name: str) -> Columns:
 
 
 def complete_arguments(
-    network: type[nn.Module], arguments: Mapping[str, Any], columns: Columns
+    network: type[nn.Module],
+    arguments: Mapping[str, Any],
+    columns: Columns,
+    objective: Objective | None = None,
 ) -> dict[str, Any]:
-    """The arguments of a model, with the numbers of classes, features and context of the columns.
+    """The arguments of a model, with the numbers of outputs, features and context of the columns.
 
     Raises
     ------
@@ -132,8 +133,9 @@ def complete_arguments(
     UserWarning
         If the columns have context and the model has no argument of this name.
     """
+    objective = objective or objective_of(columns)
     names = {
-        "outputs": columns.class_names,
+        "outputs": objective.names,
         "features": columns.feature_names,
         "context": columns.context_names,
     }
@@ -146,7 +148,7 @@ def complete_arguments(
                 stacklevel=3,
             )
         del names["context"]
-    sizes = {name: len(each) for name, each in names.items()}
+    sizes = {name: len(each) for name, each in names.items()} | {"outputs": objective.outputs}
     for name, size in sizes.items():
         if arguments.get(name, size) != size:
             raise InputError(
@@ -156,7 +158,17 @@ def complete_arguments(
                 got=repr(arguments[name]),
                 fix=f"leave {name} out: the columns decide it",
             )
-    return {**arguments, **sizes}
+    if objective.per == "set":
+        return {**arguments, **sizes}
+    if not takes(network, "per") and network.__name__ in MODELS:
+        able = [name for name, each in MODELS.items() if takes(each, "per")]
+        raise InputError(
+            f"network {network.__name__}",
+            expected=f"one that gives a row for each particle: {' or '.join(able)}",
+            got="one that gives a row for each set",
+            fix=f"choose {able[0]}, or a network of your own",
+        )
+    return {**arguments, **sizes, **({"per": "particle"} if takes(network, "per") else {})}
 
 
 def build_model(network: type[nn.Module], arguments: Mapping[str, Any]) -> nn.Module:
@@ -180,26 +192,36 @@ def build_model(network: type[nn.Module], arguments: Mapping[str, Any]) -> nn.Mo
         ) from error
 
 
-def try_model(model: nn.Module, file: str, columns: Columns, bad: Literal["error", "drop"]) -> None:
+def try_model(
+    model: nn.Module,
+    file: str,
+    columns: Columns,
+    bad: Literal["error", "drop"],
+    objective: Objective | None = None,
+) -> None:
     """See that file, columns and model fit together, without changing the model.
 
     Raises
     ------
     HepmlError
         If the file cannot be read with the columns, the model does not take what they give, or
-        does not give a number for each class.
+        does not give as many numbers as it has to.
     """
     with closing(iterate(file, columns, step=_TRIAL, max_sets=_TRIAL, bad=bad)) as chunks:
         jets = next(chunks).particles
-    outputs = outputs_of(model.eval(), jets)
+    objective = objective or objective_of(columns)
+    outputs = outputs_of(model.eval(), jets, objective.per)
     # What Tagger will ask of it when it is loaded: better now than after it has learned.
     example = example_sets(len(columns.feature_names), len(columns.context_names))
-    outputs_of(model, example.to(jets.dtype))
+    outputs_of(model, example.to(jets.dtype), objective.per)
     model.train()
-    if outputs != len(columns.class_names):
+    if outputs != objective.outputs:
+        expected = f"an output for each of the {objective.outputs} classes"
+        if not objective.classifies:
+            expected = f"{objective.outputs} outputs for {', '.join(objective.names)}"
         raise InputError(
             f"network {type(model).__name__}",
-            expected=f"an output for each of the {len(columns.class_names)} classes",
+            expected=expected,
             got=f"{outputs} outputs",
             fix="let its argument outputs decide how many there are",
         )

@@ -18,6 +18,7 @@ def opening(
     devices: int,
     finished: int,
     standardised: int = 0,
+    without: int = 0,
 ) -> str:
     """What is going to be trained on what."""
     validated = data.validation_stream.sets if data.validation_stream is not None else 0
@@ -26,12 +27,14 @@ def opening(
         f"{type(model).__name__} with {size:,} parameters",
         f"{data.train_stream.sets:,} jets to learn from, {validated:,} to validate with",
         _mixing(data, devices),
-        f"classes {_few(columns.class_names)}",
+        *_learned(columns),
         f"features {_few(columns.feature_names)}",
         f"context {_few(columns.context_names)}",
     ]
     if standardised:
         parts.append(f"standardised by {standardised:,} particles")
+    if without:
+        parts.append(f"{without:,} jets without a target are left out")
     if batch < batch_size:
         parts.append(f"batches of {batch:,}, not {batch_size:,}: there are no more jets")
     if find_spec("tensorboard") is None:
@@ -39,6 +42,17 @@ def opening(
     if finished:
         parts.append(f"resumed after epoch {finished}")
     return "; ".join(parts)
+
+
+def _learned(columns: Columns) -> list[str]:
+    """What is to be learned."""
+    named = {
+        "classes": columns.class_names,
+        "targets": columns.target_names,
+        "classes of particles": columns.particle_class_names,
+        "targets of particles": columns.particle_target_names,
+    }
+    return [f"{what} {_few(names)}" for what, names in named.items() if names]
 
 
 def _mixing(data: ParticleData, devices: int) -> str:

@@ -21,6 +21,8 @@ from hepml.training._inputs import (
     complete_arguments,
     try_model,
 )
+from hepml.training._missing_targets import len_without, with_targets_only
+from hepml.training._objective import Loss, objective_of
 from hepml.training._standardising import (
     Standardisation,
     check_standardisation,
@@ -66,6 +68,9 @@ def train(
     columns: Columns | Mapping[str, Any] | str | Path | None = None,
     features: str | Sequence[str] = "all",
     context: str | Sequence[str] = "all",
+    target: str | Sequence[str] = (),
+    loss: Loss | None = None,
+    missing_target: Literal["error", "drop"] = "error",
     max_sets: int | None = None,
     max_validation_sets: int | None = None,
     bad: Literal["error", "drop"] = "error",
@@ -85,7 +90,7 @@ def train(
     overwrite: bool = False,
     progress: bool = True,
 ) -> TrainedRun:
-    """Train a tagger; what ``hepml train`` does.
+    """Train a network to tell classes or to predict numbers; what ``hepml train`` does.
 
     Parameters
     ----------
@@ -116,6 +121,15 @@ def train(
         ``"all"``, ``"none"`` or names of the columns' features.
     context
         Likewise, which of the columns' numbers of each set the network reads.
+    target
+        What is predicted: by default the classes of the columns; names of their targets, of sets or
+        of particles; columns of the files or expressions with a name, as in ``"jet_mass"`` and
+        ``"log_pt=log(jet_pt)"``; ``"particle_label"``, the classes of particles.
+    loss
+        Of targets: "mse" (the default), "huber", or "gaussian", with which the network predicts a
+        width as well; see :class:`RegressionTask`.
+    missing_target
+        Whether a set whose target is NaN is an error or left out, which the start of the run says.
     max_sets, max_validation_sets
         Learn from, validate with so many sets only, drawn evenly over the files and the places in
         each file.
@@ -176,10 +190,13 @@ def train(
     locate(paths)
     if validation_paths:
         locate(validation_paths)
-    layout = choose_columns(columns, "all", paths)
+    layout = choose_columns(columns, "all", paths, target=target)
     chosen = choose_columns(layout, features, paths, context)
+    objective = objective_of(chosen, loss)
     kind = find_network(network)
-    info = describe_model(kind, complete_arguments(kind, model or {}, chosen), chosen)
+    arguments = complete_arguments(kind, model or {}, chosen, objective)
+    info = describe_model(kind, arguments, chosen)
+    learned = with_targets_only(chosen) if missing_target == "drop" else chosen
     options = {
         "network": info.model,
         "model": _lists(model or {}),
@@ -191,6 +208,9 @@ def train(
         "columns": layout.to_dict(),
         "features": _joined(features),
         "context": _joined(context),
+        "target": _texts(target),
+        "loss": loss,
+        "missing_target": missing_target,
         "max_sets": max_sets,
         "max_validation_sets": max_validation_sets,
         "bad": bad,
@@ -214,23 +234,26 @@ def train(
     torch.manual_seed(seed)
     built = build_model(kind, info.arguments)
     for path in [*paths[:1], *validation_paths[:1]]:
-        try_model(built, path, chosen, bad)
+        try_model(built, path, learned, bad, objective)
 
     # Lightning takes longer to import than a mistyped name to be found.
     from hepml.training._data import open_data
     from hepml.training._opening import opening
+    from hepml.training._tasks import make_task
     from hepml.training.engine._fit import fit
-    from hepml.training.tasks._classification import TaggingTask
 
     known = {"fingerprints": fingerprints(paths), "trees": trees(paths, chosen.tree)}
-    data = open_data(options, chosen)
+    data = open_data(options, learned)
     # A run that goes on finds centre and scale in its checkpoint.
     begins = standardise == "robust" and not (resume and folder.last.exists())
-    sample = sample_of(paths, data.train_stream.columns) if begins else None
-    standardised = 0 if sample is None else standardise_inputs(built, sample)
-    task = TaggingTask(
+    sample = None
+    if begins or not objective.classifies:
+        sample = sample_of(paths, data.train_stream.columns)
+    standardised = standardise_inputs(built, sample) if begins and sample is not None else 0
+    task = make_task(
+        objective,
         built.double() if precision == "64" else built,
-        len(chosen.class_names),
+        sample,
         optimiser=optimiser,
         mean_weight=data.train_stream.mean_weight,
         info=replace(info, run=options | known),
@@ -249,6 +272,7 @@ def train(
             devices=devices,
             finished=finished,
             standardised=standardised,
+            without=len_without(chosen, learned, paths),
         ),
         validates=validates(options),
         resume=resume,
@@ -269,6 +293,11 @@ def _again(network: str, folder: RunFolder) -> str:
 def _listed(files: Files) -> list[str]:
     """One name or several as a list of text."""
     return [os.fspath(f) for f in ([files] if isinstance(files, str | os.PathLike) else files)]
+
+
+def _texts(names: str | Sequence[str]) -> list[str]:
+    """One name or several as a list."""
+    return [names] if isinstance(names, str) else list(names)
 
 
 def _joined(names: str | Sequence[str]) -> str:

@@ -283,9 +283,9 @@ def test_a_run_that_is_stopped_leaves_what_was_there(tmp_path, tagger, error, mo
         calls.append(len(particles))
         if len(calls) > 2:
             raise error
-        return Tagger.probabilities(tagger, particles)
+        return Tagger.values(tagger, particles)
 
-    monkeypatch.setattr(tagger, "probabilities", stop)
+    monkeypatch.setattr(tagger, "values", stop)
     with pytest.raises(error):
         predict(tagger, path, out, overwrite=True, step=10)
     assert out.read_bytes() == before
@@ -347,7 +347,7 @@ def test_a_later_file_that_cannot_be_read_is_found_before_the_first_jet(
     good = write_jets(tmp_path / "good.root", 30)
     (tmp_path / "cut.root").write_bytes(good.read_bytes()[:-2000])
     (tmp_path / "text.root").write_text("no ROOT file")
-    monkeypatch.setattr(tagger, "probabilities", lambda _: pytest.fail("a jet was scored"))
+    monkeypatch.setattr(tagger, "values", lambda _: pytest.fail("a jet was scored"))
     for name in ("cut.root", "text.root"):
         with pytest.raises(FileError, match=name):
             predict(tagger, [good, tmp_path / name], tmp_path / "out" / "scores.root")

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from hepml.data import ParticleSet
 from hepml.errors import InputError
-from hepml.models._inputs import particle_scalars, weight_dtype
+from hepml.models._inputs import checked_per, particle_scalars, weight_dtype
 from hepml.models._portions import in_portions
 from hepml.nn import (
     MLP,
+    DeepItems,
     DeepSets,
     JetKinematics,
     LearnedAdjacency,
@@ -52,6 +53,9 @@ class MessagePassing(nn.Module):
         (h_i, h_j), anew in each step, see :class:`~hepml.nn.LearnedAdjacency`.
     neighbours
         How many neighbours send to a particle, of the adjacency ``"nearest"``.
+    per
+        What has a row of outputs: each "set"; or each "particle", for which F sees ``Phi(h_i)``
+        beside the sum.
 
     Raises
     ------
@@ -87,6 +91,7 @@ class MessagePassing(nn.Module):
         steps: int = 3,
         adjacency: Literal["full", "nearest", "learned"] = "full",
         neighbours: int = 16,
+        per: Literal["set", "particle"] = "set",
     ) -> None:
         super().__init__()
         if adjacency not in ADJACENCIES:
@@ -104,8 +109,9 @@ class MessagePassing(nn.Module):
         self.f = MLP(width, [width, width])
         self.a = LearnedAdjacency(width) if adjacency == "learned" else None
         self.gru = nn.GRUCell(width, width)
-        self.readout = DeepSets(
-            nn.Sequential(nn.Linear(width, width), nn.ReLU()), MLP(width, [width, outputs])
+        kind, seen = (DeepSets, 1) if checked_per(per) == "set" else (DeepItems, 2)
+        self.readout = kind(
+            nn.Sequential(nn.Linear(width, width), nn.ReLU()), MLP(seen * width, [width, outputs])
         )
 
     @property
@@ -113,8 +119,8 @@ class MessagePassing(nn.Module):
         """The symmetries it claims, by their names in :data:`hepml.symmetry.SYMMETRIES`."""
         return ("permutation", "batch composition", "beam rotation")
 
-    def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
-        """The logits of each set."""
+    def forward(self, particles: ParticleSet) -> Float[Tensor, "rows outputs"]:
+        """The logits of each set, or of each particle."""
         if self.adjacency == "full":
             return self._logits(particles)
         width = self.gru.hidden_size
@@ -122,8 +128,8 @@ class MessagePassing(nn.Module):
             self, self._logits, particles, per_node=20 * width, per_pair=16 + 3 * width
         )
 
-    def _logits(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
-        """The logits of each set, with all pairs at once."""
+    def _logits(self, particles: ParticleSet) -> Float[Tensor, "rows outputs"]:
+        """The logits with all pairs at once."""
         p4, offsets = particles.p4, particles.offsets
         scalars = particle_scalars(particles, self.standardise, self.features, self.context)
         inputs = torch.cat([self.kinematics(p4, offsets), scalars], dim=1)

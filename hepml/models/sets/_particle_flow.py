@@ -1,14 +1,15 @@
 """The particle flow network."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.data import ParticleSet
-from hepml.models._inputs import particle_scalars, weight_dtype
-from hepml.nn import MLP, DeepSets, JetKinematics, Standardise
+from hepml.models._inputs import checked_per, particle_scalars, weight_dtype
+from hepml.nn import MLP, DeepItems, DeepSets, JetKinematics, Standardise
 
 
 class ParticleFlow(nn.Module):
@@ -27,6 +28,9 @@ class ParticleFlow(nn.Module):
         Channels after each layer of Phi, which sees one particle.
     set_widths
         Channels after each hidden layer of F, which sees one set.
+    per
+        What has a row of outputs: each "set"; or each "particle", for which F sees
+        ``Phi(p_i)`` beside the sum.
 
     Notes
     -----
@@ -53,22 +57,24 @@ class ParticleFlow(nn.Module):
         context: int = 0,
         particle_widths: Sequence[int] = (100, 100, 256),
         set_widths: Sequence[int] = (100, 100, 100),
+        per: Literal["set", "particle"] = "set",
     ) -> None:
         super().__init__()
         self.features, self.context = features, context
         self.standardise = Standardise(features + context)
         self.kinematics = JetKinematics()
         phi = MLP(self.kinematics.channels + features + context, particle_widths)
-        f = MLP(particle_widths[-1], [*set_widths, outputs])
-        self.deep_sets = DeepSets(nn.Sequential(phi, nn.ReLU()), f)
+        kind, seen = (DeepSets, 1) if checked_per(per) == "set" else (DeepItems, 2)
+        f = MLP(seen * particle_widths[-1], [*set_widths, outputs])
+        self.deep_sets = kind(nn.Sequential(phi, nn.ReLU()), f)
 
     @property
     def claims(self) -> tuple[str, ...]:
         """The symmetries it claims, by their names in :data:`hepml.symmetry.SYMMETRIES`."""
         return ("permutation", "batch composition", "beam rotation")
 
-    def forward(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
-        """The logits of each set."""
+    def forward(self, particles: ParticleSet) -> Float[Tensor, "rows outputs"]:
+        """The logits of each set, or of each particle."""
         scalars = particle_scalars(particles, self.standardise, self.features, self.context)
         kinematics = self.kinematics(particles.p4, particles.offsets)
         inputs = torch.cat([kinematics, scalars], dim=1).to(weight_dtype(self))

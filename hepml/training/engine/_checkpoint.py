@@ -43,6 +43,9 @@ class CheckpointInfo:
         none were given.
     run
         The options of the training run.
+    task
+        What the outputs of the model mean: for what it gives a row, the loss it learned with, and
+        centre and scale of its targets. Empty in what hepml 0.1 wrote: classes of sets.
     figures
         Loss and validation figures at the epoch of the checkpoint.
     version
@@ -54,10 +57,11 @@ class CheckpointInfo:
     columns: Mapping[str, Any] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, int | float] = field(default_factory=dict)
+    task: Mapping[str, Any] = field(default_factory=dict)
     version: str = __version__
 
     def __post_init__(self) -> None:
-        for name in ("arguments", "columns", "run", "figures"):
+        for name in ("arguments", "columns", "run", "figures", "task"):
             _require_plain(getattr(self, name), name)
 
 
@@ -140,7 +144,7 @@ def checkpoint_info(path: str | Path, content: Mapping[str, Any]) -> CheckpointI
     FileError
         If entries are missing or of other types.
     """
-    found = content[_HEADER]
+    found = {"task": {}} | content[_HEADER]
     names = {f.name for f in fields(CheckpointInfo)}
     mappings = names - {"model", "version"}
     if (

@@ -55,7 +55,7 @@ class Task(LightningModule):
     epoch is the best, None for the last one; ``unit``, what a batch is a number of.
     """
 
-    figures: ClassVar[tuple[Figure, ...]] = (Figure("train_loss"), Figure("val_loss"))
+    figures: tuple[Figure, ...] = (Figure("train_loss"), Figure("val_loss"))
     decides: Figure | None = Figure("val_loss")
     unit: ClassVar[str] = "sets"
     model: nn.Module

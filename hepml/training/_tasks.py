@@ -1,0 +1,72 @@
+"""The task that belongs to what is learned."""
+
+from dataclasses import replace
+
+from torch import nn
+
+from hepml.data import ParticleSet
+from hepml.training._objective import Objective
+from hepml.training.engine._checkpoint import CheckpointInfo
+from hepml.training.engine._optimiser import Optimiser
+from hepml.training.engine._task import Task
+from hepml.training.tasks._classification import TaggingTask
+from hepml.training.tasks._particle_classification import ParticleClassificationTask
+from hepml.training.tasks._regression import RegressionTask
+
+
+def make_task(
+    objective: Objective,
+    model: nn.Module,
+    sample: ParticleSet | None,
+    *,
+    optimiser: Optimiser,
+    mean_weight: float,
+    info: CheckpointInfo,
+) -> Task:
+    """The task of an objective, which the checkpoints describe.
+
+    Parameters
+    ----------
+    objective
+        What is learned.
+    model
+        The network.
+    sample
+        Sets to learn from; of their targets centre and scale are taken.
+    optimiser, mean_weight, info
+        Those of the task.
+    """
+    if objective.classifies:
+        kind = TaggingTask if objective.per == "set" else ParticleClassificationTask
+        about = {"per": objective.per, "loss": objective.loss}
+        return kind(
+            model,
+            len(objective.names),
+            optimiser=optimiser,
+            mean_weight=mean_weight,
+            info=replace(info, task=about),
+        )
+    assert objective.loss != "cross-entropy"
+    assert sample is not None
+    task = RegressionTask(
+        model,
+        objective.names,
+        per=objective.per,
+        loss=objective.loss,
+        optimiser=optimiser,
+        mean_weight=mean_weight,
+        info=info,
+    )
+    wanted = sample.targets if objective.per == "set" else sample.particle_targets
+    assert wanted is not None
+    task.standardise.fill(wanted)
+    task.info = replace(
+        info,
+        task={
+            "per": objective.per,
+            "loss": objective.loss,
+            "centre": task.standardise.centre.tolist(),
+            "scale": task.standardise.scale.tolist(),
+        },
+    )
+    return task

@@ -72,7 +72,7 @@ types: $(VENV)/.installed-test
 	$(BIN)/mypy
 
 # One after another: they would slow each other.
-BENCHMARKS := loading shuffling segments pair_messages tensor_products models scaling training_step dynamics
+BENCHMARKS := loading shuffling segments edges pair_messages tensor_products models scaling training_step dynamics
 
 bench: $(VENV)/.installed-bench
 	set -e; for name in $(BENCHMARKS); do $(BIN)/python examples/benchmarks/$$name.py; done

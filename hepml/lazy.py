@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 
@@ -18,7 +19,7 @@ def attach(
     modules
         The module of each public name, without that of the package.
     moved
-        Where names are that the package once had.
+        The package, or the whole new name, of names that the package once had.
 
     Examples
     --------
@@ -37,7 +38,7 @@ def attach(
             return value
         if moved and name in moved:
             place = moved[name]
-            now = place if place.rpartition(".")[2][0].isupper() else f"{place}.{name}"
+            now = f"{place}.{name}" if find_spec(place) else place
             raise AttributeError(f"{package}.{name} is now {now}")
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 

@@ -44,10 +44,9 @@ from hepml.nn import (
     RaggedBatchNorm,
     SeparableHamiltonian,
     Standardise,
-    all_pairs,
     psi,
 )
-from hepml.ops import segment_gather, segment_sum
+from hepml.ops import all_pairs, segment_gather, segment_sum
 
 
 @dataclass(frozen=True)

@@ -238,3 +238,13 @@ def test_shuffling(tmp_path):
     rows = json.loads((tmp_path / "out" / "shuffling.json").read_text())["rows"]
     assert [row["files"] for row in rows[::2]] == ["mixed", "a file for each class", "sorted"]
     assert all(row["fewest classes in a batch"] >= 8 for row in rows)
+
+
+@pytest.mark.slow
+def test_edges(tmp_path):
+    edges = load("edges")
+    words = ["--items", "300", "--jets", "5", "--rounds", "1", "-o", str(tmp_path / "out")]
+    edges.main(words)
+    rows = json.loads((tmp_path / "out" / "edges.json").read_text())["rows"]
+    assert [len(row["seconds"]) for row in rows] == [2, 2, 2, 2, 3]
+    assert all(row["seconds"]["hepml"][0] > 0 for row in rows)

@@ -36,7 +36,8 @@ import torch
 from torch import Tensor
 
 from hepml.lorentz import Irrep, Irreps, generators, su2_clebsch_gordan
-from hepml.nn import IrrepsTensorProduct, all_pairs
+from hepml.nn import IrrepsTensorProduct
+from hepml.ops import all_pairs
 
 KEPT = Irreps("(0,0) + (1/2,1/2) + (1,0) + (0,1) + (1,1)")
 # Complex tensors: the real and imaginary parts first, components last.

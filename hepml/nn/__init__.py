@@ -1,12 +1,14 @@
 """Layers: they take tensors and drop into anybody's code."""
 
+from typing import TYPE_CHECKING
+
+from hepml.lazy import attach
 from hepml.nn._batch_norm import RaggedBatchNorm
 from hepml.nn._deep_sets import DeepItems, DeepSets
 from hepml.nn._jet_kinematics import JetKinematics
 from hepml.nn._learned_adjacency import LearnedAdjacency
 from hepml.nn._lorentz_block import LorentzBlock, psi
 from hepml.nn._mlp import MLP
-from hepml.nn._pairs import Pairs, all_pairs, nearest_pairs
 from hepml.nn._standardise import Standardise, centre_and_scale
 from hepml.nn.hamiltonian._flow import HamiltonianFlow
 from hepml.nn.hamiltonian._graph import CentralHamiltonian, GraphHamiltonian
@@ -40,12 +42,17 @@ __all__ = [
     "LorentzBlock",
     "MLPFlow",
     "MLPHamiltonian",
-    "Pairs",
     "RaggedBatchNorm",
     "SeparableHamiltonian",
     "Standardise",
-    "all_pairs",
     "centre_and_scale",
-    "nearest_pairs",
     "psi",
 ]
+
+if not TYPE_CHECKING:
+    _MOVED = {
+        "Pairs": "hepml.ops.Edges",
+        "all_pairs": "hepml.ops",
+        "nearest_pairs": "hepml.ops.nearest_neighbours",
+    }
+    __getattr__, __dir__ = attach(__name__, {}, _MOVED)

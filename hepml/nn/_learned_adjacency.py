@@ -5,8 +5,7 @@ from math import sqrt
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hepml.nn._pairs import Pairs, checked_pairs
-from hepml.ops import segment_gather, segment_softmax
+from hepml.ops import Edges, checked_edges, segment_gather, segment_softmax
 
 
 class LearnedAdjacency(nn.Module):
@@ -33,10 +32,10 @@ class LearnedAdjacency(nn.Module):
         self.query = nn.Linear(width, channels, bias=False)
         self.key = nn.Linear(width, channels, bias=False)
 
-    def forward(self, h: Float[Tensor, "items width"], pairs: Pairs) -> Float[Tensor, " pairs"]:
+    def forward(self, h: Float[Tensor, "items width"], edges: Edges) -> Float[Tensor, " edges"]:
         """The matrix element of each pair."""
-        pairs = checked_pairs(pairs, h.shape[0])
-        query = segment_gather(self.query(h), pairs.offsets, pairs.senders.shape[0])
-        key = self.key(h).index_select(0, pairs.senders)
+        edges = checked_edges(edges, h.shape[0])
+        query = segment_gather(self.query(h), edges.offsets, edges.senders.shape[0])
+        key = self.key(h).index_select(0, edges.senders)
         score = (query * key).sum(1) / sqrt(self.key.out_features)
-        return segment_softmax(score, pairs.offsets)
+        return segment_softmax(score, edges.offsets)

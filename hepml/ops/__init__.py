@@ -11,6 +11,13 @@ the values are the same, memory and time are not.
 from hepml.ops._bounds import check_index, last_bound
 from hepml.ops._memory import check_memory
 from hepml.ops._transforms import is_batched, is_transformed
+from hepml.ops.edges._edges import (
+    Edges,
+    all_pairs,
+    checked_edges,
+    nearest_neighbours,
+    neighbours_within,
+)
 from hepml.ops.pairs._messages import pair_messages, pair_moments
 from hepml.ops.segments._scatter import scatter_max, scatter_mean, scatter_min, scatter_sum
 from hepml.ops.segments._segment import (
@@ -26,11 +33,16 @@ from hepml.ops.segments._segment import (
 )
 
 __all__ = [
+    "Edges",
+    "all_pairs",
     "check_index",
     "check_memory",
+    "checked_edges",
     "is_batched",
     "is_transformed",
     "last_bound",
+    "nearest_neighbours",
+    "neighbours_within",
     "pair_messages",
     "pair_moments",
     "scatter_max",

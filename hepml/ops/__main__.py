@@ -1,12 +1,13 @@
 """``python -m hepml.ops``: the kernels of each operation, and which of them can run here."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from hepml.errors import KernelError
 from hepml.ops._kernel import ENVIRONMENT_VARIABLE, Kernel, choose_kernel
+from hepml.ops.edges._priority import EDGE_KERNELS
 from hepml.ops.pairs._priority import PAIR_KERNELS
 from hepml.ops.segments._priority import KERNELS
 
@@ -26,12 +27,16 @@ def report(device: str, dtype: torch.dtype = torch.float32) -> list[str]:
     return lines
 
 
-def pair_report(device: str, dtype: torch.dtype = torch.float32) -> list[str]:
-    """The lines of the operations on pairs."""
+def pair_report(
+    device: str,
+    dtype: torch.dtype = torch.float32,
+    operations: Mapping[str, Sequence[Kernel]] = PAIR_KERNELS,
+) -> list[str]:
+    """The lines of the operations on pairs, or of others that take rows of numbers first."""
     values = torch.zeros(4, 2, dtype=dtype, device=device)
     return [
         line
-        for operation, kernels in PAIR_KERNELS.items()
+        for operation, kernels in operations.items()
         for line in _lines(operation, device, kernels, (values,))
     ]
 
@@ -65,7 +70,8 @@ def main() -> None:
         else f"The first kernel that can run is taken (*); {ENVIRONMENT_VARIABLE}=name forces one."
     )
     for device in ("cpu", *(["cuda"] if torch.cuda.is_available() else [])):
-        print(*report(device), *pair_report(device), sep="\n")
+        every = pair_report(device, operations={**PAIR_KERNELS, **EDGE_KERNELS})
+        print(*report(device), *every, sep="\n")
 
 
 if __name__ == "__main__":

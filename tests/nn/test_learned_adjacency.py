@@ -2,7 +2,8 @@
 
 import torch
 
-from hepml.nn import LearnedAdjacency, all_pairs
+from hepml.nn import LearnedAdjacency
+from hepml.ops import all_pairs
 
 
 def test_adjacency_agrees_with_a_dense_softmax() -> None:

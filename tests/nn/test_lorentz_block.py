@@ -6,7 +6,8 @@ from support.symmetries import jets, random_lorentz, randomise
 from torch import Generator, Tensor
 
 from hepml.data import ParticleSet
-from hepml.nn import LorentzBlock, all_pairs, psi
+from hepml.nn import LorentzBlock, psi
+from hepml.ops import all_pairs
 
 METRIC = torch.tensor([1.0, -1.0, -1.0, -1.0], dtype=torch.float64)
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hepml import nn, ops
+from hepml import ops
 from hepml.errors import InputError
 from hepml.ops import _memory, check_memory
 
@@ -39,7 +39,7 @@ def test_a_limit_of_a_container_counts(monkeypatch, tmp_path):
 
 def test_pairs_and_rows_beyond_memory():
     with pytest.raises(InputError, match="all 35999994000000 pairs of 6000000 items"):
-        nn.all_pairs(torch.tensor([0, 6_000_000]), 6_000_000)
+        ops.all_pairs(torch.tensor([0, 6_000_000]), 6_000_000)
     offsets = torch.tensor([0, 10**13])
     with pytest.raises(InputError, match="items of 10000000000000: expected what fits"):
         ops.segment_gather(torch.ones(1), offsets, 10**13)

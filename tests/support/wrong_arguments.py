@@ -76,7 +76,7 @@ def doors():
     """What takes offsets, places and sizes, by name: a function of the argument that is wrong."""
     x, p4, q = torch.rand(ITEMS, 4), torch.rand(ITEMS, 4) + 1, torch.rand(ITEMS, 2)
     p4[:, 0] += 4
-    s, pairs = torch.rand(ITEMS, 2), nn.all_pairs(OFFSETS, ITEMS)
+    s, pairs = torch.rand(ITEMS, 2), ops.all_pairs(OFFSETS, ITEMS)
     weight = torch.rand(4, 2)
     block = nn.LorentzBlock(4, 2)
     adjacency = nn.LearnedAdjacency(4)
@@ -100,8 +100,9 @@ def doors():
         "JetKinematics": lambda o: nn.JetKinematics()(p4, o),
         "LorentzBlock": lambda o: block.train()(p4, x, s, o),
         "LorentzBlock in use": lambda o: block.eval()(p4, x, s, o),
-        "all_pairs": lambda o: nn.all_pairs(o, ITEMS),
-        "nearest_pairs": lambda o: nn.nearest_pairs(p4, o, 2),
+        "all_pairs": lambda o: ops.all_pairs(o, ITEMS),
+        "nearest_neighbours": lambda o: ops.nearest_neighbours(p4, o, 2),
+        "neighbours_within": lambda o: ops.neighbours_within(p4, o, 2.0),
         "GraphHamiltonian": lambda o: graph(q, q, o),
         "HamiltonianFlow": lambda o: nn.HamiltonianFlow(graph)(q, q, o),
     }
@@ -117,7 +118,7 @@ def doors():
     of_sizes |= {
         "segment_gather": lambda n: ops.segment_gather(x[:3], OFFSETS, n),
         "segment_index": lambda n: ops.segment_index(OFFSETS, n),
-        "all_pairs": lambda n: nn.all_pairs(OFFSETS, n),
+        "all_pairs": lambda n: ops.all_pairs(OFFSETS, n),
     }
     receivers = ([0, 2, 4, 6, 7, 7], [-1, 2, 4, 6, 7, 8], [0, 2, 4, 2**62, 7, 8], [0, 8])
     bounds = wrong_whole_numbers(pairs.offsets)
@@ -127,8 +128,8 @@ def doors():
         for place in (-1, ITEMS, 2**62)
     }
     for name, door in of_pairs.items():
-        yield f"{name}, bounds", lambda o, door=door: door(nn.Pairs(pairs.senders, o)), bounds
-        yield f"{name}, senders", lambda i, door=door: door(nn.Pairs(i, pairs.offsets)), senders
+        yield f"{name}, bounds", lambda o, door=door: door(ops.Edges(pairs.senders, o)), bounds
+        yield f"{name}, senders", lambda i, door=door: door(ops.Edges(i, pairs.offsets)), senders
     for table, wrong in (
         (of_offsets, wrong_offsets()),
         (of_places, wrong_places()),

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from hepml.errors import InputError
 from hepml.models._networks import DYNAMICS
-from hepml.nn import GraphHamiltonian, HamiltonianFlow, MLPFlow, all_pairs
+from hepml.nn import GraphHamiltonian, HamiltonianFlow, MLPFlow
+from hepml.ops import all_pairs
 from hepml.solvers import Flow, Solver, rollout
 
 

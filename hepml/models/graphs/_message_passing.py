@@ -1,5 +1,6 @@
 """Message passing with gated recurrent updates."""
 
+import math
 from typing import Literal
 
 import torch
@@ -8,22 +9,23 @@ from torch import Tensor, nn
 
 from hepml.data import ParticleSet
 from hepml.errors import InputError
+from hepml.lorentz import eta, phi
 from hepml.models._inputs import checked_per, particle_scalars, weight_dtype
 from hepml.models._portions import in_portions
-from hepml.nn import (
-    MLP,
-    DeepItems,
-    DeepSets,
-    JetKinematics,
-    LearnedAdjacency,
-    Pairs,
-    Standardise,
+from hepml.nn import MLP, DeepItems, DeepSets, JetKinematics, LearnedAdjacency, Standardise
+from hepml.ops import (
+    Edges,
     all_pairs,
-    nearest_pairs,
+    nearest_neighbours,
+    segment_gather,
+    segment_mean,
+    segment_sum,
 )
-from hepml.ops import segment_gather, segment_mean, segment_sum
 
 ADJACENCIES = ("full", "nearest", "learned")
+
+# Beyond any detector; in place of the infinite pseudorapidity along the beam.
+_LARGEST_ETA = 100.0
 
 
 class MessagePassing(nn.Module):
@@ -134,35 +136,37 @@ class MessagePassing(nn.Module):
         scalars = particle_scalars(particles, self.standardise, self.features, self.context)
         inputs = torch.cat([self.kinematics(p4, offsets), scalars], dim=1)
         h: Tensor = self.embedding(inputs.to(weight_dtype(self))).tanh()
-        pairs = self._pairs(p4, offsets)
+        edges = self._edges(p4, offsets)
         for _ in range(self.steps):
-            h = self.gru(self._received(h, offsets, pairs), h)
+            h = self.gru(self._received(h, offsets, edges), h)
         logits: Tensor = self.readout(h, offsets)
         return logits
 
-    def _pairs(
+    def _edges(
         self, p4: Float[Tensor, "particles 4"], offsets: Int64[Tensor, " bounds"]
-    ) -> Pairs | None:
+    ) -> Edges | None:
         """Who sends to whom; None where all do, with the same weight."""
         if self.adjacency == "nearest":
-            return nearest_pairs(p4, offsets, self.neighbours)
+            directions = torch.stack([eta(p4).clamp(-_LARGEST_ETA, _LARGEST_ETA), phi(p4)], 1)
+            period = (None, 2 * math.pi)
+            return nearest_neighbours(directions, offsets, self.neighbours, period=period)
         return all_pairs(offsets, p4.shape[0]) if self.adjacency == "learned" else None
 
     def _received(
         self,
         h: Float[Tensor, "particles width"],
         offsets: Int64[Tensor, " bounds"],
-        pairs: Pairs | None,
+        edges: Edges | None,
     ) -> Float[Tensor, "particles width"]:
         """The sum of the messages to each particle, ``sum_j sigma(A_ij m~_j)``."""
         message: Tensor = self.f(h)
-        if pairs is None:
-            # All receive the same sum but for their own message: no need of the pairs.
+        if edges is None:
+            # All receive the same sum but for their own message: no need of the edges.
             sent = message.relu()
             total = segment_gather(segment_sum(sent, offsets), offsets, h.shape[0])
             others = segment_gather(offsets.diff(), offsets, h.shape[0]) - 1
             return (total - sent) / others.clamp(min=1)[:, None]
-        sent = message.index_select(0, pairs.senders)
+        sent = message.index_select(0, edges.senders)
         if self.a is None:
-            return segment_mean(sent.relu(), pairs.offsets)
-        return segment_sum((self.a(h, pairs)[:, None] * sent).relu(), pairs.offsets)
+            return segment_mean(sent.relu(), edges.offsets)
+        return segment_sum((self.a(h, edges)[:, None] * sent).relu(), edges.offsets)

@@ -13,16 +13,8 @@ from hepml.lorentz import Irrep, Irreps, mass_squared, rest_frame
 from hepml.models._beams import beam_momenta, beam_p4, with_beams
 from hepml.models._inputs import particle_scalars, weight_dtype
 from hepml.models._portions import in_portions
-from hepml.nn import (
-    IrrepsLinear,
-    IrrepsTensorProduct,
-    Pairs,
-    RaggedBatchNorm,
-    Standardise,
-    all_pairs,
-    psi,
-)
-from hepml.ops import segment_gather, segment_sum
+from hepml.nn import IrrepsLinear, IrrepsTensorProduct, RaggedBatchNorm, Standardise, psi
+from hepml.ops import Edges, all_pairs, segment_gather, segment_sum
 
 # About the number of particles in a jet, so that what is summed over them stays of order one.
 _PARTICLES = 32.0
@@ -163,12 +155,12 @@ class LorentzCG(nn.Module):
     def _logits(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set, with all pairs at once."""
         p4, s, offsets = self._nodes(particles)
-        pairs = all_pairs(offsets, p4.shape[0])
-        p_ij = segment_gather(p4, pairs.offsets, pairs.senders.shape[0]) - p4[pairs.senders]
+        edges = all_pairs(offsets, p4.shape[0])
+        p_ij = segment_gather(p4, edges.offsets, edges.senders.shape[0]) - p4[edges.senders]
         x = self.embedding(s)
         scalars = [x]
         for level in self.levels:
-            x, invariant = level(x, p_ij, pairs)
+            x, invariant = level(x, p_ij, edges)
             scalars.append(invariant)
         logits: Tensor = self.readout(segment_sum(torch.cat(scalars, 1), offsets) / _PARTICLES)
         return logits
@@ -216,13 +208,13 @@ class _Level(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "nodes dim"],
-        p_ij: Float[Tensor, "pairs 4"],
-        pairs: Pairs,
+        p_ij: Float[Tensor, "edges 4"],
+        edges: Edges,
     ) -> tuple[Float[Tensor, "nodes dim_out"], Float[Tensor, "nodes width"]]:
         """The tensors of the nodes, and the scalars among them."""
         f_scalar, f_vector = self.radial(psi(mass_squared(p_ij))).chunk(2, -1)
         edge = torch.cat([f_scalar, (f_vector[:, :, None] * p_ij[:, None]).flatten(1)], 1)
-        x, received = _bounded(x), _bounded(self.message.message(edge, x, pairs))
+        x, received = _bounded(x), _bounded(self.message.message(edge, x, edges))
         x = self.mix(torch.cat([x, self.square(x, x), received], 1))
         scalars = self.norm(x[:, : self.width])
         scalars = scalars + self.perceptron(scalars)
@@ -244,7 +236,7 @@ class _Bells(nn.Module):
         self.c = nn.Parameter(torch.logspace(0, 4, bells))
         self.mix = nn.Linear(bells, functions)
 
-    def forward(self, s: Float[Tensor, " pairs"]) -> Float[Tensor, "pairs functions"]:
+    def forward(self, s: Float[Tensor, " edges"]) -> Float[Tensor, "edges functions"]:
         """The functions of each invariant."""
         bells = self.a + self.b / (1 + (self.c * s[:, None]).square())
         functions: Tensor = self.mix(bells)

@@ -14,8 +14,8 @@ from hepml.lorentz import rest_frame
 from hepml.models._beams import beam_momenta, with_beams
 from hepml.models._inputs import particle_scalars, weight_dtype
 from hepml.models._portions import in_portions
-from hepml.nn import MLP, Pairs, Standardise, all_pairs
-from hepml.ops import segment_gather, segment_mean, segment_sum
+from hepml.nn import MLP, Standardise
+from hepml.ops import Edges, all_pairs, segment_gather, segment_mean, segment_sum
 
 # About the number of particles in a jet, so that what is summed over them stays of order one.
 _PARTICLES = 32.0
@@ -144,9 +144,9 @@ class RestFrame(nn.Module):
     def _logits(self, particles: ParticleSet) -> Float[Tensor, "sets outputs"]:
         """The logits of each set, with all pairs at once."""
         v, s, offsets = self._nodes(particles)
-        pairs = all_pairs(offsets, v.shape[0])
-        v_i = segment_gather(v, pairs.offsets, pairs.senders.shape[0])
-        distance = (v_i - v.index_select(0, pairs.senders)).square().sum(1, keepdim=True)
+        edges = all_pairs(offsets, v.shape[0])
+        v_i = segment_gather(v, edges.offsets, edges.senders.shape[0])
+        distance = (v_i - v.index_select(0, edges.senders)).square().sum(1, keepdim=True)
         distance = torch.cat([distance, (1 + distance / _NEAR).log()], 1)
         weights = torch.split(self.embedding(s), self.channels, 1)
         y = self.spherical_harmonics(self.degrees, v, normalize=False, normalization="component")
@@ -154,7 +154,7 @@ class RestFrame(nn.Module):
         x = torch.cat([_outer(w, y_k) for w, y_k in zip(weights, each, strict=True)], 1)
         scalars = [x[:, : self.channels]]
         for block in self.blocks:
-            x = block(x, distance, pairs)
+            x = block(x, distance, edges)
             scalars.append(x[:, : self.channels])
         logits: Tensor = self.readout(segment_sum(torch.cat(scalars, 1), offsets) / _PARTICLES)
         return logits
@@ -230,18 +230,18 @@ class _Block(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "nodes dim"],
-        distance: Float[Tensor, "pairs 2"],
-        pairs: Pairs,
+        distance: Float[Tensor, "edges 2"],
+        edges: Edges,
     ) -> Float[Tensor, "nodes dim"]:
         """The channels after the block."""
         h = x[:, : self.channels]
-        hidden = segment_gather(self.from_receiver(h), pairs.offsets, pairs.senders.shape[0])
-        hidden.add_(self.from_sender(h).index_select(0, pairs.senders))
+        hidden = segment_gather(self.from_receiver(h), edges.offsets, edges.senders.shape[0])
+        hidden.add_(self.from_sender(h).index_select(0, edges.senders))
         hidden.add_(self.from_distance(distance))
         weights = torch.split(self.radial(nn.functional.silu(hidden)), self.channels, 1)
         each = torch.split(x, [self.channels * dim for dim in self.dims], 1)
         received = torch.cat(
-            [self._received(w, x_k, pairs) for w, x_k in zip(weights, each, strict=True)], 1
+            [self._received(w, x_k, edges) for w, x_k in zip(weights, each, strict=True)], 1
         )
         y = self.mix(torch.cat([x, received], 1))
         # Of a length that is bounded: else every block would square the order of magnitude.
@@ -251,15 +251,15 @@ class _Block(nn.Module):
 
     def _received(
         self,
-        weights: Float[Tensor, "pairs channels"],
+        weights: Float[Tensor, "edges channels"],
         x: Float[Tensor, "nodes columns"],
-        pairs: Pairs,
+        edges: Edges,
     ) -> Float[Tensor, "nodes columns"]:
         """The mean over the senders, each channel times its weight."""
         # With the channels innermost, which are more than the components, it is faster.
         x = x.reshape(-1, self.channels, x.shape[1] // self.channels).mT.contiguous()
-        sent = weights[:, None] * x.index_select(0, pairs.senders)
-        received = segment_mean(sent.flatten(1), pairs.offsets)
+        sent = weights[:, None] * x.index_select(0, edges.senders)
+        received = segment_mean(sent.flatten(1), edges.offsets)
         return received.reshape(x.shape).mT.flatten(1)
 
 

@@ -8,9 +8,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from hepml.errors import InputError
-from hepml.nn._pairs import Pairs, all_pairs, checked_pairs
 from hepml.nn.hamiltonian._gradient import Activation, SmoothNetwork
-from hepml.ops import segment_sum
+from hepml.ops import Edges, all_pairs, checked_edges, segment_sum
 
 # Two bodies at one place have a finite potential and no force. In units of length squared.
 _SOFTENING = 1e-12
@@ -74,14 +73,14 @@ class GraphHamiltonian(nn.Module):
         """The derivative of :meth:`of_body`."""
         return self.t.even_gradient(p)
 
-    def of_pair(self, separation: Float[Tensor, "pairs space"]) -> Float[Tensor, " pairs"]:
+    def of_pair(self, separation: Float[Tensor, "edges space"]) -> Float[Tensor, " edges"]:
         """The potential energy of each pair."""
         energy: Tensor = self.v(separation)
         return energy[:, 0]
 
     def pair_gradient(
-        self, separation: Float[Tensor, "pairs space"]
-    ) -> Float[Tensor, "pairs space"]:
+        self, separation: Float[Tensor, "edges space"]
+    ) -> Float[Tensor, "edges space"]:
         """The derivative of :meth:`of_pair`."""
         return self.v.gradient(separation)
 
@@ -89,7 +88,7 @@ class GraphHamiltonian(nn.Module):
         self,
         p: Float[Tensor, "bodies space"],
         offsets: Int64[Tensor, " bounds"],
-        pairs: Pairs | None = None,  # noqa: ARG002
+        edges: Edges | None = None,  # noqa: ARG002
     ) -> Float[Tensor, "bounds-1"]:
         """The kinetic energy of each set."""
         _require_space(p, self.space)
@@ -100,19 +99,19 @@ class GraphHamiltonian(nn.Module):
         self,
         q: Float[Tensor, "bodies space"],
         offsets: Int64[Tensor, " bounds"],
-        pairs: Pairs | None = None,
+        edges: Edges | None = None,
     ) -> Float[Tensor, "bounds-1"]:
         """The potential energy of each set."""
         _require_space(q, self.space)
-        pairs = checked_pairs(pairs, q.shape[0]) if pairs else all_pairs(offsets, q.shape[0])
-        energy = segment_sum(self.of_pair(_separation(q, pairs)) / 2, pairs.offsets)
+        edges = checked_edges(edges, q.shape[0]) if edges else all_pairs(offsets, q.shape[0])
+        energy = segment_sum(self.of_pair(_separation(q, edges)) / 2, edges.offsets)
         return segment_sum(energy, offsets)
 
     def kinetic_gradient(
         self,
         p: Float[Tensor, "bodies space"],
         offsets: Int64[Tensor, " bounds"],  # noqa: ARG002
-        pairs: Pairs | None = None,  # noqa: ARG002
+        edges: Edges | None = None,  # noqa: ARG002
     ) -> Float[Tensor, "bodies space"]:
         """``dT/dp`` in closed form."""
         _require_space(p, self.space)
@@ -122,30 +121,30 @@ class GraphHamiltonian(nn.Module):
         self,
         q: Float[Tensor, "bodies space"],
         offsets: Int64[Tensor, " bounds"],
-        pairs: Pairs | None = None,
+        edges: Edges | None = None,
     ) -> Float[Tensor, "bodies space"]:
         """``dV/dq`` in closed form: what each pair does to one body it undoes at the other."""
         _require_space(q, self.space)
-        pairs = checked_pairs(pairs, q.shape[0]) if pairs else all_pairs(offsets, q.shape[0])
-        half = self.pair_gradient(_separation(q, pairs)) / 2
-        return segment_sum(half, pairs.offsets).index_add(0, pairs.senders, half, alpha=-1)
+        edges = checked_edges(edges, q.shape[0]) if edges else all_pairs(offsets, q.shape[0])
+        half = self.pair_gradient(_separation(q, edges)) / 2
+        return segment_sum(half, edges.offsets).index_add(0, edges.senders, half, alpha=-1)
 
     def gradient(
         self,
         q: Float[Tensor, "bodies space"],
         p: Float[Tensor, "bodies space"],
         offsets: Int64[Tensor, " bounds"],
-        pairs: Pairs | None = None,
+        edges: Edges | None = None,
     ) -> tuple[Float[Tensor, "bodies space"], Float[Tensor, "bodies space"]]:
         """``(dH/dq, dH/dp)`` in closed form."""
-        return self.potential_gradient(q, offsets, pairs), self.kinetic_gradient(p, offsets)
+        return self.potential_gradient(q, offsets, edges), self.kinetic_gradient(p, offsets)
 
     def forward(
         self,
         q: Float[Tensor, "bodies space"],
         p: Float[Tensor, "bodies space"],
         offsets: Int64[Tensor, " bounds"],
-        pairs: Pairs | None = None,
+        edges: Edges | None = None,
     ) -> Float[Tensor, "bounds-1"]:
         """The energy of each set.
 
@@ -155,15 +154,15 @@ class GraphHamiltonian(nn.Module):
             Coordinates and momenta of the bodies, set after set.
         offsets
             Bounds of the sets.
-        pairs
+        edges
             :func:`all_pairs` of these sets, where they are at hand: to make them waits for a GPU.
         """
-        return self.kinetic(p, offsets) + self.potential(q, offsets, pairs)
+        return self.kinetic(p, offsets) + self.potential(q, offsets, edges)
 
 
-def _separation(q: Tensor, pairs: Pairs) -> Float[Tensor, "pairs space"]:
+def _separation(q: Tensor, edges: Edges) -> Float[Tensor, "edges space"]:
     """From the sender to the receiver of each pair."""
-    return q.index_select(0, pairs.receivers) - q.index_select(0, pairs.senders)
+    return q.index_select(0, edges.receivers) - q.index_select(0, edges.senders)
 
 
 def _require_space(x: Tensor, space: int) -> None:
@@ -210,15 +209,15 @@ class CentralHamiltonian(GraphHamiltonian):
         """The derivative of :meth:`of_body`."""
         return 2 * p * self.t.gradient(_square(p))
 
-    def of_pair(self, separation: Float[Tensor, "pairs space"]) -> Float[Tensor, " pairs"]:
+    def of_pair(self, separation: Float[Tensor, "edges space"]) -> Float[Tensor, " edges"]:
         """The potential energy of each pair."""
         r2 = _square(separation) + _SOFTENING
         energy: Tensor = self.v(r2.log() / 2)
         return energy[:, 0]
 
     def pair_gradient(
-        self, separation: Float[Tensor, "pairs space"]
-    ) -> Float[Tensor, "pairs space"]:
+        self, separation: Float[Tensor, "edges space"]
+    ) -> Float[Tensor, "edges space"]:
         """The derivative of :meth:`of_pair`."""
         r2 = _square(separation) + _SOFTENING
         return separation * (self.v.gradient(r2.log() / 2) / r2)

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from hepml.errors import InputError
 from hepml.lorentz import Irrep, Irreps
-from hepml.nn._pairs import Pairs, checked_pairs
 from hepml.nn.irreps._couplings import Coupling, Path, Triple, normal_path, real_couplings
 from hepml.nn.irreps._fields import Fields, field_dim, field_of, irreps_of
 from hepml.nn.irreps._messages import Blocks, blocks_of, mean_products
+from hepml.ops import Edges, checked_edges
 
 
 class IrrepsTensorProduct(nn.Module):
@@ -143,18 +143,18 @@ class IrrepsTensorProduct(nn.Module):
 
     def message(
         self,
-        edge: Float[Tensor, "pairs dim1"],
+        edge: Float[Tensor, "edges dim1"],
         y: Float[Tensor, "items dim2"],
-        pairs: Pairs,
+        edges: Edges,
         weights: Float[Tensor, "*#items weights"] | None = None,
     ) -> Float[Tensor, "items dim_out"]:
         """What items receive: the mean over their senders of the product of the pair and sender.
 
         Products of components are summed before they are coupled, which is linear in them, and
-        never held for all pairs.
+        never held for all edges.
         """
         fields1, fields2 = self._fields1.split(edge), self._fields2.split(y)
-        blocks = blocks_of(checked_pairs(pairs, y.shape[0]))
+        blocks = blocks_of(checked_edges(edges, y.shape[0]))
         products = [cast(_Group, group).received(fields1, fields2, blocks) for group in self.groups]
         return self._couple(products, weights)
 
@@ -237,7 +237,7 @@ class _Group(nn.Module):
 
     def received(
         self,
-        fields1: list[Float[Tensor, "pairs _ _"]],
+        fields1: list[Float[Tensor, "edges _ _"]],
         fields2: list[Float[Tensor, "items _ _"]],
         blocks: Blocks,
     ) -> Float[Tensor, "items copies products"]:

@@ -26,9 +26,14 @@ from torch import Tensor
 from hepml.ops._transforms import is_transformed, is_wrapped
 from hepml.outputs import cleaned_up, locked
 
-_SOURCES = ("pairs.c", "moments.c", "segments.c")
+_SOURCES = ("pairs.c", "moments.c", "segments.c", "edges.c")
 # A source for each object of the library, and what it is compiled with beside the options.
-_OBJECTS = (*((source,) for source in _SOURCES), ("segments.c", "-DHEPML_DOUBLE"))
+_OBJECTS = (
+    *((source,) for source in _SOURCES if source != "edges.c"),
+    ("segments.c", "-DHEPML_DOUBLE"),
+    # Distances are rounded as the definition rounds them: ties depend on the last digit.
+    ("edges.c", "-ffp-contract=off"),
+)
 # Read with this module: another version may be installed while this one runs, and whoever calls
 # the library must be of its version.
 _TEXTS = {name: Path(__file__).with_name(name).read_text() for name in ("native.h", *_SOURCES)}
@@ -48,6 +53,10 @@ _FUNCTIONS = {
     "hepml_segment_reduce_double": [*[_NUMBER] * 4, *[_ADDRESS] * 5],
     "hepml_segment_map_float": [*[_NUMBER] * 4, *[_ADDRESS] * 6],
     "hepml_segment_map_double": [*[_NUMBER] * 4, *[_ADDRESS] * 6],
+    "hepml_nodes_of": [_NUMBER],
+    "hepml_edges_build": [*[_NUMBER] * 3, *[_ADDRESS] * 9],
+    "hepml_edges_nearest": [*[_NUMBER] * 4, ctypes.c_double, *[_ADDRESS] * 12],
+    "hepml_edges_within": [*[_NUMBER] * 4, *[ctypes.c_double] * 2, *[_ADDRESS] * 12],
     "hepml_bounds_hold": [_ADDRESS, _NUMBER, _NUMBER],
     "hepml_index_holds": [_ADDRESS, _NUMBER, _NUMBER],
 }
@@ -129,6 +138,7 @@ def _built() -> tuple[ctypes.CDLL | None, str | None]:
         return None, f"it cannot be compiled and loaded ({error})"
     for name, arguments in _FUNCTIONS.items():
         getattr(library, name).argtypes = arguments
+    library.hepml_nodes_of.restype = _NUMBER
     return library, None
 
 

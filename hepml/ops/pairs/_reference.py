@@ -7,8 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import linear
 
-from hepml.ops._bounds import last_bound
-from hepml.ops._memory import check_memory
+from hepml.ops.edges._reference import pairs_of
 from hepml.ops.segments._reference import segment_index, segment_sum
 
 
@@ -16,16 +15,9 @@ def pairs_of_sets(
     offsets: Int64[Tensor, " bounds"], items: int
 ) -> tuple[Int64[Tensor, " pairs"], Int64[Tensor, " pairs"], Int64[Tensor, " pair_bounds"]]:
     """Receivers, senders and the bounds of each receiver's pairs: all others of its set."""
-    index = segment_index(offsets, items)
-    others = offsets.diff()[index] - 1
-    bounds = torch.cat([others.new_zeros(1), others.cumsum(0)])
-    size = last_bound(bounds)
     fix = "take fewer sets at a time; first derivatives alone, by autograd, keep no pairs"
-    check_memory(f"{size} pairs of {items} items", 64 * size, offsets.device, fix)
-    receivers = segment_index(bounds, size)
-    senders = torch.arange(size, device=offsets.device) - bounds[receivers]
-    senders = senders + offsets[index[receivers]]
-    return receivers, senders + (senders >= receivers), bounds
+    every = torch.arange(items, device=offsets.device)
+    return pairs_of(offsets, segment_index(offsets, items), every, bytes_per_pair=64, fix=fix)
 
 
 def psi(x: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:

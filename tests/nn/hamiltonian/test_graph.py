@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hepml.errors import InputError
-from hepml.nn import CentralHamiltonian, GraphHamiltonian, HamiltonianFlow, all_pairs
+from hepml.nn import CentralHamiltonian, GraphHamiltonian, HamiltonianFlow
+from hepml.ops import all_pairs
 from hepml.solvers import (
     ImplicitMidpoint,
     Leapfrog,

@@ -6,8 +6,8 @@ from support.equivariance import equivariance_error, tensors
 
 from hepml.errors import InputError
 from hepml.lorentz import Irrep, Irreps, clebsch_gordan, minkowski_dot
-from hepml.nn import IrrepsTensorProduct, all_pairs
-from hepml.ops import segment_mean
+from hepml.nn import IrrepsTensorProduct
+from hepml.ops import all_pairs, segment_mean
 from hepml.symmetry import Lorentz
 from hepml.testing import assert_symmetric
 

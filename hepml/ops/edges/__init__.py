@@ -1,0 +1,1 @@
+"""Edges between the items of sets: who sends to whom."""

@@ -3,6 +3,7 @@
 from hepml.io._trajectories import read_trajectories, write_trajectories
 from hepml.io.chunks._chunk import Chunk
 from hepml.io.chunks._observers import observer_types
+from hepml.io.columns._built_edges import AllPairs, NearestNeighbours, NeighboursWithin
 from hepml.io.columns._collection import Collection, JetIndex, Padding
 from hepml.io.columns._columns import UNITS, Columns
 from hepml.io.columns._edges import (
@@ -35,6 +36,7 @@ __all__ = [
     "SHUFFLE_MEMORY",
     "UNITS",
     "AdjacencyList",
+    "AllPairs",
     "BatchStream",
     "Chunk",
     "Collection",
@@ -49,6 +51,8 @@ __all__ = [
     "JetIndex",
     "Layout",
     "Location",
+    "NearestNeighbours",
+    "NeighboursWithin",
     "NoSets",
     "NodePointer",
     "NodeRange",

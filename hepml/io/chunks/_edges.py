@@ -7,6 +7,7 @@ import numpy as np
 
 from hepml.io.chunks._assemble import Particles
 from hepml.io.chunks._binding import Bound
+from hepml.io.chunks._built_edges import built
 from hepml.io.chunks._edge_binding import BoundEdges
 from hepml.io.chunks._edge_numbers import (
     EdgeNumbers,
@@ -93,6 +94,13 @@ def edges_table(bound: Bound, columns: Columns, particles: Particles, faults: Fa
             rows = rows_of_edges(edges, columns, particles, joined, own)
             ends.append(own)
             found.append(numbers_of_edges(bound, edges, rows, joined.entry, faults))
+    for edges in bound.edges:
+        if not edges.edges.stored:
+            own = built(bound, edges.edges, particles)
+            sets = np.searchsorted(particles.offsets, own[1], "right") - 1
+            rows = rows_of_edges(edges, columns, particles, None, own)
+            ends.append(own)
+            found.append(numbers_of_edges(bound, edges, rows, sets, faults))
     senders, receivers = np.concatenate(ends, axis=1)
     order = np.argsort(receivers, kind="stable")
     senders, receivers = senders[order], receivers[order]

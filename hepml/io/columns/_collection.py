@@ -146,7 +146,8 @@ class Collection:
         Keep so many particles of this collection in each set, those with the largest transverse
         momenta, in the order of the file; of equal ones the first.
     positions
-        Of nodes of graphs: names and expressions of two or three coordinates, such as eta and phi.
+        Of nodes of graphs: names and expressions of two or three coordinates, such as eta and phi;
+        in these :class:`NearestNeighbours` and :class:`NeighboursWithin` make edges.
     label
         An expression for the class of each particle, a whole number from 0.
     classes

@@ -5,6 +5,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from hepml.errors import InputError
+from hepml.io.columns._built_edges import AllPairs, NearestNeighbours, NeighboursWithin
 from hepml.io.columns._collection import Collection
 from hepml.io.columns._edges import (
     AdjacencyList,
@@ -23,6 +24,9 @@ WAYS: dict[str, type[EdgeColumns]] = {
     "table range": TableRange,
     "range": NodeRange,
     "adjacency": AdjacencyList,
+    "all pairs": AllPairs,
+    "nearest": NearestNeighbours,
+    "within": NeighboursWithin,
 }
 
 
@@ -156,7 +160,24 @@ def check_graph(collections: Sequence[Collection], edges: Sequence[EdgeColumns])
                 "edges",
                 "entries that are graphs, as files number the nodes of an entry",
                 f"{type(each).__name__} beside an index that divides entries into jets",
-                "leave the index out: entries are graphs",
+                "leave the index out, or let edges be made: all pairs, nearest, within",
+            )
+        if isinstance(each, NearestNeighbours | NeighboursWithin):
+            places = collections[0].positions
+            if not places or not set(each.period) <= set(places):
+                raise _refused(
+                    "edges",
+                    "positions of the nodes, and periods of these alone",
+                    f"positions {tuple(places)} and periods {tuple(each.period)}",
+                    "give each collection positions: {eta: ..., phi: ...}",
+                )
+        asked = each.features or each.label or each.targets
+        if len(collections) > 1 and not each.stored and asked:
+            raise _refused(
+                "edges",
+                "edges without features, label and targets, where nodes are of several collections",
+                f"those of {type(each).__name__}",
+                "leave them out, or read one collection",
             )
 
 

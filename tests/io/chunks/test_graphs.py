@@ -10,6 +10,7 @@ from hepml.data import Graph
 from hepml.errors import DataError
 from hepml.io import (
     AdjacencyList,
+    AllPairs,
     Collection,
     Columns,
     EdgeList,
@@ -248,3 +249,19 @@ def test_lists_of_lists_in_trees_are_read(data):
     with pytest.raises(DataError, match=rf"column '{lists}'.*a node of the entry"):
         graph_of(data, PHYSLITE, columns)
     assert ak.max(stored) > 0
+
+
+def test_pairs_of_tracks_know_whether_they_have_one_origin(data):
+    place = ("btag-like/feasibility_200events.root", "tree")
+    tracks = Collection(features={"d0": "track_d0", "z0": "track_z0"}, label="track_origin")
+    one = "sender.track_origin == receiver.track_origin"
+    edges = AllPairs(features={"d_z0": "sender.track_z0 - receiver.track_z0"}, label=one)
+    graph = graph_of(data, place, Columns(tracks, edges=edges))
+    origin, z0 = branches(data, place, "track_origin", "track_z0")
+    one, other = ak.unzip(ak.combinations(origin, 2))
+    assert len(graph.senders) == 2 * ak.sum(ak.num(one))
+    assert int(graph.edge_labels.sum()) == 2 * ak.sum(one == other)
+    assert torch.equal(graph.node_labels, torch.from_numpy(ak.to_numpy(ak.flatten(origin))).long())
+    first, second = ak.unzip(ak.combinations(z0, 2))
+    apart = np.sort(np.abs(ak.to_numpy(ak.flatten(first - second))))
+    assert np.allclose(graph.edges[:, 0].abs().sort()[0][::2].numpy(), apart, rtol=1e-6)

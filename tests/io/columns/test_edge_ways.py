@@ -1,16 +1,21 @@
 """Edges as values and as YAML: each way comes back as it was, nonsense is refused at once."""
 
+import math
+
 import pytest
 import yaml
 
 from hepml.errors import InputError
 from hepml.io import (
     AdjacencyList,
+    AllPairs,
     Collection,
     Columns,
     EdgeList,
     ElementLinks,
     JetIndex,
+    NearestNeighbours,
+    NeighboursWithin,
     NodePointer,
     NodeRange,
     TableRange,
@@ -28,6 +33,9 @@ EXAMPLES = [
     TableRange("begin", "end", "table.index", "table.collectionID", 6, into=1),
     NodeRange("D1", "D2"),
     AdjacencyList("neighbours"),
+    AllPairs(),
+    NearestNeighbours(16, period={"phi": 2 * math.pi}),
+    NeighboursWithin(0.4),
 ]
 
 
@@ -44,6 +52,22 @@ def test_columns_come_back_from_yaml(edges, tmp_path):
     file.write_text(yaml.safe_dump(plain, sort_keys=False))
     assert Columns.from_yaml(str(file)) == columns
     assert columns.replace(unit="MeV").edges == (edges,)
+
+
+def test_yaml_by_hand_says_what_is_near(tmp_path):
+    file = tmp_path / "columns.yaml"
+    file.write_text(
+        """
+        collections: {features: {pt: pt}, positions: {eta: eta, phi: phi}}
+        edges:
+        - {way: nearest, neighbours: 8, period: {phi: 6.25}, features: {ratio: sender.pt}}
+        - {way: within, distance: 1, kind: is_near}
+        """
+    )
+    assert Columns.from_yaml(str(file)).edges == (
+        NearestNeighbours(8, period={"phi": 6.25}, features={"ratio": "sender.pt"}),
+        NeighboursWithin(1, kind="is_near"),
+    )
 
 
 def test_yaml_by_hand_needs_no_list_and_takes_numbers_as_they_are(tmp_path):
@@ -74,6 +98,13 @@ REFUSED = [
     ({"way": "pointer", "index": ["m"]}, "index: expected text"),
     ({"way": "pointer", "index": "m", "owner": -1}, "a whole number from 0, got -1"),
     ({"way": "table range", "begin": "a", "end": "b", "table": "c", "collection": "d"}, "or none"),
+    ({"way": "nearest", "neighbours": 0}, "one or more"),
+    ({"way": "nearest", "neighbours": 2.5}, "neighbours: expected a number, got 2.5"),
+    ({"way": "nearest", "neighbours": 2, "period": {"z": 1}}, "periods of these alone"),
+    ({"way": "nearest", "neighbours": 2, "period": {"phi": -1}}, "positive numbers"),
+    ({"way": "nearest", "neighbours": 2, "period": [6]}, "expected a mapping"),
+    ({"way": "within", "distance": "nan"}, "a number above 0"),
+    ({"way": "all pairs", "features": {"x": "sender.x"}}, "where nodes are of several"),
 ]
 
 
@@ -95,9 +126,11 @@ def test_collections_and_edges_have_to_go_together():
         Columns([Collection(features={"x": "x"}), NODES[0]], edges=NodePointer("m"))
     with pytest.raises(InputError, match=r"hardest: expected a momentum"):
         Columns(Collection(features={"x": "x"}, hardest=3), edges=NodePointer("m"))
+    with pytest.raises(InputError, match=r"positions of the nodes.*got positions \(\)"):
+        Columns(sets, edges=NearestNeighbours(3))
     turned = Collection(features={"x": "x"}, positions={"phi": "p", "eta": "e"})
     with pytest.raises(InputError, match="positions in the same order"):
-        Columns([NODES[0], turned], edges=NodePointer("m"))
+        Columns([NODES[0], turned], edges=AllPairs())
     with pytest.raises(InputError, match=r"entries that are graphs.*NodePointer beside an index"):
         Columns(Collection(momentum, index=JetIndex("J", "j")), edges=NodePointer("m"))
     with pytest.raises(InputError, match="two or three coordinates"):

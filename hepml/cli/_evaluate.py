@@ -17,7 +17,10 @@ from hepml.evaluation import (
     check_report,
     compare,
     comparison_table,
+    evaluate_regression,
     experiment_label,
+    regression_table,
+    write_regression,
     write_report,
 )
 from hepml.io import present
@@ -135,6 +138,15 @@ def run(config: Namespace) -> int:
         Tagger.load(path, model=networks, device=config.device, batch_size=config.batch_size)
         for path in checkpoints
     ]
+    if numbers := [tagger for tagger in taggers if not tagger.classifies]:
+        if len(numbers) < len(taggers) or scores:
+            raise InputError(
+                "checkpoints",
+                expected="networks that tell classes, or networks that predict numbers",
+                got="both",
+                fix="evaluate them one after the other",
+            )
+        return _regression(config, numbers, files)
     if config.missing == "skip":
         known = taggers[0].columns if taggers else None
         if config.columns is not None:
@@ -166,6 +178,38 @@ def run(config: Namespace) -> int:
     if absent:
         names = ", ".join(absent) if len(absent) <= 5 else f"{len(absent)} further pairs"
         print(f"without signal or background in these files: {names}")
+    plots = dict.fromkeys(path.stem for path in written if path.suffix == ".png")
+    print(f"wrote {written[0]} and, beside it as .png and .pdf, {', '.join(plots)}")
+    return 0
+
+
+def _regression(config: Namespace, taggers: Sequence[Tagger], files: Sequence[str]) -> int:
+    """Print the table of networks that predict numbers, and write their report."""
+    if config.missing == "skip":
+        files = present(files, taggers[0].columns)
+    names = config.names or [tagger.name for tagger in taggers]
+    if len(names) != len(taggers) or len(set(names)) < len(names):
+        raise InputError(
+            "names",
+            expected=f"{len(taggers)} different names, one for each checkpoint",
+            got=", ".join(names),
+            fix="give --names, in the order of the checkpoints",
+        )
+    results = [
+        found
+        for tagger, name in zip(taggers, names, strict=True)
+        for found in evaluate_regression(
+            tagger,
+            files,
+            name=name,
+            max_sets=config.max_sets,
+            bad=config.bad,
+            replicas=config.replicas,
+            seed=config.seed,
+        )
+    ]
+    print(regression_table(results))
+    written = write_regression(results, config.output, files, overwrite=config.overwrite)
     plots = dict.fromkeys(path.stem for path in written if path.suffix == ".png")
     print(f"wrote {written[0]} and, beside it as .png and .pdf, {', '.join(plots)}")
     return 0

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
         phase_figure,
         trajectories_figure,
     )
+    from hepml.evaluation.regression._evaluation import Regression, evaluate_regression
+    from hepml.evaluation.regression._plots import pull_figure, residual_figure, truth_figure
+    from hepml.evaluation.regression._report import regression_table, write_regression
     from hepml.evaluation.sets._compare import compare
     from hepml.evaluation.sets._discriminants import Discriminant, default_discriminants
     from hepml.evaluation.sets._discrimination import Discrimination
@@ -36,6 +39,7 @@ _MODULES = {
     "DynamicsEvaluation": "dynamics._evaluation",
     "Estimate": "_estimate",
     "Evaluation": "sets._evaluation",
+    "Regression": "regression._evaluation",
     "Result": "sets._result",
     "RocCurve": "sets._metrics",
     "accuracy": "sets._metrics",
@@ -49,13 +53,19 @@ _MODULES = {
     "error_figure": "dynamics._plots",
     "evaluate_dynamics": "dynamics._evaluation",
     "evaluate_probabilities": "sets._evaluation",
+    "evaluate_regression": "regression._evaluation",
     "evaluate_scores": "sets._evaluation",
     "experiment_label": "sets._experiment",
     "phase_figure": "dynamics._plots",
+    "pull_figure": "regression._plots",
+    "regression_table": "regression._report",
+    "residual_figure": "regression._plots",
     "roc_curve": "sets._metrics",
     "roc_figure": "sets._plots",
     "scores_figure": "sets._plots",
     "trajectories_figure": "dynamics._plots",
+    "truth_figure": "regression._plots",
+    "write_regression": "regression._report",
     "write_report": "sets._report",
 }
 
@@ -65,6 +75,7 @@ __all__ = [
     "DynamicsEvaluation",
     "Estimate",
     "Evaluation",
+    "Regression",
     "Result",
     "RocCurve",
     "accuracy",
@@ -78,13 +89,19 @@ __all__ = [
     "error_figure",
     "evaluate_dynamics",
     "evaluate_probabilities",
+    "evaluate_regression",
     "evaluate_scores",
     "experiment_label",
     "phase_figure",
+    "pull_figure",
+    "regression_table",
+    "residual_figure",
     "roc_curve",
     "roc_figure",
     "scores_figure",
     "trajectories_figure",
+    "truth_figure",
+    "write_regression",
     "write_report",
 ]
 

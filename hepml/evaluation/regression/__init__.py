@@ -1,0 +1,1 @@
+"""Predicted numbers against the truth: figures with uncertainties, tables and plots."""

@@ -1,0 +1,90 @@
+"""Figures of predicted numbers: against the truth, residuals, pulls."""
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from hepml.evaluation.regression._evaluation import Regression
+from hepml.figures import PALETTE, new_figure, style, without_markup
+
+_BINS = 60
+# Points of the median against the truth, each of as many rows.
+_POINTS = 15
+_PULL = 5.0
+
+
+def truth_figure(found: Regression) -> Figure:
+    """How often each prediction is made for each truth, and the line on which they are equal."""
+    with style():
+        figure, (axes,) = new_figure()
+        both = np.concatenate([found.truth, found.prediction])
+        low, high = np.quantile(both, [0.005, 0.995])
+        edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
+        counts, _, _ = np.histogram2d(found.truth, found.prediction, bins=[edges, edges])
+        drawn = axes.pcolormesh(
+            edges,
+            edges,
+            np.where(counts > 0, counts, np.nan).T,
+            norm=LogNorm(1, max(counts.max(), 2)),
+            cmap="Blues",
+            rasterized=True,
+        )
+        figure.colorbar(drawn, ax=axes, pad=0.03, aspect=25).set_label("Predictions")
+        axes.plot(edges, edges, color=PALETTE[1], linewidth=1.5)
+        axes.set_xlabel(f"True {without_markup(found.target)}")
+        axes.set_ylabel(f"Predicted {without_markup(found.target)}")
+        axes.set_title(f"{without_markup(found.name)}, r = {found.correlation}", fontsize=18)
+    return figure
+
+
+def residual_figure(found: Regression) -> Figure:
+    """The median and the central 68 % of prediction minus truth, against the truth."""
+    with style():
+        figure, (axes,) = new_figure()
+        centres, low, median, high = _profile(found.truth, found.residual)
+        (line,) = axes.plot(centres, median, marker="o", label="median")
+        axes.fill_between(
+            centres, low, high, color=line.get_color(), alpha=0.25, linewidth=0, label="68 %"
+        )
+        axes.axhline(0.0, color="0.5", linewidth=1)
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(bottom, top + 0.2 * (top - bottom))
+        axes.set_xlabel(f"True {without_markup(found.target)}")
+        axes.set_ylabel(f"Predicted - true {without_markup(found.target)}")
+        axes.legend(loc="upper right")
+    return figure
+
+
+def pull_figure(found: Regression) -> Figure:
+    """How residuals over predicted widths are distributed, and a normal distribution."""
+    assert found.width is not None
+    with style():
+        figure, (axes,) = new_figure()
+        edges = np.linspace(-_PULL, _PULL, _BINS + 1)
+        pulls = (found.residual / found.width).clip(-_PULL, _PULL)
+        counts, _ = np.histogram(pulls, edges)
+        density = counts / (len(pulls) * np.diff(edges))
+        label = f"half of the central 68 %: {found.pull_width}"
+        axes.stairs(density, edges, fill=True, alpha=0.5, color=PALETTE[0], label=label)
+        x = np.linspace(-_PULL, _PULL, 300)
+        normal = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+        axes.plot(x, normal, color=PALETTE[1], label="normal distribution")
+        axes.set_ylim(0, 1.35 * max(density.max(), normal.max()))
+        axes.set_xlim(-_PULL, _PULL)
+        axes.set_xlabel(f"(Predicted - true {without_markup(found.target)}) / predicted width")
+        axes.set_ylabel("Density")
+        axes.legend(loc="upper right", fontsize=17)
+    return figure
+
+
+def _profile(
+    truth: Float[np.ndarray, " rows"], residual: Float[np.ndarray, " rows"]
+) -> Float[np.ndarray, "4 points"]:
+    """Median truth, and the quantiles of the residual, of groups with equally many rows."""
+    order = np.argsort(truth, kind="stable")
+    groups = [each for each in np.array_split(order, _POINTS) if len(each)]
+    table = [
+        [np.median(truth[each]), *np.quantile(residual[each], [0.16, 0.5, 0.84])] for each in groups
+    ]
+    return np.array(table).T

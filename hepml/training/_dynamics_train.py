@@ -16,7 +16,7 @@ from hepml.solvers import SOLVERS
 from hepml.training._checkpoints import OpenCheckpoint
 from hepml.training.engine._checkpoint import CheckpointInfo
 from hepml.training.engine._folder import RunFolder, first_rank
-from hepml.training.engine._optimiser import Optimiser
+from hepml.training.engine._optimiser import Method, Optimiser, Schedule
 from hepml.training.engine._options import RunOptions, require_at_least
 
 # What of the origin of trajectories decides about their motion.
@@ -76,7 +76,12 @@ def train_dynamics(
     batch_size: int = 200,
     learning_rate: float = 1e-3,
     weight_decay: float = 0.0,
-    schedule: Literal["constant", "one-cycle"] = "constant",
+    schedule: Schedule = "constant",
+    optimiser: Method = "adam",
+    patience: int | None = None,
+    clip_gradient: float | None = None,
+    accumulate: int = 1,
+    ema: float | None = None,
     precision: Literal["32", "64"] = "32",
     accelerator: str = "auto",
     seed: int = 0,
@@ -100,7 +105,11 @@ def train_dynamics(
     loss, states, solver, horizon
         See :class:`DynamicsTask`.
     learning_rate, weight_decay, schedule
-        Those of Adam: see :class:`Optimiser`; one cycle rises during a tenth of the steps.
+        Those of the optimiser: see :class:`Optimiser`; cycles rise during a tenth of the steps.
+    optimiser
+        "adam", "adamw", "sgd" or "radam-lookahead".
+    patience, clip_gradient, accumulate, ema
+        See :class:`RunOptions`.
     epochs, steps, batch_size
         How many epochs, each of how many batches of how many states. A batch that could hold all
         states holds each of them once.
@@ -147,15 +156,20 @@ def train_dynamics(
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
         "schedule": schedule,
+        "optimiser": optimiser,
+        "patience": patience,
+        "clip_gradient": clip_gradient,
+        "accumulate": accumulate,
+        "ema": ema,
         "precision": precision,
         "accelerator": accelerator,
         "seed": seed,
     }
     _check(options)
-    run_options = RunOptions(epochs, precision, accelerator, seed=seed)
-    optimiser = Optimiser(
-        learning_rate, weight_decay, method="adam", schedule=schedule, warmup=_WARMUP
+    run_options = RunOptions(
+        epochs, precision, accelerator, 1, seed, patience, clip_gradient, accumulate, ema
     )
+    changing = Optimiser(learning_rate, weight_decay, optimiser, schedule, _WARMUP)
     data = (
         trajectories if isinstance(trajectories, Trajectories) else read_trajectories(trajectories)
     )
@@ -180,7 +194,7 @@ def train_dynamics(
         states=states,
         solver=SOLVERS[solver](),
         horizon=horizon,
-        optimiser=optimiser,
+        optimiser=changing,
         info=info,
     )
     tested = len(task.test_q)

@@ -30,7 +30,7 @@ from hepml.training._standardising import (
     standardise_inputs,
 )
 from hepml.training.engine._folder import RunFolder, first_rank
-from hepml.training.engine._optimiser import Optimiser
+from hepml.training.engine._optimiser import Method, Optimiser, Schedule
 from hepml.training.engine._options import RunOptions
 
 
@@ -80,6 +80,12 @@ def train(
     learning_rate: float = 1e-3,
     weight_decay: float = 0.01,
     warmup: float = 0.3,
+    optimiser: Method = "adamw",
+    schedule: Schedule = "one-cycle",
+    patience: int | None = None,
+    clip_gradient: float | None = None,
+    accumulate: int = 1,
+    ema: float | None = None,
     precision: Literal["32", "bf16-mixed", "64"] = "32",
     accelerator: str = "auto",
     devices: int = 1,
@@ -143,6 +149,12 @@ def train(
         How often all jets are seen; how many at a time on each device.
     learning_rate, weight_decay, warmup
         See :class:`Optimiser`.
+    optimiser, schedule
+        "adamw", "adam", "sgd" or "radam-lookahead"; "one-cycle", "cosine", "constant" or "plateau":
+        see :class:`Optimiser`.
+    patience, clip_gradient, accumulate, ema
+        See :class:`RunOptions`: when to stop early, the largest norm of a gradient, batches to a
+        step, and the decay of an average of the weights that takes their place.
     precision
         "32", "bf16-mixed" (on GPUs) or "64".
     accelerator, devices
@@ -220,6 +232,12 @@ def train(
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
         "warmup": warmup,
+        "optimiser": optimiser,
+        "schedule": schedule,
+        "patience": patience,
+        "clip_gradient": clip_gradient,
+        "accumulate": accumulate,
+        "ema": ema,
         "precision": precision,
         "accelerator": accelerator,
         "devices": devices,
@@ -229,8 +247,10 @@ def train(
     }
     check_numbers(options)
     check_standardisation(standardise)
-    run_options = RunOptions(epochs, precision, accelerator, devices, seed)
-    optimiser = Optimiser(learning_rate, weight_decay, warmup=warmup)
+    run_options = RunOptions(
+        epochs, precision, accelerator, devices, seed, patience, clip_gradient, accumulate, ema
+    )
+    changing = Optimiser(learning_rate, weight_decay, optimiser, schedule, warmup)
     torch.manual_seed(seed)
     built = build_model(kind, info.arguments)
     for path in [*paths[:1], *validation_paths[:1]]:
@@ -254,7 +274,7 @@ def train(
         objective,
         built.double() if precision == "64" else built,
         sample,
-        optimiser=optimiser,
+        optimiser=changing,
         mean_weight=data.train_stream.mean_weight,
         info=replace(info, run=options | known),
     )

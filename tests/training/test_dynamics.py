@@ -134,7 +134,14 @@ def test_a_run_is_resumed_with_the_system_that_it_began_with(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{}, {"states": "fitted", "schedule": "one-cycle"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"states": "fitted", "schedule": "one-cycle"},
+        {"optimiser": "radam-lookahead", "schedule": "cosine", "ema": 0.9, "accumulate": 2},
+    ],
+)
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch, options):
     data, options = oscillators(noise=0.1), QUICK | options
     train_dynamics("SeparableHamiltonian", data, output=tmp_path / "whole", **options)

@@ -62,6 +62,13 @@ def assert_same(folder, other):
         ("ParticleFlow", ("--features", "all")),
         ("ParticleFlow", ("--features", "all", "--workers=1", "--max-sets=90")),
         ("LorentzNet", ("--features", "none", "--model.width=8", "--model.blocks=2")),
+        (
+            "ParticleFlow",
+            (
+                *("--schedule=plateau", "--optimiser=radam-lookahead", "--ema=0.9"),
+                *("--accumulate=2", "--patience=2", "--clip-gradient=1"),
+            ),
+        ),
     ],
 )
 def test_a_killed_and_resumed_run_ends_with_the_same_weights(files, tmp_path, network, arguments):

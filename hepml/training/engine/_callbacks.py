@@ -5,7 +5,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sized
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from hepml.outputs import raise_again, whole_file
+from hepml.training.engine._average import MovingAverage
 from hepml.training.engine._checkpoint import read_checkpoint, write_checkpoint
 from hepml.training.engine._task import Figure, Task
 
@@ -89,15 +90,28 @@ class EpochCheckpoints(Checkpoint):
     ----------
     best, last
         The files.
+    average
+        The weights to be kept in the best, if these are not the network's own.
+    patience
+        Stop after so many epochs that were not better; None never does.
 
     Notes
     -----
     What decides which epoch is the best is a figure of the task; without it, it is the last one.
     """
 
-    def __init__(self, best: Path, last: Path) -> None:
+    def __init__(
+        self,
+        best: Path,
+        last: Path,
+        *,
+        average: MovingAverage | None = None,
+        patience: int | None = None,
+    ) -> None:
         self.best_path, self.last_path = best, last
+        self.average, self.patience = average, patience
         self.best: dict[str, int | float] = {}
+        self.stopped = False
 
     def state_dict(self) -> dict[str, Any]:
         """The figures of the best epoch."""
@@ -107,14 +121,26 @@ class EpochCheckpoints(Checkpoint):
         """Go on from the figures of the best epoch."""
         self.best = dict(state_dict)
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Let a run that had lost its patience stay as it is."""
+        if self.best:
+            self._stop(trainer, trainer.current_epoch)
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the checkpoints; Lightning calls this after every other hook of the epoch's end."""
         task = cast(Task, pl_module)
         figures = _reached(trainer, task)
         if _is_better(task.decides, figures, self.best):
             self.best = {"epoch": trainer.current_epoch + 1, **figures}
-            trainer.save_checkpoint(self.best_path, weights_only=True)
+            with self.average.in_place(task) if self.average else nullcontext():
+                trainer.save_checkpoint(self.best_path, weights_only=True)
         trainer.save_checkpoint(self.last_path)
+        self._stop(trainer, trainer.current_epoch + 1)
+
+    def _stop(self, trainer: Trainer, finished: int) -> None:
+        """Stop if too many epochs were not better."""
+        if self.patience is not None and finished - self.best["epoch"] >= self.patience:
+            trainer.should_stop = self.stopped = True
 
 
 def _reached(trainer: Trainer, task: Task) -> dict[str, float]:

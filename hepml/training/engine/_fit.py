@@ -6,7 +6,8 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule
 
-from hepml.errors import FileError
+from hepml.errors import FileError, InputError
+from hepml.training.engine._average import MovingAverage
 from hepml.training.engine._callbacks import EpochCheckpoints, EpochTable, SeedEachEpoch
 from hepml.training.engine._checkpoint import checkpoint_info, read_checkpoint
 from hepml.training.engine._folder import RunFolder, first_rank
@@ -58,16 +59,23 @@ def fit(
     Raises
     ------
     InputError
-        If a run is resumed with other options than it began with, or devices are not there.
+        If a run is resumed with other options than it began with, devices are not there, or it
+        shall wait for a better epoch and no figure says which is better.
     FileError
         If the folder cannot be written, holds another run, or a checkpoint that cannot go on.
     DataError
         If learning diverges.
     """
     assert task.info is not None
-    checkpoints = EpochCheckpoints(folder.best, folder.last)
+    if task.decides is None or not validates:
+        _require_no_figure(task, options)
+    average = None if options.ema is None else MovingAverage(options.ema)
+    checkpoints = EpochCheckpoints(
+        folder.best, folder.last, average=average, patience=options.patience
+    )
     callbacks = [
         SeedEachEpoch(options.seed),
+        *([average] if average else []),
         EpochTable(folder.metrics, show=progress),
         checkpoints,
         *([EpochBar()] if progress else []),
@@ -90,7 +98,24 @@ def fit(
                         _say(f"nothing to resume in {folder.path}: begins anew")
                     _say(opening(finished))
             fit_from(last, finished, trainer, task, data)
+            if checkpoints.stopped and progress and first_rank():
+                _say(f"stopped: no epoch was better than {checkpoints.best['epoch']}")
     return checkpoints.best
+
+
+def _require_no_figure(task: Task, options: RunOptions) -> None:
+    """Refuse what waits for a better figure where none is computed."""
+    asking = {
+        "patience": options.patience is not None,
+        "schedule": task.optimiser.schedule == "plateau",
+    }
+    for name in (name for name, asks in asking.items() if asks):
+        raise InputError(
+            name,
+            expected="a run that validates, if it waits for a better epoch",
+            got="one in which no figure says which epoch is the best",
+            fix=f"validate, or leave {name} out",
+        )
 
 
 def _say(text: str) -> None:

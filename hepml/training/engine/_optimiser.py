@@ -1,21 +1,29 @@
 """How weights are changed: the optimiser, and the learning rate at each step of a run."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from hepml.errors import InputError
+from hepml.training.engine._lookahead import LookaheadRAdam
 
-_OPTIMISERS: dict[str, type[torch.optim.Adam | torch.optim.AdamW]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
+Method = Literal["adamw", "adam", "sgd", "radam-lookahead"]
+Schedule = Literal["one-cycle", "cosine", "constant", "plateau"]
+
+_OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
+    "adamw": partial(torch.optim.AdamW, fused=True),
+    "adam": partial(torch.optim.Adam, fused=True),
+    "sgd": partial(torch.optim.SGD, momentum=0.9, fused=True),
+    "radam-lookahead": LookaheadRAdam,
 }
+# Epochs without a better figure, and what the learning rate is multiplied by after one more.
+_WAITED, _FACTOR = 3, 0.3
 
 
 @dataclass(frozen=True)
@@ -27,14 +35,18 @@ class Optimiser:
     learning_rate
         The maximum.
     weight_decay
-        That of Adam, or of AdamW.
+        Decoupled from the gradient with AdamW and RAdam; a part of it with Adam and SGD.
     method
-        "adamw" or "adam".
+        "adamw", "adam", "sgd" (with a momentum of 0.9), or "radam-lookahead" (RAdam whose weights
+        are drawn half of the way back after every six steps).
     schedule
         "one-cycle": the learning rate rises along a cosine from 1/25 of its maximum, then falls
-        along a cosine to 1/250,000 of it, step by step. "constant": it stays.
+        along a cosine to 1/250,000 of it, step by step. "cosine": it rises along a line from
+        nearly zero, then falls along a cosine to zero. "constant": it stays. "plateau": it is
+        multiplied by 0.3 whenever the figure that decides which epoch is the best was not better
+        for more than 3 epochs.
     warmup
-        The fraction of the steps of one cycle during which the learning rate rises.
+        The fraction of the steps of one cycle or cosine during which the learning rate rises.
 
     Raises
     ------
@@ -44,17 +56,19 @@ class Optimiser:
     References
     ----------
     L. N. Smith, N. Topin, "Super-convergence", arXiv:1708.07120.
-    I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", arXiv:1711.05101.
+    I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", arXiv:1711.05101; "SGDR",
+    arXiv:1608.03983, equation 5, for the cosine.
+    M. Zhang et al., "Lookahead optimizer", arXiv:1907.08610.
     """
 
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
-    method: Literal["adamw", "adam"] = "adamw"
-    schedule: Literal["one-cycle", "constant"] = "one-cycle"
+    method: Method = "adamw"
+    schedule: Schedule = "one-cycle"
     warmup: float = 0.3
 
     def __post_init__(self) -> None:
-        choices = {"method": list(_OPTIMISERS), "schedule": ["one-cycle", "constant"]}
+        choices = {"method": get_args(Method), "schedule": get_args(Schedule)}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise InputError(
@@ -74,7 +88,9 @@ class Optimiser:
                     name, expected=expected, got=str(getattr(self, name)), fix="change it"
                 )
 
-    def configured(self, weights: Iterable[Any], steps: int) -> Mapping[str, Any]:
+    def configured(
+        self, weights: Iterable[Any], steps: int, decides: str = "val_loss", *, rising: bool = False
+    ) -> Mapping[str, Any]:
         """What :meth:`lightning.pytorch.LightningModule.configure_optimizers` returns.
 
         Parameters
@@ -83,13 +99,22 @@ class Optimiser:
             The weights, or groups of them, as torch's optimisers take them.
         steps
             How many steps the run has.
+        decides, rising
+            The figure that a plateau is one of, and whether more of it is better.
         """
         optimiser = _OPTIMISERS[self.method](
-            list(weights), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
+            list(weights), lr=self.learning_rate, weight_decay=self.weight_decay
         )
         if self.schedule == "constant":
             return {"optimizer": optimiser}
-        schedule = LambdaLR(optimiser, partial(one_cycle, steps=steps, warmup=self.warmup))
+        if self.schedule == "plateau":
+            plateau = ReduceLROnPlateau(optimiser, "max" if rising else "min", _FACTOR, _WAITED)
+            return {
+                "optimizer": optimiser,
+                "lr_scheduler": {"scheduler": plateau, "monitor": decides},
+            }
+        factor = one_cycle if self.schedule == "one-cycle" else cosine
+        schedule = LambdaLR(optimiser, partial(factor, steps=steps, warmup=self.warmup))
         return {
             "optimizer": optimiser,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
@@ -105,6 +130,17 @@ def one_cycle(step: int, *, steps: int, warmup: float) -> float:
     if step < peak:
         return _along_cosine(1 / 25, 1.0, step / peak)
     return _along_cosine(1.0, 1 / 25e4, (step - peak) / max(steps - 1 - peak, 1.0))
+
+
+def cosine(step: int, *, steps: int, warmup: float) -> float:
+    """The learning rate at a step of the run, as a fraction of its maximum: a line, then a cosine.
+
+    The first step has a positive rate, and so has the last.
+    """
+    rise = warmup * steps
+    if step < rise:
+        return (step + 1) / (math.floor(rise) + 1)
+    return _along_cosine(1.0, 0.0, (step - rise) / max(steps - rise, 1.0))
 
 
 def _along_cosine(start: float, end: float, x: float) -> float:

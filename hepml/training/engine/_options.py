@@ -1,5 +1,6 @@
 """What every run is asked for, whatever it learns."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -7,7 +8,7 @@ from typing import Any, Literal
 from hepml.errors import InputError
 
 PRECISIONS = ("32", "bf16-mixed", "64")
-_AT_LEAST = {"epochs": 1, "devices": 1, "seed": 0}
+_AT_LEAST = {"epochs": 1, "devices": 1, "seed": 0, "patience": 1, "accumulate": 1}
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,16 @@ class RunOptions:
         Lightning's: the kind of device ("auto", "cpu", "gpu", ...) and their number.
     seed
         Decides what is random.
+    patience
+        Stop after so many epochs that were not better than the best; None learns through all.
+    clip_gradient
+        The largest norm of the gradient of all weights together, to which longer ones are
+        shortened; None leaves them.
+    accumulate
+        How many batches there are to each step of the optimiser.
+    ema
+        How much stays, at a step, of the exponential moving average of the weights, which is
+        validated and saved in their place; None takes no average.
 
     Raises
     ------
@@ -36,6 +47,10 @@ class RunOptions:
     accelerator: str = "auto"
     devices: int = 1
     seed: int = 0
+    patience: int | None = None
+    clip_gradient: float | None = None
+    accumulate: int = 1
+    ema: float | None = None
 
     def __post_init__(self) -> None:
         require_at_least({name: getattr(self, name) for name in _AT_LEAST}, _AT_LEAST)
@@ -46,6 +61,14 @@ class RunOptions:
                 got=repr(self.precision),
                 fix="choose one of them",
             )
+        wrong = {
+            "clip_gradient": (0, math.inf, "a positive number"),
+            "ema": (0, 1, "a number between 0 and 1, such as 0.999"),
+        }
+        for name, (low, high, expected) in wrong.items():
+            value = getattr(self, name)
+            if value is not None and not low < value < high:
+                raise InputError(name, expected=expected, got=str(value), fix="change it")
 
 
 def require_at_least(options: Mapping[str, Any], least: Mapping[str, int]) -> None:

@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Float
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from hepml.errors import DataError
 from hepml.training.engine._checkpoint import CheckpointInfo, header
@@ -98,7 +100,30 @@ class Task(LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser, and the learning rate for each step of the run."""
         steps = int(self.trainer.estimated_stepping_batches)
-        return self.optimiser.configured(self.weight_groups(), steps)
+        decides = self.decides or Figure("train_loss")
+        return self.optimiser.configured(
+            self.weight_groups(), steps, decides.name, rising=decides.rising
+        )
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Shorten the gradient of all weights together to this norm.
+
+        Lightning's own refuses fused optimisers in mixed precision, for scaled gradients, which
+        bfloat16 does without.
+        """
+        if gradient_clip_val:
+            weights = [p for group in optimizer.param_groups for p in group["params"]]
+            clip_grad_norm_(weights, gradient_clip_val)
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Go on along a schedule; but for a plateau: Lightning asks after the checkpoints."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
 
     def on_train_start(self) -> None:
         """Take the learning rate from the schedule: a resumed run may have more steps by now."""
@@ -108,7 +133,8 @@ class Task(LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
         """Look at the losses of the last batches."""
-        self._losses.append(outputs["loss"].detach())
+        # Lightning divides it among the batches of a step.
+        self._losses.append(outputs["loss"].detach() * self.trainer.accumulate_grad_batches)
         if len(self._losses) == _LOSSES_PER_CHECK:
             self._check_losses(batch_idx)
 
@@ -119,6 +145,9 @@ class Task(LightningModule):
         bad = [n for n, p in self.model.named_parameters() if not bool(p.isfinite().all())]
         if bad:
             raise self._diverged(f"NaN or infinite {bad[0]} at the end of epoch")
+        for config in self.trainer.lr_scheduler_configs:
+            if isinstance(config.scheduler, ReduceLROnPlateau):
+                config.scheduler.step(float(self.trainer.callback_metrics[str(config.monitor)]))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say in the checkpoint what the network is."""

@@ -44,6 +44,8 @@ def make_trainer(
             devices=options.devices,
             precision=_PRECISIONS[options.precision],
             max_epochs=options.epochs,
+            gradient_clip_val=options.clip_gradient,
+            accumulate_grad_batches=options.accumulate,
             logger=_tensorboard(folder),
             callbacks=[*callbacks, RaiseAgain()],
             plugins=[SafeCheckpointIO()],

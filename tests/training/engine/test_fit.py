@@ -218,5 +218,5 @@ def test_a_plateau_that_lightning_looks_at_would_not(tmp_path, monkeypatch):
     monkeypatch.setattr(Task, "on_train_epoch_end", lambda _: None)
     monkeypatch.setattr(Task, "lr_scheduler_step", LightningModule.lr_scheduler_step)
     options = {"optimiser": Optimiser(0.1, schedule="plateau"), "worse": True, "epochs": 8}
-    with pytest.raises(AssertionError, match="lr_schedulers|state_dict"):
+    with pytest.raises(AssertionError, match=r"lr_schedulers|state_dict"):
         die_and_go_on(tmp_path, options)

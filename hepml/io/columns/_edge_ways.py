@@ -145,6 +145,13 @@ def check_graph(collections: Sequence[Collection], edges: Sequence[EdgeColumns])
     if len({each.label is None for each in edges}) > 1:
         raise _refused("edges", "a label of all edges or of none", "some", "write label: 0")
     for part in collections:
+        if not (part.momentum or part.positions or part.features):
+            raise _refused(
+                "collections",
+                "a momentum, positions or features of each collection, which count its nodes",
+                "none of them",
+                "keep a feature of the nodes",
+            )
         if part.hardest is not None and not part.momentum:
             raise _refused("collections.hardest", "a momentum", "none", "leave hardest out")
     for each in edges:

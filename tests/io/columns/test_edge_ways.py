@@ -124,6 +124,8 @@ def test_collections_and_edges_have_to_go_together():
         Columns([sets, NODES[0]], edges=NodePointer("m"))
     with pytest.raises(InputError, match=r"positions of all collections or of none"):
         Columns([Collection(features={"x": "x"}), NODES[0]], edges=NodePointer("m"))
+    with pytest.raises(InputError, match="which count its nodes, got none"):
+        Columns(Collection(features={"x": "x"}), edges=AllPairs()).with_features([])
     with pytest.raises(InputError, match=r"hardest: expected a momentum"):
         Columns(Collection(features={"x": "x"}, hardest=3), edges=NodePointer("m"))
     with pytest.raises(InputError, match=r"positions of the nodes.*got positions \(\)"):

@@ -12,6 +12,7 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ig
 
 from hepml.cli._missing import add_missing_option
 from hepml.cli._network import named_networks
+from hepml.cli._several import SEVERAL_OPTIONS, add_several_options, several_summary, train_several
 from hepml.errors import InputError
 from hepml.io import present
 from hepml.models import MODELS
@@ -111,6 +112,7 @@ def make_parser() -> ArgumentParser:
             **extra,
         )
     add_missing_option(parser)
+    add_several_options(parser)
     parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
     parser.add_argument("--overwrite", action="store_true", help="remove the run in the folder")
     return parser
@@ -130,7 +132,13 @@ def run(config: Namespace) -> int:
             columns = None if columns is None else choose_columns(columns, "all", options[given])
             options[given] = present(options[given], columns)
     output = options.pop("output") or str(Path("runs") / name.lower())
-    trained = train(network, options.pop("files"), output=output, **options)
+    files = options.pop("files")
+    several = train_several(network, options, files=files, output=output)
+    if several is not None:
+        print(several_summary(name, several))
+        return 0
+    options = {k: v for k, v in options.items() if k not in SEVERAL_OPTIONS}
+    trained = train(network, files, output=output, **options)
     if first_rank():
         print(_summary(name, trained, options["validation"]))
     return 0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hepml.training._dynamics_train import LearnedDynamics, load_dynamics, train_dynamics
     from hepml.training._hold_out import warn_of_training_files
     from hepml.training._inputs import choose_columns
+    from hepml.training._several import SeveralRuns, train_folds, train_seeds
     from hepml.training._train import TrainedRun, train
     from hepml.training.engine._checkpoint import CheckpointInfo
     from hepml.training.engine._folder import RunFolder, first_rank
@@ -36,6 +37,7 @@ _MODULES = {
     "ParticleData": "_data",
     "RegressionTask": "tasks._regression",
     "RunFolder": "engine._folder",
+    "SeveralRuns": "_several",
     "TaggingTask": "tasks._classification",
     "TrainedRun": "_train",
     "choose_columns": "_inputs",
@@ -46,6 +48,8 @@ _MODULES = {
     "save_checkpoint": "_checkpoints",
     "train": "_train",
     "train_dynamics": "_dynamics_train",
+    "train_folds": "_several",
+    "train_seeds": "_several",
     "value_and_width": "tasks._regression",
     "warn_of_training_files": "_hold_out",
 }
@@ -85,6 +89,7 @@ __all__ = [
     "ParticleData",
     "RegressionTask",
     "RunFolder",
+    "SeveralRuns",
     "TaggingTask",
     "TrainedRun",
     "choose_columns",
@@ -95,6 +100,8 @@ __all__ = [
     "save_checkpoint",
     "train",
     "train_dynamics",
+    "train_folds",
+    "train_seeds",
     "value_and_width",
     "warn_of_training_files",
 ]

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from support.small_jets import write_jets
 
 from hepml.cli import main
+from hepml.cli._several import SEVERAL_OPTIONS
 from hepml.cli._train import make_parser
 from hepml.io import read
 from hepml.models import MODELS
@@ -97,7 +98,7 @@ def test_the_default_folder_is_named_after_the_network(files, folder):
 
 
 def test_the_options_are_those_of_train():
-    parsed = set(parse("LorentzNet", "a.root").as_dict()) - {"config", "missing"}
+    parsed = set(parse("LorentzNet", "a.root").as_dict()) - {"config", "missing", *SEVERAL_OPTIONS}
     assert parsed == set(signature(train).parameters) - {"progress"}
     defaults = {n: p.default for n, p in signature(train).parameters.items()}
     for name, value in parse("LorentzNet", "a.root").items(branches=True):

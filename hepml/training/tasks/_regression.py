@@ -51,7 +51,9 @@ class RegressionTask(Task):
     loss
         "mse": the mean square error. "huber": it is linear beyond one unit of the spread.
         "gaussian": minus the logarithm of a normal density whose width is predicted as well,
-        ``ln w + (t - v)² / 2 w²``.
+        ``ln w + (t - v)² / 2 w²``. In learning each is multiplied by w², which is not learned
+        from: values then learn as with "mse". Else those that are hard get a large width early, and
+        are not learned any more.
     optimiser
         By default AdamW with one cycle of the learning rate in the run.
     mean_weight
@@ -65,6 +67,12 @@ class RegressionTask(Task):
     of prediction minus truth; ``val_resolution``, half the distance between its 16 % and 84 %
     quantiles; and ``val_rmse``, its root mean square. They carry the name of the target where there
     are several, and count each row once, whatever its weight.
+
+    References
+    ----------
+    The factor w²: M. Seitzer, A. Tavakoli, D. Antic, G. Martius, On the Pitfalls of Heteroscedastic
+    Uncertainty Estimation with Probabilistic Neural Networks, ICLR 2022, arXiv:2203.09168,
+    beta = 1.
     """
 
     unit = "jets"
@@ -96,7 +104,7 @@ class RegressionTask(Task):
 
     def loss(self, batch: ParticleSet) -> Float[Tensor, ""]:
         """The loss of a batch."""
-        losses, weights, _ = self._of_rows(batch)
+        losses, weights, _ = self._of_rows(batch, learning=True)
         return (losses * weights).mean() if losses.numel() else losses.sum()
 
     def validation_step(self, batch: ParticleSet, batch_idx: int) -> None:  # noqa: ARG002
@@ -127,7 +135,9 @@ class RegressionTask(Task):
         self.val_loss.reset()
         self.val_residuals.reset()
 
-    def _of_rows(self, batch: ParticleSet) -> tuple[Tensor, Tensor, Tensor]:
+    def _of_rows(
+        self, batch: ParticleSet, *, learning: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Loss and weight of each row, and its residuals in the units of the targets."""
         batch = batch.to(dtype=next(self.model.parameters()).dtype)
         wanted = batch.targets if self.per == "set" else batch.particle_targets
@@ -148,7 +158,10 @@ class RegressionTask(Task):
                 fix=f"let the model return {size} numbers for each {self.per}",
             )
         value, width = value_and_width(outputs, len(self.targets))
-        losses = _losses(value, width, self.standardise(wanted), self.loss_name).mean(1)
+        each = _losses(value, width, self.standardise(wanted), self.loss_name)
+        if learning and width is not None:
+            each = each * width.detach().square()
+        losses = each.mean(1)
         weights = torch.ones_like(losses)
         if batch.weights is not None:
             of_sets = batch.weights / self.mean_weight

@@ -48,7 +48,8 @@ def test_losses_are_those_of_the_formulas_in_units_of_the_spread():
     huber = task_of([[0.0], [0.0]], loss="huber").loss(batch).item()
     assert huber == pytest.approx((0.5 + 2.5) / 2)
     outputs = [[0.5, math.log(2.0)], [-1.0, 0.0]]
-    expected = (math.log(2) + 0.5 * (0.5 / 2) ** 2 + 0.5 * 2**2) / 2
+    # Each is multiplied by the square of its width.
+    expected = (4 * (math.log(2) + 0.5 * (0.5 / 2) ** 2) + 0.5 * 2**2) / 2
     loss = task_of(outputs, loss="gaussian").loss(batch)
     assert loss.item() == pytest.approx(expected)
 
@@ -66,6 +67,18 @@ def test_the_gaussian_loss_is_least_at_the_true_mean_and_width():
         optimiser.step()
     assert mean.item() == pytest.approx(float(targets.mean()), abs=1e-2)
     assert log_width.exp().item() == pytest.approx(float(targets.std()), abs=1e-2)
+
+
+def test_values_learn_with_a_width_as_without_it():
+    batch = sets([[12.0], [4.0]])
+    plain, wide = (
+        task_of([[0.5], [-1.0]]),
+        task_of([[0.5, 1.3], [-1.0, -0.4]], loss="gaussian"),
+    )
+    for task in (plain, wide):
+        task.loss(batch).backward()
+    expected = plain.model.outputs.grad[:, 0] / 2
+    torch.testing.assert_close(wide.model.outputs.grad[:, 0], expected)
 
 
 def test_weights_over_their_mean_multiply_the_losses():

@@ -9,23 +9,29 @@ from functools import partial
 from importlib import import_module
 
 from hepml import __version__
+from hepml.cli._kinds import module_of, now
 from hepml.errors import HepmlError
 from hepml.outputs import Terminated, cleaned_up
 
 # The module of each command and its line in the help; imported only when the command is called, so
 # that the help does not wait for torch.
 COMMANDS = {
-    "generate": ("hepml.cli._generate", "simulate jets to learn from and write them to ROOT files"),
+    "generate": (
+        "hepml.cli._generate",
+        "simulate jets, or bodies in motion, to learn from",
+    ),
     "inspect": (
         "hepml.cli._inspect",
         "say what a file holds and which columns a tagger would read",
     ),
     "networks": ("hepml.cli._networks", "the networks that train knows: symmetries, papers"),
-    "train": ("hepml.cli._train", "train a tagger on files"),
-    "evaluate": ("hepml.cli._evaluate", "measure a trained tagger: figures, plots, JSON"),
-    "check": ("hepml.cli._check", "measure the symmetries of a trained tagger: its certificate"),
-    "predict": ("hepml.cli._predict", "write a tagger's scores to a ROOT file, beside each jet"),
-    "dynamics": ("hepml.cli._dynamics", "Hamiltonian networks: learn, follow, measure motion"),
+    "train": ("hepml.cli._train", "train a network on files"),
+    "evaluate": ("hepml.cli._evaluate", "measure what was learned: figures, plots, JSON"),
+    "check": ("hepml.cli._check", "measure the symmetries of a trained network: its certificate"),
+    "predict": (
+        "hepml.cli._predict",
+        "write scores beside each jet, or predicted motion",
+    ),
 }
 
 _INTERRUPTED = 130
@@ -54,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"hepml {__version__}")
         return 0
     name = words[0]
+    if name == "dynamics":
+        print(f"hepml: `hepml dynamics` is now `{now(words[1:])}`", file=sys.stderr)
+        return 2
     if name not in COMMANDS:
         near = get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean `hepml {near[0]}`?" if near else f"choose from {', '.join(COMMANDS)}"
@@ -69,7 +78,7 @@ def _run(name: str, words: Sequence[str]) -> int:
         with warnings.catch_warnings():
             # The text alone: the line of hepml that warns means nothing to a user.
             warnings.showwarning = partial(_show_warning, name)
-            module = import_module(COMMANDS[name][0])
+            module = import_module(module_of(name, words) or COMMANDS[name][0])
             parser = module.make_parser()
             parser.prog = f"hepml {name}"
             status: int = module.run(parser.parse_args(words))

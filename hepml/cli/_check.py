@@ -13,7 +13,10 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from tqdm.auto import tqdm
 
 from hepml import __version__
+from hepml.cli._kinds import is_of_motion
 from hepml.cli._network import add_network_option, named_networks
+from hepml.cli._subject import Subject
+from hepml.cli.motion._check import motion
 from hepml.data import ParticleSet
 from hepml.deploy import Tagger
 from hepml.errors import InputError
@@ -39,7 +42,7 @@ def make_parser() -> ArgumentParser:
     """The options of ``hepml check``."""
     parser = ArgumentParser(
         usage="hepml check CHECKPOINT [FILE ...] [options]",
-        description="Measure the symmetries of a tagger, with its own weights and with weights of "
+        description="Measure the symmetries of a network, with its own weights and with weights of "
         "order one, in several precisions: a line for each on standard output; all violations as "
         "JSON and plots in a folder. By default with elements that round nothing, which show the "
         "arithmetic of the network, and beside it what rounding boosted momenta does. A violation "
@@ -49,7 +52,7 @@ def make_parser() -> ArgumentParser:
     )
     parser.add_argument("checkpoint", type=str, help="a name ending in .ckpt, or folder of a run")
     parser.add_argument(
-        "files", nargs="*", type=str, help="files with jets; without, random ones are made"
+        "files", nargs="*", type=str, help="files with jets, or trajectories; without, random jets"
     )
     parser.add_argument(
         "--symmetry",
@@ -99,41 +102,41 @@ def run(config: Namespace) -> int:
     folder = Path(config.output)
     require_free_folder(folder, _CERTIFICATE, "a certificate", overwrite=config.overwrite)
     asked = [find_symmetry(name) for name in config.symmetry]
-    networks = named_networks(config.network)
-    tagger = Tagger.load(config.checkpoint, model=networks, device=config.device)
-    claims: Sequence[str] = getattr(tagger.model, "claims", ())
+    subject = motion(config) if is_of_motion(config.checkpoint) else _jets(config)
+    claims: Sequence[str] = getattr(subject.model, "claims", ())
     symmetries = asked or [find_symmetry(name) for name in claims]
     if not symmetries:
         raise InputError(
             f"checkpoint {config.checkpoint}",
             expected="a model with the property `claims`, or names of symmetries",
-            got=f"{tagger.name}, which claims nothing",
+            got=f"{subject.name}, which claims nothing",
             fix="name them: --symmetry permutation",
         )
-    jets, source = _jets(config, tagger)
-    if len(jets) < 2:
+    if len(subject.inputs) < 2:
         raise InputError(
-            "jets",
+            subject.noun,
             expected="two or more: a violation is relative to how much the outputs differ",
-            got=str(len(jets)),
-            fix="raise --max-jets, or give files with more jets",
+            got=str(len(subject.inputs)),
+            fix=f"raise --max-sets, or give files with more {subject.noun}",
         )
-    config.precision = [each.name for each in find_precisions(config.precision, tagger.device)]
+    config.precision = [each.name for each in find_precisions(config.precision, subject.device)]
     reports = [
         _Certified(
             replace(random, claimed=random.symmetry.name in claims),
             exact and replace(exact, claimed=exact.symmetry.name in claims),
         )
-        for random, exact in _measure(config, tagger, symmetries, jets)
+        for random, exact in _measure(config, subject, symmetries)
     ]
-    print(f"{tagger.name} on {len(jets)} {source}")
+    print(f"{subject.name} on {subject.described}")
     print(_table(reports, config.precision))
     for certified in reports:
         symmetry = certified.random.symmetry
         if certified.random.claimed and certified.verdict == "broken" and not symmetry.vanishing:
-            found = trace(tagger.model, jets, symmetry, seed=config.seed)
+            found = trace(
+                subject.model, subject.inputs, symmetry, apply=subject.apply, seed=config.seed
+            )
             print(f"{symmetry.name}: {found.where}")
-    paths = _write(folder, config, tagger, f"{len(jets)} {source}", reports)
+    paths = _write(folder, config, subject, reports)
     print(f"wrote {', '.join(str(path) for path in paths)}")
     return int(any(each.random.claimed and each.verdict == "broken" for each in reports))
 
@@ -157,7 +160,15 @@ class _Certified(NamedTuple):
         return next(verdict for verdict in order if verdict in found)
 
 
-def _jets(config: Namespace, tagger: Tagger) -> tuple[ParticleSet, str]:
+def _jets(config: Namespace) -> Subject:
+    """A tagger, and the jets to measure with."""
+    networks = named_networks(config.network)
+    tagger = Tagger.load(config.checkpoint, model=networks, device=config.device)
+    jets, source = _found_jets(config, tagger)
+    return Subject(tagger.name, tagger.model, jets, "jets", source, tagger.device)
+
+
+def _found_jets(config: Namespace, tagger: Tagger) -> tuple[ParticleSet, str]:
     """The jets to measure with, and where they come from."""
     if not config.files:
         jets = random_jets(
@@ -179,7 +190,7 @@ def _jets(config: Namespace, tagger: Tagger) -> tuple[ParticleSet, str]:
 
 
 def _measure(
-    config: Namespace, tagger: Tagger, symmetries: Sequence[Symmetry], jets: ParticleSet
+    config: Namespace, subject: Subject, symmetries: Sequence[Symmetry]
 ) -> list[_Certified]:
     """The reports, with a progress bar on standard error."""
     found = []
@@ -189,7 +200,8 @@ def _measure(
             gamma = config.gamma if symmetry.strength_name == "gamma" else []
             measure = partial(
                 check,
-                *(tagger.model, jets, symmetry),
+                *(subject.model, subject.inputs, symmetry),
+                apply=subject.apply,
                 strengths=tuple(gamma) or None,
                 dtypes=config.precision,
                 draws=config.draws,
@@ -280,16 +292,15 @@ def _strengths(report: SymmetryReport) -> list[float]:
 def _write(
     folder: Path,
     config: Namespace,
-    tagger: Tagger,
-    jets: str,
+    subject: Subject,
     reports: Sequence[_Certified],
 ) -> list[Path]:
     """The certificate as JSON, and a figure of each symmetry that has strengths."""
     content: dict[str, Any] = {
         "hepml": __version__,
         "checkpoint": config.checkpoint,
-        "model": tagger.name,
-        "jets": jets,
+        "model": subject.name,
+        subject.noun: subject.described,
         "symmetries": {each.random.symmetry.name: each.random.to_dict() for each in reports},
         "exact": {each.exact.symmetry.name: each.exact.to_dict() for each in reports if each.exact},
     }

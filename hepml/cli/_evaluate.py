@@ -35,7 +35,8 @@ def make_parser() -> ArgumentParser:
         "uncertainties: a table on standard output; metrics.json, ROC curves, efficiencies against "
         "pt and eta, the mass of the background after a cut, calibration, score histograms, "
         "confusion matrices and losses (PNG and PDF) in a folder. jets/s is the rate from file to "
-        "score: reading and network together.",
+        "score: reading and network together. Of a network of dynamics, `hepml evaluate RUN "
+        "--help` lists other options.",
     )
     parser.add_argument(
         "paths",

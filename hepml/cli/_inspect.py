@@ -13,6 +13,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from hepml.cli._inspect_graphs import columns_of, layouts_in, lines_of
+from hepml.cli.motion._inspect import is_motion, lines_of_motion
 from hepml.errors import ColumnError, HepmlError, InputError
 from hepml.io import Columns, Layout, Location, Tree, contents_of, iterate, locate, recognise
 
@@ -131,6 +132,10 @@ def _show(location: Location, *, show_all: bool) -> None:
         else:
             print(_indented(_yaml(recipe)) if show_all else _brief(recipe, width))
     print()
+    if is_motion(trees):
+        print(*lines_of_motion(location), sep="\n")
+        print()
+        return
     layout = _layout(location)
     _show_reading(location, layout, {tree.name: tree.entries for tree in trees})
     for line in lines_of(layouts_in(location, _readable(trees), layout), show_all=show_all):

@@ -1,13 +1,17 @@
 """``hepml networks``: the networks by chapter, with the symmetries that they claim."""
 
+import textwrap
+from itertools import zip_longest
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
 from hepml.models import NETWORKS
 
-_TAKES = {"sets": "sets of particles", "motion": "bodies in motion"}
+_TAKES = {"sets": "particles", "motion": "bodies"}
 _HEADER = ("network", "chapter", "takes", "claims", "paper")
+_CLAIMS = _HEADER.index("claims")
+_WIDTH = 100
 
 
 def make_parser() -> ArgumentParser:
@@ -25,11 +29,15 @@ def run(config: Namespace) -> int:  # noqa: ARG001
         claims = ", ".join(_claims(entry.network))
         rows.append([name, entry.chapter, _TAKES[entry.takes], claims or "none", entry.paper])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    print("\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]]))
+    # Claims have what the other columns leave of a line, and as many lines as they need.
+    widths[_CLAIMS] = _WIDTH - sum(widths) + widths[_CLAIMS] - 2 * (len(widths) - 1)
+    lines = []
+    for row in rows:
+        cells = [textwrap.wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
+        for line in zip_longest(*cells, fillvalue=""):
+            text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            lines.append(text.rstrip())
+    print("\n".join([lines[0], "-" * _WIDTH, *lines[1:]]))
     return 0
 
 

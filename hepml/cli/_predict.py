@@ -19,7 +19,8 @@ def make_parser() -> ArgumentParser:
         "score_<class> for each class; jagged where an entry holds several jets. Jets that cannot "
         "be scored, such as those with NaN momenta, get NaN; where the network itself gives NaN "
         "the exit status is 1. In ROOT: "
-        'events->AddFriend("scores", "OUT.root").',
+        'events->AddFriend("scores", "OUT.root"). Of a network of dynamics, `hepml predict RUN '
+        "--help` lists other options.",
     )
     parser.add_argument("checkpoint", type=str, help="a file (.ckpt) or folder of a run")
     parser.add_argument("files", nargs="+", type=str, help="files with jets, or patterns")

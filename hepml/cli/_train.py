@@ -15,7 +15,7 @@ from hepml.cli._network import named_networks
 from hepml.cli._several import SEVERAL_OPTIONS, add_several_options, several_summary, train_several
 from hepml.errors import InputError
 from hepml.io import present
-from hepml.models import MODELS
+from hepml.models import MODELS, NETWORKS
 from hepml.training import TrainedRun, choose_columns, first_rank, train
 
 # Every option of `train` but the network, its arguments and the files: type and help.
@@ -88,8 +88,8 @@ def make_parser() -> ArgumentParser:
     parser = _Parser(
         usage="%(prog)s [NETWORK] FILE [FILE ...] [options]",
         description="Train a network on files. `hepml train NETWORK --help` lists the options of "
-        f"the network: {', '.join(MODELS)}; or `--network package.module:Class` for one of your "
-        "own.",
+        f"the network, by chapter: {_chapters()}. `--network package.module:Class` trains one of "
+        "your own.",
     )
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of these")
     parser.add_argument(
@@ -116,6 +116,14 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
     parser.add_argument("--overwrite", action="store_true", help="remove the run in the folder")
     return parser
+
+
+def _chapters() -> str:
+    """The networks of each chapter."""
+    chapters: dict[str, list[str]] = {}
+    for name, entry in NETWORKS.items():
+        chapters.setdefault(entry.chapter, []).append(name)
+    return "; ".join(f"{chapter}: {', '.join(names)}" for chapter, names in chapters.items())
 
 
 def run(config: Namespace) -> int:
@@ -170,10 +178,10 @@ def _network(given: Mapping[str, str]) -> str | None:
 def _refuse_network(network: str | None, files: Sequence[str]) -> NoReturn:
     """Say which networks there are; a first word that is no file was probably meant as one."""
     given = network or (files[0] if files and not Path(files[0]).suffix else None)
-    near = get_close_matches(given or "", MODELS, n=1, cutoff=0.4)
+    near = get_close_matches(given or "", NETWORKS, n=1, cutoff=0.4)
     raise InputError(
         "network",
-        expected=f"one of {', '.join(MODELS)}, or package.module:Class",
+        expected=f"one of {', '.join(NETWORKS)}, or package.module:Class",
         got=repr(given) if given else "none",
         fix=f"`--network {given}`"
         if ":" in (given or "")

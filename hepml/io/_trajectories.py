@@ -73,7 +73,7 @@ def read_trajectories(path: str | Path) -> Trajectories:
                 f"file {location.path!r}",
                 expected=f"a tree {_TREE!r}",
                 got=", ".join(file.keys(cycle=False)) or "nothing",
-                fix="make one with `hepml dynamics generate`",
+                fix="make one with `hepml generate SYSTEM`",
             )
         tree = file[_TREE]
         missing = [name for name in ("t", *_STATES) if name not in tree]
@@ -82,7 +82,7 @@ def read_trajectories(path: str | Path) -> Trajectories:
                 f"file {location.path!r}",
                 expected=f"the branches t, {', '.join(_STATES)}",
                 got=f"none called {', '.join(missing)}",
-                fix="make the file with `hepml dynamics generate`",
+                fix="make the file with `hepml generate SYSTEM`",
             )
         columns: dict[str, Any] = tree.arrays(["t", *_STATES], library="np")
         about = json.loads(str(file["about"])) if "about" in file else {}

@@ -1,6 +1,7 @@
 """``python -m hepml.ops``: the kernels of each operation, and which of them can run here."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -75,4 +76,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads any more, and Python would complain once more when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

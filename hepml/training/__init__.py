@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Checkpoint,
         describe_model,
         load_checkpoint,
+        network_in,
         save_checkpoint,
     )
     from hepml.training._data import ParticleData
@@ -45,6 +46,7 @@ _MODULES = {
     "first_rank": "engine._folder",
     "load_checkpoint": "_checkpoints",
     "load_dynamics": "_dynamics_train",
+    "network_in": "_checkpoints",
     "save_checkpoint": "_checkpoints",
     "train": "_train",
     "train_dynamics": "_dynamics_train",
@@ -97,6 +99,7 @@ __all__ = [
     "first_rank",
     "load_checkpoint",
     "load_dynamics",
+    "network_in",
     "save_checkpoint",
     "train",
     "train_dynamics",

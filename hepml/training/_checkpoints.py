@@ -23,6 +23,7 @@ from hepml.training.engine._checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from hepml.training.engine._folder import RunFolder
 
 
 class Checkpoint(NamedTuple):
@@ -55,6 +56,24 @@ class OpenCheckpoint:
         built = _build(self.path, self.info, networks, self.weights).to(dtype)
         _fill(self.path, self.info, built, self.weights)
         return built.eval()
+
+
+def network_in(path: str | Path) -> str:
+    """The name of the network in a checkpoint, or in that of the best epoch of a run's folder.
+
+    Parameters
+    ----------
+    path
+        A checkpoint, or the folder of a run.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read, or is none of hepml's.
+    """
+    path = Path(path)
+    path = RunFolder(path).best if path.is_dir() else path
+    return checkpoint_info(path, read_checkpoint(path)).model
 
 
 def describe_model(

@@ -21,7 +21,7 @@ from hepml.training.engine._options import RunOptions, require_at_least
 
 # What of the origin of trajectories decides about their motion.
 _SYSTEM = ("system", "constants")
-_AGAIN = "hepml dynamics train --config {config} --resume"
+_AGAIN = "hepml train --config {config} --resume"
 # The part of one cycle in which the learning rate rises.
 _WARMUP = 0.1
 
@@ -89,7 +89,7 @@ def train_dynamics(
     overwrite: bool = False,
     progress: bool = True,
 ) -> LearnedDynamics:
-    """Train a network of dynamics; what ``hepml dynamics train`` does.
+    """Train a network of dynamics; what ``hepml train`` does with its name.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def load_dynamics(path: str | Path) -> DynamicsCheckpoint:
             f"checkpoint {path}",
             expected=f"a network of dynamics: {', '.join(DYNAMICS)}",
             got=f"{name!r:.200}",
-            fix="pass a checkpoint of `hepml dynamics train`",
+            fix="pass a checkpoint of `hepml train` with one of these",
         )
     dtype = torch.float64 if opened.info.run.get("precision") == "64" else torch.float32
     model, info = opened.build(DYNAMICS[name], dtype), opened.info

@@ -157,7 +157,7 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch, options
         return step(self, *batch)
 
     monkeypatch.setattr(DynamicsTask, "training_step", dies)
-    with pytest.raises(KeyboardInterrupt, match=r"hepml dynamics train --config .* --resume"):
+    with pytest.raises(KeyboardInterrupt, match=r"hepml train --config .* --resume"):
         train_dynamics("SeparableHamiltonian", data, output=tmp_path / "killed", **options)
     train_dynamics("SeparableHamiltonian", data, output=tmp_path / "killed", **options, resume=True)
     whole, killed = (

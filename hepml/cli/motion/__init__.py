@@ -1,0 +1,1 @@
+"""The commands on the motion of bodies: which recipes, options and figures they have."""

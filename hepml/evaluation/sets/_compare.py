@@ -90,6 +90,8 @@ def compare(
         else Tagger.load(Path(tagger), device=device, batch_size=batch_size)
         for tagger in taggers
     ]
+    for tagger in loaded:
+        _check_classifies_sets(tagger)
     scores = dict(scores or {})
     if not loaded and not scores:
         raise InputError(
@@ -249,6 +251,20 @@ def _names(taggers: Sequence[Tagger]) -> list[str]:
         where = "/".join(parts[-end:]) if end else str(number + 1)
         names.append(f"{tagger.name} ({where})")
     return names
+
+
+def _check_classifies_sets(tagger: Tagger) -> None:
+    """Refuse networks of which there are no scores of sets."""
+    if not tagger.classifies or tagger.answers.per != "set":
+        what = "tells classes" if tagger.classifies else "predicts numbers"
+        raise InputError(
+            f"tagger {tagger.name}",
+            expected="a network that tells classes of sets",
+            got=f"one that {what} of {tagger.answers.per}s",
+            fix="its figures are in metrics.csv of its run; predict writes what it says"
+            if tagger.classifies
+            else "evaluate_regression measures it",
+        )
 
 
 def _columns_for(tagger: Tagger, columns: Columns | None) -> Columns:

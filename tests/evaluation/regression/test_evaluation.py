@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from hepml.data import ParticleSet
 from hepml.deploy import Tagger
-from hepml.deploy._answers import Numbers
+from hepml.deploy._answers import Numbers, Probabilities
 from hepml.errors import FileError, InputError
-from hepml.evaluation import evaluate_regression, regression_table, write_regression
+from hepml.evaluation import compare, evaluate_regression, regression_table, write_regression
 from hepml.evaluation.regression._evaluation import figures_of, half_width
 from hepml.evaluation.regression._plots import residual_figure
 from hepml.io import PRESETS, read
+from hepml.models import ParticleFlow
 from hepml.ops import segment_sum
 
 
@@ -113,3 +114,13 @@ def test_networks_that_tell_classes_are_evaluated_otherwise(file):
     tagger = Tagger(Two(), PRESETS["hepml"].with_features([]))
     with pytest.raises(InputError, match="got one that tells classes"):
         evaluate_regression(tagger, file)
+
+
+def test_what_is_no_class_of_sets_is_not_compared(tagger, file):
+    with pytest.raises(InputError, match="got one that predicts numbers of sets.*evaluate_regress"):
+        compare([tagger], file)
+    columns = PRESETS["hepml"].with_features([]).without_labels()
+    answers = Probabilities(("a", "b"), "particle")
+    particles = Tagger(ParticleFlow(per="particle"), columns, answers=answers)
+    with pytest.raises(InputError, match="got one that tells classes of particles.*metrics.csv"):
+        compare([particles], file)

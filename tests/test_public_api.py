@@ -83,3 +83,34 @@ def test_exports_exist_and_are_documented(name: str) -> None:
         if inspect.isclass(value) or inspect.isfunction(value):
             assert value.__doc__, f"hepml.{name}.{export} has no docstring"
             assert value.__module__.startswith(f"hepml.{name}."), export
+
+
+def _public() -> dict[str, object]:
+    """Every exported class and function by its full name."""
+    modules = {
+        name: importlib.import_module(f"hepml.{name}")
+        for name in [*PACKAGES, "solvers", "datasets"]
+    }
+    return {
+        f"hepml.{package}.{name}": value
+        for package, module in modules.items()
+        for name, value in _exported(module).items()
+        if inspect.isclass(value) or inspect.isfunction(value)
+    }
+
+
+def test_a_first_sentence_says_what_a_name_is() -> None:
+    """A reader who sees this line alone, in a list or a completion, must know it."""
+    bare = []
+    for name, value in _public().items():
+        first = " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split())
+        if len(first.split()) < 4 or first.startswith("Of ") or first.startswith("See "):
+            bare.append(f"{name}: {first}")
+    assert not bare
+
+
+def test_docstrings_are_short() -> None:
+    lengths = {n: len((inspect.getdoc(v) or "").splitlines()) for n, v in _public().items()}
+    longest = max(lengths, key=lambda name: lengths[name])
+    assert lengths[longest] <= 110, longest
+    assert sum(length > 40 for length in lengths.values()) < 0.1 * len(lengths)

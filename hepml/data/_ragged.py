@@ -73,7 +73,7 @@ def places_of(items: str, *, per: str) -> Any:
 
 
 class Level(NamedTuple):
-    """Items of one kind.
+    """What a batch holds of items of one kind: their bounds and their fields.
 
     Attributes
     ----------

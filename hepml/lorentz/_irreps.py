@@ -213,7 +213,7 @@ IrrepsLike = str | Irrep | Irreps | Iterable[str | Irrep | tuple[int, Irrep | st
 
 
 class SortedIrreps(NamedTuple):
-    """Irreps in order, and the way there.
+    """A direct sum in the order of its irreps, and the permutation that leads there.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from hepml.solvers._solver import Flow, Solver
 
 @dataclass(frozen=True)
 class Rollout:
-    """States along trajectories.
+    """The states along trajectories that a solver has followed, and which rows stopped.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from hepml.solvers._solver import Flow, Solver
 
 @dataclass(frozen=True)
 class RK4(Solver):
-    """The classical Runge-Kutta method. Order 4, neither symplectic nor reversible.
+    """Steps by the classical Runge-Kutta method: order 4, neither symplectic nor reversible.
 
     It takes any H, keeps total momentum, and lets energy and angular momentum drift.
     """

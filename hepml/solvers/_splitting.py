@@ -64,7 +64,7 @@ class Leapfrog(_Splitting):
 
 
 class Yoshida4(_Splitting):
-    """Three leapfrog steps, the middle one back in time. Order 4.
+    """Steps of order 4 made of three leapfrog steps, the middle one back in time. Order 4.
 
     References
     ----------
@@ -85,7 +85,7 @@ _W1, _W2, _W3 = -1.17767998417887100695, 0.23557321335935813368, 0.7845136104775
 
 
 class Yoshida6(_Splitting):
-    """Seven leapfrog steps. Order 6.
+    """Steps of order 6 made of seven leapfrog steps, some of them back in time. Order 6.
 
     References
     ----------

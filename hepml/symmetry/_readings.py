@@ -15,7 +15,7 @@ from hepml.symmetry._transformations import Transformations
 
 
 class Fit(NamedTuple):
-    """The reading of a tensor that fits best.
+    """The representation that fits best what a tensor does under a symmetry.
 
     Attributes
     ----------

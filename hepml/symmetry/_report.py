@@ -22,7 +22,7 @@ _SMALLEST_EXPONENT = 0.3
 
 @dataclass(frozen=True)
 class Worst:
-    """The place of the largest violation.
+    """Where the largest violation was: strength, element, set and output.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ from hepml.symmetry._table import find_symmetry
 
 @dataclass(frozen=True)
 class Layer:
-    """One call of one layer.
+    """What was measured at one call of one layer: how far its output breaks the symmetry.
 
     Attributes
     ----------

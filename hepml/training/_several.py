@@ -24,7 +24,7 @@ _VALIDATION = ("validation", "validation_fraction", "validation_cut")
 
 @dataclass(frozen=True)
 class SeveralRuns:
-    """Finished runs that differ in one thing.
+    """Finished runs that differ in one thing, a seed or a fold, and their figures.
 
     Parameters
     ----------

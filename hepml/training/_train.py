@@ -36,7 +36,7 @@ from hepml.training.engine._options import RunOptions
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A finished run.
+    """A finished run: where its files are, the network, and the figures that it reached.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from hepml.errors import InputError
 
 @dataclass(frozen=True)
 class Discriminant:
-    """Which classes are to be told from which.
+    """Two groups of classes that are to be told apart: signal and background.
 
     The score is the probability of the signal classes, given that a jet is of one of the classes of
     the pair: ``p(signal) / (p(signal) + p(background))``. Jets of other classes do not enter.

@@ -51,7 +51,7 @@ Delivered = Generator[tuple[Take, int], None, None]
 
 
 class NoSets(InputError):
-    """There is nothing to read."""
+    """Files hold no sets that could be read."""
 
 
 class BatchStream(IterableDataset[Any]):

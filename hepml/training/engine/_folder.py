@@ -25,7 +25,7 @@ def first_rank() -> bool:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The files that a run writes.
+    """The folder of a run, and the names of the files that it writes there.
 
     Parameters
     ----------

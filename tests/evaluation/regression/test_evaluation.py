@@ -117,10 +117,12 @@ def test_networks_that_tell_classes_are_evaluated_otherwise(file):
 
 
 def test_what_is_no_class_of_sets_is_not_compared(tagger, file):
-    with pytest.raises(InputError, match="got one that predicts numbers of sets.*evaluate_regress"):
+    with pytest.raises(
+        InputError, match=r"got one that predicts numbers of sets.*evaluate_regress"
+    ):
         compare([tagger], file)
     columns = PRESETS["hepml"].with_features([]).without_labels()
     answers = Probabilities(("a", "b"), "particle")
     particles = Tagger(ParticleFlow(per="particle"), columns, answers=answers)
-    with pytest.raises(InputError, match="got one that tells classes of particles.*metrics.csv"):
+    with pytest.raises(InputError, match=r"got one that tells classes of particles.*metrics.csv"):
         compare([particles], file)

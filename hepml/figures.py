@@ -1,6 +1,6 @@
 """The one look of all figures: mplhep's, with colours that colour-blind readers tell apart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,7 +43,9 @@ def new_figure(
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
-def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
+def save_figure(
+    figure: Figure, stem: str | Path, *, endings: Sequence[str] = ("png", "pdf")
+) -> list[Path]:
     """Write ``stem.png`` and ``stem.pdf``; returns their paths.
 
     Parameters
@@ -52,9 +54,11 @@ def save_figure(figure: Figure, stem: str | Path) -> list[Path]:
         A figure made by this module.
     stem
         The path without the ending; its folder is made if need be.
+    endings
+        Which files to write.
     """
     stem = Path(stem)
-    paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "pdf")]
+    paths = [stem.with_name(f"{stem.name}.{ending}") for ending in endings]
     with style():
         for path in paths:
             # Without the date, the same numbers give the same file.

@@ -13,7 +13,7 @@ from hepml.cli import main
 from hepml.cli._several import SEVERAL_OPTIONS
 from hepml.cli._train import make_parser
 from hepml.io import read
-from hepml.models import MODELS
+from hepml.models import MODELS, NETWORKS
 from hepml.training import load_checkpoint, train
 
 
@@ -149,7 +149,7 @@ def test_the_configuration_of_a_run_that_was_moved_means_the_run_where_it_is(fol
     ("words", "message"),
     [
         (["LorenzNet", "a.root"], "got 'LorenzNet'. Fix: try LorentzNet."),
-        (["a.root"], f"{', '.join(MODELS)}, or package.module:Class, got none. Fix: name it first"),
+        (["a.root"], f"{', '.join(NETWORKS)}, or package.module:Class, got none. Fix: name it first"),
         (["LorentzNet", "tarin.root"], "file 'tarin.root': expected a file, got no such file"),
     ],
 )

@@ -172,7 +172,7 @@ class EpochTable(Callback):
 
     def __init__(self, path: Path, *, show: bool = True) -> None:
         self.path, self.show = path, show
-        self._rows: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = []
         self._jets = 0
         self._start = self._learned = 0.0
 
@@ -181,10 +181,10 @@ class EpochTable(Callback):
         finished = trainer.current_epoch
         if finished and trainer.is_global_zero:
             rows = {int(row["epoch"]): row for row in _rows(self.path)}
-            self._rows = [rows[epoch] for epoch in range(1, finished + 1) if epoch in rows]
-            if len(self._rows) < finished:
+            self.rows = [rows[epoch] for epoch in range(1, finished + 1) if epoch in rows]
+            if len(self.rows) < finished:
                 warnings.warn(
-                    f"{self.path} is damaged: it goes on without {finished - len(self._rows)} of "
+                    f"{self.path} is damaged: it goes on without {finished - len(self.rows)} of "
                     f"the {finished} epochs that are finished",
                     UserWarning,
                     stacklevel=2,
@@ -219,7 +219,7 @@ class EpochTable(Callback):
             f"{task.unit}_per_second": round(self._jets / (self._learned - self._start), 1),
             "seconds": round(time.perf_counter() - self._start, 1),
         }
-        self._rows.append(row)
+        self.rows.append(row)
         self._write()
         if self.show:
             texts = [f"{name.replace('_', ' ')} {value:#.4g}" for name, value in figures.items()]
@@ -233,9 +233,9 @@ class EpochTable(Callback):
     def _write(self) -> None:
         """Replace the file at once, so that a killed run leaves a whole table."""
         with whole_file(self.path) as part, open(part, "w", newline="") as file:
-            table = csv.DictWriter(file, fieldnames=list(self._rows[-1]), extrasaction="ignore")
+            table = csv.DictWriter(file, fieldnames=list(self.rows[-1]), extrasaction="ignore")
             table.writeheader()
-            table.writerows(self._rows)
+            table.writerows(self.rows)
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

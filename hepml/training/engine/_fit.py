@@ -10,6 +10,7 @@ from hepml.errors import FileError, InputError
 from hepml.training.engine._average import MovingAverage
 from hepml.training.engine._callbacks import EpochCheckpoints, EpochTable, SeedEachEpoch
 from hepml.training.engine._checkpoint import checkpoint_info, read_checkpoint
+from hepml.training.engine._curves import write_curves
 from hepml.training.engine._folder import RunFolder, first_rank
 from hepml.training.engine._options import RunOptions
 from hepml.training.engine._progress import EpochBar
@@ -73,10 +74,11 @@ def fit(
     checkpoints = EpochCheckpoints(
         folder.best, folder.last, average=average, patience=options.patience
     )
+    table = EpochTable(folder.metrics, show=progress)
     callbacks = [
         SeedEachEpoch(options.seed),
         *([average] if average else []),
-        EpochTable(folder.metrics, show=progress),
+        table,
         checkpoints,
         *([EpochBar()] if progress else []),
     ]
@@ -98,6 +100,10 @@ def fit(
                         _say(f"nothing to resume in {folder.path}: begins anew")
                     _say(opening(finished))
             fit_from(last, finished, trainer, task, data)
+            if first_rank():
+                names = [figure.name for figure in task.figures]
+                best = checkpoints.best.get("epoch")
+                write_curves(table.rows, names, None if best is None else int(best), folder.curves)
             if checkpoints.stopped and progress and first_rank():
                 _say(f"stopped: no epoch was better than {checkpoints.best['epoch']}")
     return checkpoints.best

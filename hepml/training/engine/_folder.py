@@ -64,6 +64,11 @@ class RunFolder:
         return self.path / "metrics.csv"
 
     @property
+    def curves(self) -> Path:
+        """The picture of these figures, drawn when the run ends."""
+        return self.path / "curves.png"
+
+    @property
     def tensorboard(self) -> Path:
         """What TensorBoard shows, if it is installed."""
         return self.path / "tensorboard"
@@ -71,7 +76,7 @@ class RunFolder:
     @property
     def contents(self) -> list[Path]:
         """What of a run is there."""
-        parts = [self.config, self.checkpoints, self.metrics, self.tensorboard]
+        parts = [self.config, self.checkpoints, self.metrics, self.curves, self.tensorboard]
         return [part for part in parts if part.exists()]
 
     @property

@@ -1,5 +1,6 @@
 """What a command is about, jets or the motion of bodies, told by its words."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,9 @@ def module_of(command: str, words: Sequence[str]) -> str | None:
 
 def now(words: Sequence[str]) -> str:
     """The command that does what ``hepml dynamics`` did with these words."""
-    verb = _FORMERLY.get(words[0] if words else "", "COMMAND")
-    return " ".join(["hepml", verb, *words[1:]])
+    if not words or words[0] not in _FORMERLY:
+        return f"hepml {' | '.join(_FORMERLY.values())}"
+    return shlex.join(["hepml", _FORMERLY[words[0]], *words[1:]])
 
 
 def is_of_motion(checkpoint: str | Path) -> bool:
@@ -54,9 +56,11 @@ def is_of_motion(checkpoint: str | Path) -> bool:
 
 def _recipe_is_of_motion(words: Sequence[str]) -> bool:
     """Whether a system is named."""
+    from hepml.cli._generate import RECIPES
     from hepml.datasets import SYSTEMS
 
-    return any(word in SYSTEMS for word in words)
+    # The first that is named: a file may have the name of another.
+    return next((word for word in words if word in SYSTEMS or word in RECIPES), "") in SYSTEMS
 
 
 def _network_is_of_motion(words: Sequence[str]) -> bool:
@@ -87,8 +91,10 @@ def _configured(path: str) -> Any:
 def _checkpoints_are_of_motion(words: Sequence[str]) -> bool:
     """Whether the checkpoints and runs among the words are of networks of dynamics."""
     found: dict[bool, str] = {}
-    for word in words:
+    for before, word in zip(["", *words], words, strict=False):
         path = Path(word)
+        if before in ("-o", "--output"):
+            continue
         if path.suffix != ".ckpt" and not (path / "checkpoints").is_dir():
             continue
         try:

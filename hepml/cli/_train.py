@@ -185,6 +185,8 @@ def _refuse_network(network: str | None, files: Sequence[str]) -> NoReturn:
         got=repr(given) if given else "none",
         fix=f"`--network {given}`"
         if ":" in (given or "")
+        else f"name it first: `hepml train {given} FILES`"
+        if given in NETWORKS
         else f"try {near[0]}"
         if near
         else "name it first, as in `hepml train LorentzNet FILES`",

@@ -149,7 +149,7 @@ def test_the_configuration_of_a_run_that_was_moved_means_the_run_where_it_is(fol
     ("words", "message"),
     [
         (["LorenzNet", "a.root"], "got 'LorenzNet'. Fix: try LorentzNet."),
-        (["a.root"], f"{', '.join(NETWORKS)}, or package.module:Class, got none. Fix: name it first"),
+        (["a.root"], f"{', '.join(NETWORKS)}, or package.module:Class, got none. Fix: name it f"),
         (["LorentzNet", "tarin.root"], "file 'tarin.root': expected a file, got no such file"),
     ],
 )

@@ -1,5 +1,7 @@
 """``hepml train NETWORK TRAJECTORIES``: from the motion of bodies to a trained network."""
 
+import sys
+from collections.abc import Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
@@ -35,14 +37,29 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
 }
 
 
+class _Parser(ArgumentParser):
+    """A parser for which the first word may be the network."""
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, *rest: Any, **more: Any
+    ) -> Any:
+        """Take the first word for the network, if it is one."""
+        words = list(sys.argv[1:] if args is None else args)
+        if words and words[0] in DYNAMICS:
+            # Last, so that no configuration file overrides it.
+            words = [*words[1:], "--network", words[0]]
+        return super().parse_args(words, *rest, **more)
+
+
 def make_parser() -> ArgumentParser:
     """The options of ``hepml train`` with a network of dynamics."""
-    parser = ArgumentParser(
+    parser = _Parser(
+        usage="%(prog)s NETWORK TRAJECTORIES [options]",
         description=f"Train one of {', '.join(DYNAMICS)}. The last trajectories of the file are "
-        "kept for testing."
+        "kept for testing.",
     )
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of these")
-    parser.add_argument("network", type=str, help=", ".join(DYNAMICS))
+    parser.add_argument("--network", type=str, help="the network; may be the first word")
     parser.add_argument("trajectories", type=str, help="ROOT file of `hepml generate SYSTEM`")
     parser.add_argument("-o", "--output", type=str | None, help="folder; default: runs/NETWORK")
     defaults = signature(train_dynamics).parameters

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from hepml.cli import main
+from hepml.cli._kinds import module_of
 from hepml.data import Trajectories
 from hepml.io import read_trajectories, write_trajectories
 from hepml.models import ParticleFlow
@@ -212,9 +213,47 @@ def test_help_lists_the_networks_by_chapter(capsys):
     [
         (["generate", "pendulum", "x.root"], "hepml generate pendulum x.root"),
         (["rollout", "runs/a", "x.root"], "hepml predict runs/a x.root"),
-        ([], "hepml COMMAND"),
+        (["train", "MLPFlow", "my file.root"], "hepml train MLPFlow 'my file.root'"),
+        ([], "hepml generate | train | evaluate | predict"),
     ],
 )
 def test_former_commands_are_answered_with_the_new_ones(words, now, capsys):
     assert main(["dynamics", *words]) == 2
     assert capsys.readouterr().err == f"hepml: `hepml dynamics` is now `{now}`\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "of_motion"),
+    [
+        ("generate", ["pendulum", "x.root"], True),
+        ("generate", ["--seed=1", "pendulum", "x.root"], True),
+        ("generate", ["top-tagging", "pendulum"], False),
+        ("train", ["MLPFlow", "x.root"], True),
+        ("train", ["--network", "MLPFlow", "x.root"], True),
+        ("train", ["--network=MLPFlow", "x.root"], True),
+        ("train", ["ParticleFlow", "MLPFlow"], False),
+        ("train", ["x.root", "--network", "ParticleFlow"], False),
+        ("evaluate", ["a.ckpt", "x.root"], False),
+        ("inspect", ["pendulum"], False),
+        ("train", [], False),
+    ],
+)
+def test_words_tell_what_a_command_is_about(command, words, of_motion):
+    assert (module_of(command, words) is not None) == of_motion
+
+
+def test_the_network_may_be_an_option(springs, tmp_path, capsys):
+    words = ["train", str(springs), "--network", "MLPFlow", "-o", str(tmp_path / "run")]
+    assert main([*words, "--epochs=1", "--steps=1", "--widths", "4"]) == 0
+    assert "MLPFlow; epoch 1" in capsys.readouterr().out
+    (tmp_path / "run.yaml").write_text(f"network: MLPFlow\ntrajectories: {springs}\nepochs: 1\n")
+    words = ["train", "--config", str(tmp_path / "run.yaml"), "-o", str(tmp_path / "other")]
+    assert main([*words, "--steps=1"]) == 0
+
+
+@pytest.mark.slow
+def test_where_the_output_goes_tells_nothing(checkpoint, tmp_path, capsys):
+    words = ["evaluate", str(tmp_path / "tagger.ckpt"), "x.root", "-o", str(checkpoint)]
+    assert module_of("evaluate", words[1:]) is None
+    assert main(words) == 1
+    assert "tagger.ckpt" in capsys.readouterr().err

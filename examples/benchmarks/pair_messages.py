@@ -170,7 +170,9 @@ def networks() -> dict[str, nn.Module]:
     published.decoder = nn.Sequential(
         *(nn.Identity() if isinstance(part, nn.Dropout) else part for part in published.decoder)
     )
-    published.load_state_dict(ours.state_dict())
+    # What the published network has not: its features go in as they are.
+    weights = {n: w for n, w in ours.state_dict().items() if not n.startswith("standardise.")}
+    published.load_state_dict(weights)
     return {OURS: ours, PUBLISHED: published}
 
 

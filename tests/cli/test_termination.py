@@ -37,7 +37,7 @@ def test_predict_leaves_no_temporary_file(tmp_path, monkeypatch):
     model = ParticleFlow(features=features)
     save_checkpoint(tmp_path / "a.ckpt", model, arguments={"features": features}, columns=columns)
     jets = write_jets(tmp_path / "jets.root", 20)
-    monkeypatch.setattr(Tagger, "probabilities", terminated)
+    monkeypatch.setattr(Tagger, "values", terminated)
     words = ["predict", str(tmp_path / "a.ckpt"), str(jets), "-o", str(tmp_path / "out.root")]
     assert main(words) == 143
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ckpt", "jets.root"]

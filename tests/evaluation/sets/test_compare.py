@@ -17,6 +17,7 @@ from hepml.models import ParticleFlow
 from hepml.training import save_checkpoint
 
 COLUMNS = PRESETS["hepml"]
+FEATURES = len(COLUMNS.feature_names)
 
 
 def make_tagger(columns=COLUMNS, seed=0, **arguments):
@@ -64,14 +65,14 @@ def test_cut_weights_and_number_of_jets_are_those_asked_for(tmp_path):
 
 def test_checkpoints_are_named_by_what_differs(tmp_path, files):
     for place in ("first.ckpt", "second/checkpoints/best.ckpt", "third/checkpoints/best.ckpt"):
-        arguments = {"features": 10}
+        arguments = {"features": FEATURES}
         save_checkpoint(
             tmp_path / place, ParticleFlow(**arguments), arguments=arguments, columns=COLUMNS
         )
     torch.manual_seed(0)
     # A folder stands for the best checkpoint of the run.
     paths = [tmp_path / "first.ckpt", tmp_path / "second/checkpoints/best.ckpt", tmp_path / "third"]
-    other = Tagger(TinyFlow(features=10), COLUMNS)
+    other = Tagger(TinyFlow(features=FEATURES), COLUMNS)
     results = compare([*paths, other], files, replicas=2)
     assert [result.name for result in results] == [
         "ParticleFlow (first)",
@@ -277,7 +278,7 @@ def test_names_are_given_to_taggers_in_their_order(files):
 
 def test_a_result_knows_its_checkpoint_and_the_run_it_is_from(tmp_path, files):
     path = tmp_path / "run" / "checkpoints" / "best.ckpt"
-    arguments = {"features": 10}
+    arguments = {"features": FEATURES}
     save_checkpoint(path, ParticleFlow(**arguments), arguments=arguments, columns=COLUMNS)
     table = tmp_path / "run" / "metrics.csv"
     table.write_text("epoch,train_loss\n1,0.5\n2,0.25\n")

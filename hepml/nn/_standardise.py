@@ -19,8 +19,8 @@ class Standardise(nn.Module):
     Notes
     -----
     The identity until :meth:`fill` is called. Centre and scale are no weights but a part of the
-    state: checkpoints and exported networks hold them. A state without them, as earlier networks had,
-    is that of the identity.
+    state: checkpoints and exported networks hold them. A state without them, as that of earlier
+    networks, is that of the identity.
 
     Examples
     --------

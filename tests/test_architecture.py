@@ -18,6 +18,7 @@ FOUNDATION = {"errors", "lazy", "outputs", "ops", "lorentz", "solvers"}
 ALLOWED = {
     "installation": set(),
     "lazy": set(),
+    "tables": set(),
     "figures": {"outputs"},
     "errors": {"installation"},
     "outputs": {"errors"},
@@ -29,14 +30,16 @@ ALLOWED = {
     "datasets": FOUNDATION | {"data"},
     "nn": FOUNDATION,
     "models": FOUNDATION | {"data", "nn"},
-    "symmetry": FOUNDATION - {"solvers"} | {"data", "figures"},
+    "symmetry": FOUNDATION - {"solvers"} | {"data", "figures", "tables"},
     "testing": FOUNDATION | {"data", "symmetry"},
     "training": FOUNDATION | {"data", "io", "nn", "models", "figures"},
     "deploy": FOUNDATION | {"data", "io", "nn", "models", "training"},
-    "evaluation": FOUNDATION | {"data", "io", "models", "training", "deploy", "figures"},
+    "evaluation": FOUNDATION
+    | {"data", "io", "models", "training", "deploy"}
+    | {"figures", "tables"},
     "cli": FOUNDATION
     | {"data", "io", "datasets", "nn", "models", "symmetry", "training", "deploy"}
-    | {"evaluation", "figures"},
+    | {"evaluation", "figures", "tables"},
 }
 # Engines and optional parts, which a layer must not load.
 HEAVY = (

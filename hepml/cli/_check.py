@@ -32,6 +32,7 @@ from hepml.symmetry import (
     random_jets,
     trace,
 )
+from hepml.tables import aligned
 
 _CERTIFICATE = "symmetries.json"
 # Random elements beside those that round nothing.
@@ -238,11 +239,7 @@ def _table(reports: Sequence[_Certified], precisions: Sequence[str]) -> str:
         )
     # Columns in which nobody has anything are left out.
     columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
-    widths = [max(map(len, column)) for column in columns]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in zip(*columns, strict=True)
-    ]
+    lines = aligned([*zip(*columns, strict=True)])
     if any(certified.exact for certified in reports):
         lines.append("rounded: random elements, whose images are rounded; else none is")
     if any("*" in line for line in lines):

@@ -7,6 +7,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from hepml.models import NETWORKS
+from hepml.tables import aligned
 
 _TAKES = {"sets": "particles", "motion": "bodies"}
 _HEADER = ("network", "chapter", "takes", "claims", "paper")
@@ -31,12 +32,11 @@ def run(config: Namespace) -> int:  # noqa: ARG001
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     # Claims have what the other columns leave of a line, and as many lines as they need.
     widths[_CLAIMS] = _WIDTH - sum(widths) + widths[_CLAIMS] - 2 * (len(widths) - 1)
-    lines = []
+    broken: list[tuple[str, ...]] = []
     for row in rows:
         cells = [textwrap.wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
-        for line in zip_longest(*cells, fillvalue=""):
-            text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-            lines.append(text.rstrip())
+        broken += zip_longest(*cells, fillvalue="")
+    lines = aligned(broken)
     print("\n".join([lines[0], "-" * _WIDTH, *lines[1:]]))
     return 0
 

@@ -6,6 +6,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from hepml.errors import InputError
+from hepml.tables import aligned
 from hepml.training import SeveralRuns, train_folds, train_seeds
 
 SEVERAL_OPTIONS = ("seeds", "folds", "fold_by")
@@ -62,9 +63,5 @@ def several_summary(network: str, several: SeveralRuns) -> str:
         rows.append([run, str(trained.figures["epoch"]), *figures])
     for title, of in (("mean", several.mean), ("spread", several.spread)):
         rows.append([title, "", *(f"{of[name]:.4f}" for name in names)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return "\n".join([f"{network}, {len(several.runs)} runs", *lines, f"written  {several.table}"])
+    title, end = f"{network}, {len(several.runs)} runs", f"written  {several.table}"
+    return "\n".join([title, *aligned(rows), end])

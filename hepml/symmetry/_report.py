@@ -8,6 +8,7 @@ from statistics import linear_regression
 from typing import Any, Literal
 
 from hepml.symmetry._symmetry import Symmetry
+from hepml.tables import aligned
 
 Verdict = Literal["holds", "imprecise", "broken", "undecided", "blind"]
 
@@ -238,12 +239,7 @@ class SymmetryReport:
                 + ["" if self.symmetry.vanishing else point.verdict]
                 + ([point.grid] if len(rows[0]) > 8 else [])
             )
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines += [
-            "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            for row in rows
-        ]
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n".join([*lines, *(f"  {line}" for line in aligned(rows))])
 
     def print(self) -> None:
         """Print the table of all measurements."""

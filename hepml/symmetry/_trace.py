@@ -16,6 +16,7 @@ from hepml.symmetry._readings import Fit, best_fit, in_place
 from hepml.symmetry._recording import Event, record, tensors_of
 from hepml.symmetry._symmetry import Symmetry
 from hepml.symmetry._table import find_symmetry
+from hepml.tables import aligned
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,8 @@ class Trace:
             reading = layer.output.reading if layer.output is not None and fits else ""
             mark = "" if fits else "first" if layer.name == self.first else "broken"
             rows.append([layer.name or "(whole)", layer.kind, *figures, reading, mark])
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [f"{self.symmetry.name} of {self.model}: {self.where}"]
-        lines += [
-            "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            for row in rows
-        ]
-        return "\n".join(line.rstrip() for line in lines)
+        title = f"{self.symmetry.name} of {self.model}: {self.where}"
+        return "\n".join([title, *(f"  {line}" for line in aligned(rows))])
 
     def print(self) -> None:
         """Print the table of all layers."""

@@ -11,6 +11,7 @@ from hepml.evaluation.regression._plots import pull_figure, residual_figure, tru
 from hepml.figures import save_figure
 from hepml.io import Files, locate
 from hepml.outputs import require_free_folder, whole_folder
+from hepml.tables import aligned
 
 _METRICS = "metrics.json"
 
@@ -34,14 +35,7 @@ def regression_table(results: Sequence[Regression]) -> str:
                 *(["" if result.pull_width is None else str(result.pull_width)] if widths else []),
             ]
         )
-    lengths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            text.ljust(length) if i < 2 else text.rjust(length)
-            for i, (text, length) in enumerate(zip(row, lengths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    lines = aligned(rows, right=range(2, len(rows[0])))
     lines.insert(1, "-" * max(map(len, lines)))
     return "\n".join([*lines, f"{len(results[0].truth):,} predictions of each target"])
 

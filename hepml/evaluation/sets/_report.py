@@ -27,6 +27,7 @@ from hepml.evaluation.sets._result import Result
 from hepml.figures import save_figure
 from hepml.io import Files, locate
 from hepml.outputs import require_free_folder, whole_folder
+from hepml.tables import aligned
 
 _METRICS = "metrics.json"
 # What fits on a terminal.
@@ -69,15 +70,8 @@ def comparison_table(results: Sequence[Result]) -> str:
                     f"{result.sets_per_second:,.0f}" if first else "",
                 ]
             )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     texts = {0, 2} if several else {0}
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i in texts else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    lines = aligned(rows, right={*range(len(rows[0]))} - texts)
     most = max(len(result.evaluation.discriminations) for result in results)
     if most > _MOST_PAIRS:
         lines.append(f"({most - _MOST_PAIRS} further pairs are not shown)")

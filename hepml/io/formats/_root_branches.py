@@ -72,7 +72,7 @@ def members_of(branch: Any) -> dict[tuple[str, ...], str]:
     # What a branch holds takes uproot a while to find out, which most names answer already.
     if len(branch.member("fLeaves")) < 2 and kind not in _OBJECTS:
         return {}
-    holds = branch.interpretation
+    holds = _interpretation(branch)
     jagged = isinstance(holds, AsJagged)
     record = holds.content if jagged else holds
     if not isinstance(record, AsDtype) or not record.from_dtype.names:
@@ -107,7 +107,7 @@ def list_of(branch: Any) -> Hashable | None:
 def is_group(branch: Any) -> bool:
     """Whether the branch has nothing of its own: its sub-branches hold everything."""
     return isinstance(branch, uproot.behaviors.TBranch.TBranch) and isinstance(
-        branch.interpretation, AsGrouped
+        _interpretation(branch), AsGrouped
     )
 
 
@@ -115,7 +115,7 @@ def holds_numbers(branch: Any) -> bool:
     """Whether the branch holds numbers, or lists of them, which uproot reads unless damaged."""
     if not isinstance(branch, uproot.behaviors.TBranch.TBranch):
         return True
-    holds = branch.interpretation
+    holds = _interpretation(branch)
     if isinstance(holds, AsJagged):
         holds = holds.content
     if isinstance(holds, AsObjects):
@@ -140,5 +140,14 @@ def type_of(branch: Any) -> str:
 def unknown(branch: Any) -> bool:
     """Whether uproot cannot even tell what the branch holds."""
     return isinstance(branch, uproot.behaviors.TBranch.TBranch) and isinstance(
-        branch.interpretation, UnknownInterpretation
+        _interpretation(branch), UnknownInterpretation | None
     )
+
+
+def _interpretation(branch: Any) -> Any:
+    """What uproot makes of the bytes of a branch; None where it stumbles over their description."""
+    try:
+        return branch.interpretation
+    except Exception:
+        # Whatever it is: it is no reason not to read the others.
+        return None

@@ -4,6 +4,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from uproot.interpretation.identify import UnknownInterpretation
 
 from hepml.errors import ColumnError, DataError, FileError
 from hepml.io import Location, locate, open_table
@@ -190,6 +191,26 @@ def test_a_branch_that_nobody_asked_for_may_be_unreadable(three):
     assert three.read(["x"], 0, 6)["x"].values.tolist() == [0, 1, 2, 3, 4, 5]
     with pytest.raises(FileError, match=r"file\.root:tree.*readable list of baskets"):
         three.bounds(["x", "y"])
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, UnknownInterpretation("what?", "f", "o")])
+def test_a_branch_that_uproot_cannot_make_sense_of_is_no_reason_not_to_read_others(
+    three, monkeypatch, error
+):
+    kind = type(three._branches["y"])
+
+    def interpretation(branch, get=kind.interpretation.fget):
+        if branch.name == "y" and isinstance(error, UnknownInterpretation):
+            return error
+        if branch.name == "y":
+            raise error("a streamer of another kind")
+        return get(branch)
+
+    monkeypatch.setattr(kind, "interpretation", property(interpretation))
+    assert three.read(["x"], 0, 6)["x"].values.tolist() == [0, 1, 2, 3, 4, 5]
+    assert set(three.types()) == {"x", "y"}
+    with pytest.raises(ColumnError, match=r"column 'y'.*a type that uproot does not know"):
+        three.read(["x", "y"], 0, 6)
 
 
 def test_a_header_that_uproot_cannot_decode_says_what_uproot_says(tmp_path, monkeypatch):

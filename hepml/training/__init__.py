@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from hepml.training.engine._folder import RunFolder, first_rank
     from hepml.training.tasks._classification import TaggingTask
     from hepml.training.tasks._dynamics import DynamicsTask
-    from hepml.training.tasks._particle_classification import ParticleClassificationTask
     from hepml.training.tasks._regression import RegressionTask, value_and_width
 
 _MODULES = {
@@ -34,7 +33,6 @@ _MODULES = {
     "CheckpointInfo": "engine._checkpoint",
     "DynamicsTask": "tasks._dynamics",
     "LearnedDynamics": "_dynamics_train",
-    "ParticleClassificationTask": "tasks._particle_classification",
     "ParticleData": "_data",
     "RegressionTask": "tasks._regression",
     "RunFolder": "engine._folder",
@@ -87,7 +85,6 @@ __all__ = [
     "CheckpointInfo",
     "DynamicsTask",
     "LearnedDynamics",
-    "ParticleClassificationTask",
     "ParticleData",
     "RegressionTask",
     "RunFolder",

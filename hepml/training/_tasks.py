@@ -10,7 +10,6 @@ from hepml.training.engine._checkpoint import CheckpointInfo
 from hepml.training.engine._optimiser import Optimiser
 from hepml.training.engine._task import Task
 from hepml.training.tasks._classification import TaggingTask
-from hepml.training.tasks._particle_classification import ParticleClassificationTask
 from hepml.training.tasks._regression import RegressionTask
 
 
@@ -37,11 +36,11 @@ def make_task(
         Those of the task.
     """
     if objective.classifies:
-        kind = TaggingTask if objective.per == "set" else ParticleClassificationTask
         about = {"per": objective.per, "loss": objective.loss}
-        return kind(
+        return TaggingTask(
             model,
             len(objective.names),
+            per=objective.per,
             optimiser=optimiser,
             mean_weight=mean_weight,
             info=replace(info, task=about),

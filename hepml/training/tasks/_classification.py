@@ -1,30 +1,36 @@
-"""Classification of sets: the task of taggers."""
+"""Classification of sets or of their particles: the task of taggers."""
 
 import warnings
-from typing import Any
+from typing import Any, Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torchmetrics import AUROC, MeanMetric, StatScores, SumMetric
+from torchmetrics import AUROC, StatScores
 
 from hepml.data import ParticleSet
 from hepml.errors import DataError, InputError
 from hepml.training.engine._checkpoint import CheckpointInfo
 from hepml.training.engine._optimiser import Optimiser
 from hepml.training.engine._task import Figure, Task
+from hepml.training.tasks._mean_loss import MeanLoss
+
+# Thresholds of the AUC of particles, which are too many to be kept and sorted.
+_THRESHOLDS = 1000
 
 
 class TaggingTask(Task):
-    """Classification of sets of particles by cross-entropy.
+    """Classification of sets of particles, or of the particles themselves, by cross-entropy.
 
     Parameters
     ----------
     model
-        Any module that maps a :class:`~hepml.data.ParticleSet` to logits (sets, classes).
+        Any module that maps a :class:`~hepml.data.ParticleSet` to a row of logits (rows, classes)
+        for each set or for each particle.
     classes
         The number of classes.
+    per
+        What has a class: "set" or "particle".
     optimiser
         By default AdamW with one cycle of the learning rate in the run.
     mean_weight
@@ -34,13 +40,15 @@ class TaggingTask(Task):
 
     Notes
     -----
-    The weights of the sets, over their mean in the whole sample, multiply their losses; the loss of
-    a batch is the mean of these. So no batch counts more than its weights say, and weights may be
-    negative, as those of generators beyond leading order: a batch whose weights cancel teaches
-    little, and does no harm. With weights ``val_loss`` is the weighted mean over the sample.
-    Validation figures are ``val_loss``, ``val_accuracy`` and ``val_auc``; for more than two classes
-    the AUC is the mean of each class against all others, over the classes that the validation
-    sample holds. Accuracy and AUC count every set once, whatever its weight.
+    The weights of the sets, over their mean in the whole sample, multiply their losses, or those of
+    their particles; the loss of a batch is the mean of these. So no batch counts more than its
+    weights say, and weights may be negative, as those of generators beyond leading order: a batch
+    whose weights cancel teaches little, and does no harm. With weights ``val_loss`` is the weighted
+    mean over the sample. Validation figures are ``val_loss``, ``val_accuracy`` and ``val_auc``; for
+    more than two classes, and of particles, the AUC is the mean of each class against all others,
+    over the classes that the validation sample holds (macro AUC); that of particles at 1000
+    thresholds. Accuracy and AUC count every set or particle once, whatever its weight. The best
+    epoch is that of the largest AUC; of particles that of the smallest loss.
     """
 
     figures = (
@@ -49,7 +57,6 @@ class TaggingTask(Task):
         Figure("val_accuracy", rising=True),
         Figure("val_auc", rising=True),
     )
-    decides = figures[-1]
     unit = "jets"
 
     def __init__(
@@ -57,88 +64,88 @@ class TaggingTask(Task):
         model: nn.Module,
         classes: int = 2,
         *,
+        per: Literal["set", "particle"] = "set",
         optimiser: Optimiser = Optimiser(),  # noqa: B008
         mean_weight: float = 1.0,
         info: CheckpointInfo | None = None,
     ) -> None:
         super().__init__(model, optimiser=optimiser, info=info)
-        self.classes = classes
-        self.mean_weight = mean_weight
-        task: Any = "binary" if classes == 2 else "multiclass"
-        self.val_loss = MeanMetric()
-        self.val_weight = SumMetric()
+        self.classes, self.per, self.mean_weight = classes, per, mean_weight
+        self.decides = self.figures[-1 if per == "set" else 1]
+        self.binary = classes == 2 and per == "set"
+        task: Any = "binary" if self.binary else "multiclass"
+        thresholds = None if per == "set" else _THRESHOLDS
+        self.val_loss = MeanLoss()
         self.val_counts = StatScores(task="multiclass", num_classes=classes, average=None)
-        self.val_auc = AUROC(task=task, num_classes=classes, average=None)
+        self.val_auc = AUROC(task=task, num_classes=classes, average=None, thresholds=thresholds)
 
-    def forward(self, particles: ParticleSet) -> Float[Tensor, "sets classes"]:
+    def forward(self, particles: ParticleSet) -> Float[Tensor, "rows classes"]:
         """The logits of the model."""
         logits: Tensor = self.model(particles)
         return logits
 
+    def loss(self, batch: ParticleSet) -> Float[Tensor, ""]:
+        """The loss of a batch."""
+        losses, weights, _, _ = self._of_rows(batch)
+        if weights is not None:
+            losses = losses * weights / self.mean_weight
+        return losses.mean() if losses.numel() else losses.sum()
+
     def validation_step(self, batch: ParticleSet, batch_idx: int) -> None:  # noqa: ARG002
         """Collect loss and scores of a batch."""
-        losses, logits = self._of_sets(batch)
-        assert batch.labels is not None
-        weights = torch.ones_like(losses) if batch.weights is None else batch.weights
-        self.val_loss.update(losses, weights)
-        self.val_weight.update(weights)
-        self.val_counts.update(logits, batch.labels)
+        losses, weights, logits, labels = self._of_rows(batch)
+        if not losses.numel():
+            return
+        self.val_loss.update(losses, 1.0 if weights is None else weights)
+        self.val_counts.update(logits, labels)
         scores = logits.float().softmax(dim=1)
-        self.val_auc.update(scores[:, 1] if self.classes == 2 else scores, batch.labels)
+        self.val_auc.update(scores[:, 1] if self.binary else scores, labels)
 
     def on_validation_epoch_end(self) -> None:
         """Give the figures of the epoch; refuse a sample on which no AUC is defined."""
-        right, _, _, _, jets = self.val_counts.compute().T
-        present = jets.nonzero()
+        right, _, _, _, rows = self.val_counts.compute().T
+        present = rows.nonzero().flatten()
         if len(present) < 2:
+            what = "jets" if self.per == "set" else "particles"
             raise DataError(
                 "validation",
-                expected="jets of at least two classes",
-                got=f"only class {present.flatten().tolist()}",
+                expected=f"{what} of at least two classes",
+                got=f"only class {present.tolist()}",
                 fix="validate with files that hold all classes",
             )
-        weight = float(self.val_weight.compute())
-        if not weight > 0:
-            raise DataError(
-                "validation",
-                expected="weights with a positive sum",
-                got=f"a sum of {weight:g}",
-                fix="validate with more jets, or leave weights out of the columns",
-            )
         self.log("val_loss", self.val_loss.compute())
-        self.log("val_accuracy", right.sum() / jets.sum())
+        self.log("val_accuracy", right.sum() / rows.sum())
         with warnings.catch_warnings():
             # torchmetrics gives absent classes an AUC of zero, with a warning.
             warnings.filterwarnings("ignore", message="No positive samples in targets")
+            warnings.filterwarnings("ignore", message="Average precision score for one or more")
             auc = self.val_auc.compute()
-        self.log("val_auc", auc if self.classes == 2 else auc[jets > 0].mean())
-        for metric in (self.val_loss, self.val_weight, self.val_counts, self.val_auc):
+        self.log("val_auc", auc if self.binary else auc[rows > 0].mean())
+        for metric in (self.val_loss, self.val_counts, self.val_auc):
             metric.reset()
 
-    def loss(self, batch: ParticleSet) -> Float[Tensor, ""]:
-        """The loss of a batch."""
-        losses, _ = self._of_sets(batch)
-        if batch.weights is not None:
-            losses = losses * batch.weights / self.mean_weight
-        return losses.mean()
-
-    def _of_sets(self, batch: ParticleSet) -> tuple[Tensor, Tensor]:
-        """Loss and logits of each set; refuses labels and logits that do not fit together."""
-        labels = batch.labels
+    def _of_rows(self, batch: ParticleSet) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+        """Loss, weight, logits and label of each row; refuses those that do not fit together."""
+        sets = self.per == "set"
+        labels = batch.labels if sets else batch.particle_labels
         if labels is None:
+            where = "the columns" if sets else "the collections of the columns"
             raise InputError(
-                "labels",
-                expected="the class of each set",
+                "labels" if sets else "particle_labels",
+                expected=f"the class of each {self.per}",
                 got="none",
-                fix="name the label in the columns",
+                fix=f"name the label in {where}",
             )
         batch = batch.to(dtype=next(self.model.parameters()).dtype)
         logits = self(batch)
-        if logits.shape != (len(batch), self.classes):
+        if logits.shape != (len(labels), self.classes):
             raise InputError(
                 "logits",
-                expected=f"shape (sets, classes) = {(len(batch), self.classes)}",
+                expected=f"shape ({self.per}s, classes) = {(len(labels), self.classes)}",
                 got=f"{tuple(logits.shape)} from {type(self.model).__name__}",
-                fix="let the model return one number for each set and class",
+                fix=f"let the model return one number for each {self.per} and class",
             )
-        return cross_entropy(logits, labels, reduction="none"), logits
+        weights = batch.weights
+        if weights is not None and not sets:
+            weights = weights[batch.set_index]
+        return cross_entropy(logits, labels, reduction="none"), weights, logits, labels

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import huber_loss, mse_loss
-from torchmetrics import CatMetric, MeanMetric
+from torchmetrics import CatMetric
 
 from hepml.data import ParticleSet
 from hepml.errors import DataError, InputError
@@ -16,6 +16,7 @@ from hepml.nn import Standardise
 from hepml.training.engine._checkpoint import CheckpointInfo
 from hepml.training.engine._optimiser import Optimiser
 from hepml.training.engine._task import Figure, Task
+from hepml.training.tasks._mean_loss import MeanLoss
 
 RegressionLoss = Literal["mse", "huber", "gaussian"]
 # Widths between 0.0025 and 400 in units of the spread of the targets: exponentials stay finite.
@@ -99,7 +100,7 @@ class RegressionTask(Task):
             Figure("val_loss"),
             *(Figure(f"{n}{f}") for n in self._names for f in ("bias", "resolution", "rmse")),
         )
-        self.val_loss = MeanMetric()
+        self.val_loss = MeanLoss()
         self.val_residuals = CatMetric()
 
     def loss(self, batch: ParticleSet) -> Float[Tensor, ""]:

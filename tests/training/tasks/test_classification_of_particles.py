@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from hepml.data import ParticleSet
 from hepml.errors import DataError, InputError
-from hepml.training import ParticleClassificationTask
+from hepml.training import TaggingTask
 
 
 class Gives(nn.Module):
@@ -20,6 +20,13 @@ class Gives(nn.Module):
 
     def forward(self, particles: ParticleSet) -> Tensor:
         return self.scale * particles.features
+
+
+class Sums(Gives):
+    """Logits of sets."""
+
+    def forward(self, particles: ParticleSet) -> Tensor:
+        return self.scale * torch.ones(len(particles), 3)
 
 
 def batch_of(classes=3, particles=500, labels=None, weights=None):
@@ -39,7 +46,7 @@ def batch_of(classes=3, particles=500, labels=None, weights=None):
 
 def test_the_loss_is_the_cross_entropy_of_the_particles():
     batch = batch_of()
-    loss = ParticleClassificationTask(Gives(), 3).loss(batch)
+    loss = TaggingTask(Gives(), 3, per="particle").loss(batch)
     torch.testing.assert_close(loss, cross_entropy(batch.features, batch.particle_labels))
 
 
@@ -47,13 +54,13 @@ def test_a_particle_has_the_weight_of_its_set():
     batch = batch_of(weights=torch.tensor([1.0, 7.0, 3.0]))
     losses = cross_entropy(batch.features, batch.particle_labels, reduction="none")
     expected = (losses[:125].sum() + 3 * losses[125:].sum()) / 500 / 2
-    loss = ParticleClassificationTask(Gives(), 3, mean_weight=2.0).loss(batch)
+    loss = TaggingTask(Gives(), 3, per="particle", mean_weight=2.0).loss(batch)
     torch.testing.assert_close(loss, expected)
 
 
 def test_the_macro_auc_is_that_of_scikit_learn():
     batch = batch_of()
-    task = ParticleClassificationTask(Gives(), 3)
+    task = TaggingTask(Gives(), 3, per="particle")
     logged = {}
     task.log = lambda name, value, **_: logged.update({name: float(value)})
     task.validation_step(batch, 0)
@@ -69,7 +76,7 @@ def test_the_macro_auc_is_that_of_scikit_learn():
 
 
 def test_one_class_alone_has_no_auc():
-    task = ParticleClassificationTask(Gives(), 3)
+    task = TaggingTask(Gives(), 3, per="particle")
     task.validation_step(batch_of(labels=torch.zeros(500, dtype=torch.int64)), 0)
     with pytest.raises(DataError, match=r"of at least two classes, got only class \[0\]"):
         task.on_validation_epoch_end()
@@ -77,14 +84,30 @@ def test_one_class_alone_has_no_auc():
 
 def test_batches_without_particles_teach_nothing():
     empty = batch_of()[1:2]
-    loss = ParticleClassificationTask(Gives(), 3).loss(empty)
+    loss = TaggingTask(Gives(), 3, per="particle").loss(empty)
     loss.backward()
     assert loss.item() == 0.0
 
 
 def test_labels_and_logits_have_to_fit():
-    task = ParticleClassificationTask(Gives(), 3)
+    task = TaggingTask(Gives(), 3, per="particle")
     with pytest.raises(InputError, match="the class of each particle, got none"):
         task.loss(ParticleSet(torch.rand(2, 4), torch.tensor([0, 2]), torch.rand(2, 3)))
     with pytest.raises(InputError, match=r"\(particles, classes\) = \(500, 2\)"):
-        ParticleClassificationTask(Gives(), 2).loss(batch_of())
+        TaggingTask(Gives(), 2, per="particle").loss(batch_of())
+
+
+@pytest.mark.parametrize("per", ["set", "particle"])
+def test_weights_that_cancel_have_no_mean(per):
+    batch = batch_of(weights=torch.tensor([1.0, 7.0, -3.0]))
+    sets = ParticleSet(
+        batch.p4, batch.offsets, labels=torch.tensor([0, 1, 0]), weights=batch.weights
+    )
+    if per == "particle":
+        task = TaggingTask(Gives(), 3, per="particle")
+        task.validation_step(batch, 0)
+    else:
+        task = TaggingTask(Sums(), 3)
+        task.validation_step(sets[[0, 2, 1, 2, 2]], 0)
+    with pytest.raises(DataError, match="expected weights with a positive sum, got a sum of -"):
+        task.on_validation_epoch_end()

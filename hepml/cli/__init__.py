@@ -52,7 +52,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     command line that cannot be understood; 130 an interruption by Ctrl-C, 143 and 129 an end by
     SIGTERM and SIGHUP.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = _main(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `hepml inspect ... | head`: nobody reads any more, and Python would complain once more
+        # when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    return status
+
+
+def _main(words: Sequence[str]) -> int:
+    """Run the command that the words name, or say what there is."""
     if not words or words[0] in ("-h", "--help"):
         print(_help())
         return 0
@@ -91,11 +103,6 @@ def _run(name: str, words: Sequence[str]) -> int:
     except Terminated as ended:
         print(f"hepml {name}: {ended.message}", file=sys.stderr)
         return 128 + ended.number
-    except BrokenPipeError:
-        # `hepml inspect ... | head`: nobody reads any more, and Python would complain once more
-        # when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
     return status
 
 

@@ -111,7 +111,7 @@ def run(config: Namespace) -> int:
             f"checkpoint {config.checkpoint}",
             expected="a model with the property `claims`, or names of symmetries",
             got=f"{subject.name}, which claims nothing",
-            fix="name them: --symmetry permutation",
+            fix=f"name them: --symmetry {subject.example}",
         )
     if len(subject.inputs) < 2:
         raise InputError(

@@ -1,21 +1,11 @@
 """What a command is about, jets or the motion of bodies, told by its words."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from hepml.errors import HepmlError, InputError
 
-# The commands that have other options where they are about motion.
-_OF_MOTION = {
-    "generate": "hepml.cli.motion._generate",
-    "train": "hepml.cli.motion._train",
-    "evaluate": "hepml.cli.motion._evaluate",
-    "predict": "hepml.cli.motion._predict",
-}
 # What the commands of `hepml dynamics` are now.
 _FORMERLY = {"generate": "generate", "train": "train", "evaluate": "evaluate", "rollout": "predict"}
 
@@ -30,13 +20,8 @@ def module_of(command: str, words: Sequence[str]) -> str | None:
     """
     if command not in _OF_MOTION or not words:
         return None
-    about = {
-        "generate": _recipe_is_of_motion,
-        "train": _network_is_of_motion,
-        "evaluate": _checkpoints_are_of_motion,
-        "predict": _checkpoints_are_of_motion,
-    }
-    return _OF_MOTION[command] if about[command](words) else None
+    module, is_about_motion = _OF_MOTION[command]
+    return module if is_about_motion(words) else None
 
 
 def now(words: Sequence[str]) -> str:
@@ -64,28 +49,11 @@ def _recipe_is_of_motion(words: Sequence[str]) -> bool:
 
 
 def _network_is_of_motion(words: Sequence[str]) -> bool:
-    """Whether the first word, the option or the configuration file names a network of dynamics."""
+    """Whether the network that is named is one of dynamics."""
+    from hepml.cli._network import network_of
     from hepml.models import DYNAMICS
 
-    if words[0] in DYNAMICS:
-        return True
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        option, equals, value = word.partition("=")
-        if option == "--network":
-            return (value if equals else following) in DYNAMICS
-        if option == "--config":
-            return _configured(value if equals else following) in DYNAMICS
-    return False
-
-
-def _configured(path: str) -> Any:
-    """The network that a configuration file names, if it is one."""
-    try:
-        plain = yaml.safe_load(Path(path).read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return None  # the parser reads the file again and says what is wrong with it
-    network = plain.get("network") if isinstance(plain, dict) else None
-    return network if isinstance(network, str) else None
+    return network_of(words) in DYNAMICS
 
 
 def _checkpoints_are_of_motion(words: Sequence[str]) -> bool:
@@ -109,3 +77,12 @@ def _checkpoints_are_of_motion(words: Sequence[str]) -> bool:
             fix="evaluate them one after the other",
         )
     return True in found
+
+
+# The commands that have other options where they are about motion, and what tells that.
+_OF_MOTION: dict[str, tuple[str, Callable[[Sequence[str]], bool]]] = {
+    "generate": ("hepml.cli.motion._generate", _recipe_is_of_motion),
+    "train": ("hepml.cli.motion._train", _network_is_of_motion),
+    "evaluate": ("hepml.cli.motion._evaluate", _checkpoints_are_of_motion),
+    "predict": ("hepml.cli.motion._predict", _checkpoints_are_of_motion),
+}

@@ -26,6 +26,8 @@ class Subject(NamedTuple):
         What the inputs are, and where they come from.
     apply
         How the network is applied to the inputs, where it is not a function of them.
+    example
+        A symmetry that such inputs have.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Subject(NamedTuple):
     source: str
     device: torch.device
     apply: Callable[[Any, Any], Tensor] = _called
+    example: str = "permutation"
 
     @property
     def described(self) -> str:

@@ -1,17 +1,16 @@
 """``hepml train``: from files to a trained tagger."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 
 from hepml.cli._missing import add_missing_option
-from hepml.cli._network import named_networks
+from hepml.cli._network import given_options, named_networks, network_of
 from hepml.cli._several import SEVERAL_OPTIONS, add_several_options, several_summary, train_several
 from hepml.errors import InputError
 from hepml.io import present
@@ -67,9 +66,9 @@ class _Parser(ArgumentParser):
     ) -> Any:
         """Take the first word for the network, and add the arguments of that network."""
         words = list(sys.argv[1:] if args is None else args)
-        first = words.pop(0) if words and words[0] in MODELS else None
-        given = _given(words)
-        network = first or _network(given)
+        network, given = network_of(words), given_options(words)
+        if words and words[0] in MODELS:
+            del words[0]
         if network in MODELS or ":" in (network or ""):
             (kind,) = named_networks([str(network)])
             sizes = {"outputs", "features", "context"} & {*signature(kind).parameters}
@@ -150,29 +149,6 @@ def run(config: Namespace) -> int:
     if first_rank():
         print(_summary(name, trained, options["validation"]))
     return 0
-
-
-def _given(words: Sequence[str]) -> dict[str, str]:
-    """The options on the command line that decide about others."""
-    found: dict[str, str] = {}
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        option, equals, value = word.partition("=")
-        if option in ("--network", "--config", "--output"):
-            found[option] = value if equals else following
-        elif option.startswith("-o"):
-            found["--output"] = word[2:] or following
-    return found
-
-
-def _network(given: Mapping[str, str]) -> str | None:
-    """The name of the network on the command line or, without it, in the configuration file."""
-    if "--network" in given or "--config" not in given:
-        return given.get("--network")
-    try:
-        plain = yaml.safe_load(Path(given["--config"]).read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return None  # the parser reads the file again and says what is wrong with it
-    return plain.get("network") if isinstance(plain, dict) else None
 
 
 def _refuse_network(network: str | None, files: Sequence[str]) -> NoReturn:

@@ -9,9 +9,10 @@ import torch
 import uproot
 
 from hepml.data import Trajectories
-from hepml.errors import ColumnError, FileError
+from hepml.errors import ColumnError, FileError, InputError
 from hepml.io.formats._files import locate
-from hepml.io.formats._root import open_directory
+from hepml.io.formats._open import READERS
+from hepml.io.formats._root import open_directory, open_root
 from hepml.outputs import whole_file
 
 _TREE = "trajectories"
@@ -36,12 +37,22 @@ def write_trajectories(
     ------
     FileError
         If the file exists or cannot be written. Nothing unfinished is left.
+    InputError
+        If the name says that the file is none of ROOT's.
 
     Notes
     -----
     The branches ``q, p, rate_q, rate_p, observed_q, observed_p`` have the shape [times][bodies]
     [space], ``t`` has [times], the same in every entry: ``trajectories->Draw("q[][0][1]:t")``.
     """
+    suffix = Path(path).suffix.lower()
+    if READERS.get(suffix, open_root) is not open_root:
+        raise InputError(
+            f"file {str(path)!r}",
+            expected="a name that ends in .root",
+            got=f"{suffix}, by which readers take it for another kind of file",
+            fix="rename it",
+        )
     columns = {name: getattr(trajectories, name).cpu().numpy() for name in _STATES}
     t = trajectories.t.cpu().numpy()
     columns = {"t": np.broadcast_to(t, (len(trajectories), len(t))), **columns}

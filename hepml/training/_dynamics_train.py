@@ -166,9 +166,7 @@ def train_dynamics(
         "seed": seed,
     }
     _check(options)
-    run_options = RunOptions(
-        epochs, precision, accelerator, 1, seed, patience, clip_gradient, accumulate, ema
-    )
+    run_options = RunOptions.among(options)
     changing = Optimiser(learning_rate, weight_decay, optimiser, schedule, _WARMUP)
     data = (
         trajectories if isinstance(trajectories, Trajectories) else read_trajectories(trajectories)

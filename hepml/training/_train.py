@@ -247,9 +247,7 @@ def train(
     }
     check_numbers(options)
     check_standardisation(standardise)
-    run_options = RunOptions(
-        epochs, precision, accelerator, devices, seed, patience, clip_gradient, accumulate, ema
-    )
+    run_options = RunOptions.among(options)
     changing = Optimiser(learning_rate, weight_decay, optimiser, schedule, warmup)
     torch.manual_seed(seed)
     built = build_model(kind, info.arguments)

@@ -119,6 +119,22 @@ def test_a_closed_pipe_is_no_error():
     assert process.wait(timeout=60) == 141
 
 
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_nobody_who_reads_what_is_printed_at_once_is_no_error(word):
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hepml.cli", word],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    os.close(read)
+    os.close(write)
+    assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode == 141
+
+
 @pytest.mark.slow
 def test_the_help_is_there_at_once():
     start = time.perf_counter()

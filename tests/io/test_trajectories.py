@@ -6,7 +6,7 @@ import torch
 import uproot
 
 from hepml.data import Trajectories
-from hepml.errors import ColumnError, FileError
+from hepml.errors import ColumnError, FileError, InputError
 from hepml.io import read_trajectories, write_trajectories
 
 STATES = ("q", "p", "rate_q", "rate_p", "observed_q", "observed_p")
@@ -47,6 +47,12 @@ def test_nothing_is_replaced_unasked(tmp_path):
         write_trajectories(make(), tmp_path / "x.root")
     write_trajectories(make(torch.float32), tmp_path / "x.root", overwrite=True)
     assert read_trajectories(tmp_path / "x.root").q.dtype == torch.float32
+
+
+def test_a_name_of_another_kind_of_file(tmp_path):
+    with pytest.raises(InputError, match=r"a name that ends in \.root, got \.h5"):
+        write_trajectories(make(), tmp_path / "x.h5")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_folder_that_is_a_file(tmp_path):

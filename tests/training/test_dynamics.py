@@ -18,7 +18,7 @@ from hepml.nn import CentralHamiltonian, HamiltonianFlow, MLPHamiltonian, Separa
 from hepml.ops import segment_sum
 from hepml.solvers import RK4, Leapfrog
 from hepml.training import DynamicsTask, load_dynamics, train_dynamics
-from hepml.training.engine._checkpoint import read_checkpoint
+from hepml.training.engine._checkpoint import read_checkpoint, write_checkpoint
 from hepml.training.tasks._dynamics import StateBatches, accumulated
 
 # 8 trajectories of an oscillator H = (p^2 + q^2) / 2 in closed form.
@@ -131,6 +131,20 @@ def test_a_run_is_resumed_with_the_system_that_it_began_with(tmp_path):
     other = replace(data, about={**data.about, "system": "pendulum"})
     with pytest.raises(InputError, match=r"began with: learned_from=\{'system': 'mass-spring'\}"):
         train_dynamics("MLPHamiltonian", other, output=tmp_path, widths=[4], resume=True, **QUICK)
+
+
+def test_a_run_older_than_an_option_is_resumed_as_it_was(tmp_path):
+    data = oscillators()
+    train_dynamics("MLPHamiltonian", data, output=tmp_path, widths=[4], **QUICK)
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    content = read_checkpoint(last)
+    for name in ("patience", "clip_gradient", "accumulate", "ema"):
+        del content["hepml"]["run"][name]
+    write_checkpoint(last, content)
+    resumed = {"output": tmp_path, "widths": [4], "resume": True, **QUICK}
+    train_dynamics("MLPHamiltonian", data, **resumed)
+    with pytest.raises(InputError, match=r"began with: ema=None, got ema=0\.9"):
+        train_dynamics("MLPHamiltonian", data, ema=0.9, **resumed)
 
 
 @pytest.mark.slow

@@ -37,7 +37,9 @@ def motion(config: Namespace) -> Subject:
     systems, bodies, _ = q.shape
     state = PhaseSpace(q.flatten(0, 1), p.flatten(0, 1), torch.arange(systems + 1) * bodies)
     source = f"states of {config.files[0]}"
-    return Subject(info.model, model, state, "states", source, torch.device("cpu"), _energies)
+    example = "'motion reversal'"
+    device = torch.device("cpu")
+    return Subject(info.model, model, state, "states", source, device, _energies, example)
 
 
 def _energies(network: nn.Module, state: PhaseSpace) -> Tensor:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from lightning.pytorch import LightningDataModule
@@ -140,7 +141,10 @@ def _finished_epochs(folder: RunFolder, run: Mapping[str, Any]) -> int:
             got=f"weights without {', '.join(missing)}",
             fix="train again with --overwrite",
         )
-    folder.check_same(run, checkpoint_info(folder.last, content).run, may_grow="epochs")
+    # What a run that is older than an option did.
+    before = {each.name: each.default for each in fields(RunOptions)}
+    saved = {**before, **checkpoint_info(folder.last, content).run}
+    folder.check_same(run, saved, may_grow="epochs")
     if type(content["epoch"]) is not int or content["epoch"] < 0:
         raise FileError(
             f"checkpoint {folder.last}",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from hepml.errors import InputError
@@ -51,6 +51,11 @@ class RunOptions:
     clip_gradient: float | None = None
     accumulate: int = 1
     ema: float | None = None
+
+    @classmethod
+    def among(cls, options: Mapping[str, Any]) -> "RunOptions":
+        """Those among the options of a task, by their names."""
+        return cls(**{e.name: options[e.name] for e in fields(cls) if e.name in options})
 
     def __post_init__(self) -> None:
         require_at_least({name: getattr(self, name) for name in _AT_LEAST}, _AT_LEAST)

@@ -9,6 +9,7 @@ from hepml.io.columns._edges import (
     EdgeColumns,
     EdgeList,
     ElementLinks,
+    StoredEdges,
     TableRange,
 )
 from hepml.io.expressions._steps import Expression
@@ -159,7 +160,7 @@ def _check_ends(bound: BoundEdges, asked: set[str]) -> None:
             got=f"{', '.join(sorted(bound.at_ends))} in both directions between two collections",
             fix="give two ways, each with a direction and features of its own",
         )
-    if not edges.stored and not asked <= set(bound.at_ends):
+    if not isinstance(edges, StoredEdges) and not asked <= set(bound.at_ends):
         raise InputError(
             what,
             expected="columns of the nodes, as no column has a number for each edge",

@@ -18,7 +18,7 @@ from hepml.io.chunks._edge_numbers import (
 from hepml.io.chunks._faults import Faults
 from hepml.io.chunks._joining import JOINED, Columns, Joined, Nodes, reference_list
 from hepml.io.chunks._rows import Rows, Unequal, offsets_of, reference_of
-from hepml.io.columns._edges import EdgeList
+from hepml.io.columns._edges import EdgeList, StoredEdges
 from hepml.io.formats._nested import lengths_of
 from hepml.io.formats._table import Column
 
@@ -75,7 +75,7 @@ def edges_unequal(bound: Bound, edges: BoundEdges, columns: Columns) -> Unequal:
 
 def edges_table(bound: Bound, columns: Columns, particles: Particles, faults: Faults) -> Edges:
     """The edges of all ways together, between the nodes of a chunk that are kept."""
-    stored = [edges for edges in bound.edges if edges.edges.stored]
+    stored = [edges for edges in bound.edges if isinstance(edges.edges, StoredEdges)]
     parts = zip(bound.parts, particles.parts, strict=True) if stored else ()
     nodes = [
         _nodes(columns[reference_of(bound, part, columns)], rows, places)
@@ -84,18 +84,19 @@ def edges_table(bound: Bound, columns: Columns, particles: Particles, faults: Fa
     found = [EdgeNumbers.none(bound)]
     ends = [np.zeros((2, 0), np.int64)]
     for edges in stored:
+        assert isinstance(edges.edges, StoredEdges)
         joined = JOINED[type(edges.edges)](bound.table.source, edges, columns, nodes, faults)
         both = _ends(edges, nodes, joined)
         kept = (both >= 0).all(axis=0)
         joined, both = Joined(*(each[kept] for each in joined)), both[:, kept]
         check_lengths(edges, columns, faults)
-        direction = getattr(edges.edges, "direction", "in")
+        direction = edges.edges.direction
         for own in [both] * (direction != "out") + [both[::-1]] * (direction != "in"):
             rows = rows_of_edges(edges, columns, particles, joined, own)
             ends.append(own)
             found.append(numbers_of_edges(bound, edges, rows, joined.entry, faults))
     for edges in bound.edges:
-        if not edges.edges.stored:
+        if not isinstance(edges.edges, StoredEdges):
             own = built(bound, edges.edges, particles)
             sets = np.searchsorted(particles.offsets, own[1], "right") - 1
             rows = rows_of_edges(edges, columns, particles, None, own)

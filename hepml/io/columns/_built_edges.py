@@ -17,10 +17,6 @@ class BuiltEdges(EdgeColumns):
         Of columns of the nodes, ``sender.part_eta - receiver.part_eta``.
     """
 
-    @property
-    def stored(self) -> bool:
-        return False
-
     def _check_period(self, period: Mapping[str, int | float]) -> None:
         """Refuse periods that are none."""
         if not all(

@@ -5,7 +5,12 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from hepml.errors import InputError
-from hepml.io.columns._built_edges import AllPairs, NearestNeighbours, NeighboursWithin
+from hepml.io.columns._built_edges import (
+    AllPairs,
+    BuiltEdges,
+    NearestNeighbours,
+    NeighboursWithin,
+)
 from hepml.io.columns._collection import Collection
 from hepml.io.columns._edges import (
     AdjacencyList,
@@ -14,6 +19,7 @@ from hepml.io.columns._edges import (
     ElementLinks,
     NodePointer,
     NodeRange,
+    StoredEdges,
     TableRange,
 )
 
@@ -162,7 +168,7 @@ def check_graph(collections: Sequence[Collection], edges: Sequence[EdgeColumns])
                 each.joins,
                 "count the collections from 0",
             )
-        if each.stored and any(part.index is not None for part in collections):
+        if isinstance(each, StoredEdges) and any(part.index is not None for part in collections):
             raise _refused(
                 "edges",
                 "entries that are graphs, as files number the nodes of an entry",
@@ -179,7 +185,7 @@ def check_graph(collections: Sequence[Collection], edges: Sequence[EdgeColumns])
                     "give each collection positions: {eta: ..., phi: ...}",
                 )
         asked = each.features or each.label or each.targets
-        if len(collections) > 1 and not each.stored and asked:
+        if len(collections) > 1 and isinstance(each, BuiltEdges) and asked:
             raise _refused(
                 "edges",
                 "edges without features, label and targets, where nodes are of several collections",

@@ -57,37 +57,25 @@ class EdgeColumns:
         for each in fields(self):
             value = getattr(self, each.name)
             whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-            if each.type is str and each.name != "direction":
+            if each.type is str:
                 check_text(value, self._part(each.name))
             elif each.type is int and not whole:
                 self._refuse(each.name, "a whole number from 0", value, "write one")
-        direction = getattr(self, "direction", "in")
-        if direction not in _DIRECTIONS:
-            self._refuse("direction", "'in', 'out' or 'both'", direction, "choose one")
 
     @property
     def expressions(self) -> dict[str, str]:
         """What says what is joined to what, by the names of the parameters."""
-        texts = {each.name: getattr(self, each.name) for each in fields(self)}
-        other = ("kind", "label", "direction")
-        return {k: v for k, v in texts.items() if isinstance(v, str) and k not in other}
+        return {}
 
     @property
     def ends(self) -> tuple[tuple[int, int], ...]:
         """The collections of senders and of receivers, for each direction in which edges go."""
-        first, second = (*self.joins, *self.joins)[:2] if self.joins else (0, 0)
-        both = {"in": ((second, first),), "out": ((first, second),)}
-        return both.get(getattr(self, "direction", "in"), (*both["in"], *both["out"]))
-
-    @property
-    def stored(self) -> bool:
-        """Whether a file holds these edges, by the numbers of its nodes."""
-        return True
+        return ((0, 0),)
 
     @property
     def joins(self) -> tuple[int, ...]:
         """The numbers of the collections that are named."""
-        return tuple(getattr(self, name) for name in ("owner", "into") if hasattr(self, name))
+        return ()
 
     def _part(self, name: str) -> str:
         return f"{type(self).__name__}.{name}"
@@ -96,8 +84,56 @@ class EdgeColumns:
         raise InputError(self._part(name), expected=expected, got=f"{got!r:.200}", fix=fix)
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoredEdges(EdgeColumns):
+    """Edges that a file holds, by the numbers of its nodes.
+
+    Parameters
+    ----------
+    direction
+        "in" if the first of the two that are joined receives, "out" if it sends, "both".
+    """
+
+    direction: str = "in"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.direction not in _DIRECTIONS:
+            self._refuse("direction", "'in', 'out' or 'both'", self.direction, "choose one")
+
+    @property
+    def expressions(self) -> dict[str, str]:
+        texts = {each.name: getattr(self, each.name) for each in fields(self)}
+        other = ("kind", "label", "direction")
+        return {k: v for k, v in texts.items() if isinstance(v, str) and k not in other}
+
+    @property
+    def ends(self) -> tuple[tuple[int, int], ...]:
+        first, second = self.joins
+        both = {"in": ((second, first),), "out": ((first, second),)}
+        return both.get(self.direction, (*both["in"], *both["out"]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnedEdges(StoredEdges):
+    """Edges that nodes of one collection name, to nodes of the same or of another.
+
+    Parameters
+    ----------
+    owner, into
+        The number of the collection whose nodes name others, and of that in which these count.
+    """
+
+    owner: int = 0
+    into: int = 0
+
+    @property
+    def joins(self) -> tuple[int, ...]:
+        return self.owner, self.into
+
+
 @dataclass(frozen=True)
-class EdgeList(EdgeColumns):
+class EdgeList(StoredEdges):
     """Two lists in each entry: the node that sends and the node that receives, for each edge.
 
     Parameters
@@ -116,7 +152,6 @@ class EdgeList(EdgeColumns):
     receivers: str
     sender_nodes: int = 0
     receiver_nodes: int = 0
-    direction: str = "in"
 
     @property
     def joins(self) -> tuple[int, ...]:
@@ -124,7 +159,7 @@ class EdgeList(EdgeColumns):
 
 
 @dataclass(frozen=True)
-class NodePointer(EdgeColumns):
+class NodePointer(OwnedEdges):
     """One number of a node for each node, such as that of the parent; -1 is none.
 
     Parameters
@@ -138,13 +173,10 @@ class NodePointer(EdgeColumns):
     """
 
     index: str
-    owner: int = 0
-    into: int = 0
-    direction: str = "in"
 
 
 @dataclass(frozen=True)
-class ElementLinks(EdgeColumns):
+class ElementLinks(OwnedEdges):
     """ATLAS links: for each node, or for each of a list of its own, a container and a number in it.
 
     Parameters
@@ -160,9 +192,6 @@ class ElementLinks(EdgeColumns):
 
     links: str
     container: int
-    owner: int = 0
-    into: int = 0
-    direction: str = "in"
 
     @property
     def expressions(self) -> dict[str, str]:
@@ -170,7 +199,7 @@ class ElementLinks(EdgeColumns):
 
 
 @dataclass(frozen=True)
-class TableRange(EdgeColumns):
+class TableRange(OwnedEdges):
     """For each node a range of places in a table of numbers of nodes, as EDM4hep has them.
 
     Parameters
@@ -196,9 +225,6 @@ class TableRange(EdgeColumns):
     table: str
     collection: str | None = None
     collection_id: int | None = None
-    owner: int = 0
-    into: int = 0
-    direction: str = "in"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -214,7 +240,7 @@ class TableRange(EdgeColumns):
 
 
 @dataclass(frozen=True)
-class NodeRange(EdgeColumns):
+class NodeRange(OwnedEdges):
     """For each node the first and the last of the nodes that it is joined to, as Delphes has them.
 
     Parameters
@@ -229,13 +255,11 @@ class NodeRange(EdgeColumns):
 
     first: str
     last: str
-    owner: int = 0
-    into: int = 0
-    direction: str = "out"
+    direction: str = field(default="out", kw_only=True)
 
 
 @dataclass(frozen=True)
-class AdjacencyList(EdgeColumns):
+class AdjacencyList(OwnedEdges):
     """For each node a list of nodes, ``vector<vector<int>>``.
 
     Parameters
@@ -247,6 +271,3 @@ class AdjacencyList(EdgeColumns):
     """
 
     lists: str
-    owner: int = 0
-    into: int = 0
-    direction: str = "in"

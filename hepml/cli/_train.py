@@ -38,6 +38,11 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
         Literal["robust", "none"],
         "inputs by median and quantiles of the files, or as they are",
     ),
+    "class_weights": (list[str], "`balanced`, or numbers: top=2 qcd=1"),
+    "reweight": (list[str], "one or two expressions of jets whose spectra the classes shall share"),
+    "reweight_to": (str, "flat, or the class whose spectrum the others get"),
+    "reweight_by": (Literal["sampling", "loss"], "draw jets anew in each epoch, or weight them"),
+    "reweight_bins": (list[str], "for each a number of bins, or edges: 500,550,600"),
     "epochs": (int, "how often all jets are seen"),
     "batch_size": (int, "jets at a time, on each device"),
     "learning_rate": (float, "the maximum of the schedule"),
@@ -56,6 +61,8 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
     "shuffle_memory": (int | float, "megabytes of jets that are shuffled together"),
     "seed": (int, "decides weights at the start, order of jets and dropout"),
 }
+
+_SEVERAL_WORDS = ("validation", "target", "class_weights", "reweight", "reweight_bins")
 
 
 class _Parser(ArgumentParser):
@@ -98,7 +105,7 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("-o", "--output", type=str, help="folder of the run; default: runs/NETWORK")
     defaults = signature(train).parameters
     for name, (kind, text) in _OPTIONS.items():
-        extra: dict[str, Any] = {"nargs": "+"} if name in ("validation", "target") else {}
+        extra: dict[str, Any] = {"nargs": "+"} if name in _SEVERAL_WORDS else {}
         spelling = "--" + name.replace("_", "-")
         # Jets are what most sets are.
         other = [spelling.replace("sets", "jets")] if spelling.endswith("sets") else []

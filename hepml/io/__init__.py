@@ -25,6 +25,7 @@ from hepml.io.formats._open import open_table
 from hepml.io.formats._present import present
 from hepml.io.streams._graph_layouts import GraphLayout, graph_layouts
 from hepml.io.streams._read import count_entries, iterate, read, warn_of_dropped
+from hepml.io.streams._reweighting import Reweighting, reweighting
 from hepml.io.streams._sample import EvenSample
 from hepml.io.streams._shared import fingerprint, same_tree, shared_sets
 from hepml.io.streams._stream import SHUFFLE_MEMORY, BatchStream, NoSets
@@ -57,6 +58,7 @@ __all__ = [
     "NodePointer",
     "NodeRange",
     "Padding",
+    "Reweighting",
     "TableRange",
     "Tree",
     "contents_of",
@@ -75,6 +77,7 @@ __all__ = [
     "read_trajectories",
     "recognise",
     "record_depth",
+    "reweighting",
     "same_tree",
     "shared_sets",
     "warn_of_dropped",

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from hepml.data import ParticleSet
 from hepml.errors import DataError, InputError
-from hepml.io import SHUFFLE_MEMORY, BatchStream, Columns, NoSets, warn_of_dropped
+from hepml.io import SHUFFLE_MEMORY, BatchStream, Columns, NoSets, reweighting, warn_of_dropped
 from hepml.training._hold_out import hold_out, validates
 
 
@@ -243,7 +243,36 @@ def open_data(options: Mapping[str, Any], columns: Columns) -> ParticleData:
             got="jets of one class" + ("" if cut is None else f" that pass the cut {cut!r}"),
             fix="validate with files or with a cut that hold all classes",
         )
-    # A batch is no larger than what there is: else there would be none.
     stream = data.train_stream
+    if options["reweight"]:
+        stream.reweight = reweighting(
+            stream.set_values(options["reweight"]),
+            options["reweight"],
+            columns.class_names,
+            to=options["reweight_to"],
+            by=options["reweight_by"],
+            bins=[_bins(each) for each in options["reweight_bins"]],
+        )
+    elif options["reweight_bins"] or options["reweight_to"] != "flat":
+        raise InputError(
+            "reweight",
+            expected="the expressions whose spectrum is to change",
+            got="none, but reweight_bins or reweight_to",
+            fix="name one or two, such as jet_pt",
+        )
+    # A batch is no larger than what there is: else there would be none.
     stream.batch_size = max(min(stream.batch_size, stream.sets // devices), 1)
     return data
+
+
+def _bins(word: str) -> int | list[float]:
+    """A number of bins, or their edges."""
+    try:
+        return [float(each) for each in word.split(",")] if "," in word else int(word)
+    except ValueError:
+        raise InputError(
+            "reweight_bins",
+            expected="a number of bins, or edges joined by commas",
+            got=repr(word),
+            fix="such as 20, or 500,550,600,650",
+        ) from None

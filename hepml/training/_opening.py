@@ -35,6 +35,7 @@ def opening(
         parts.append(f"standardised by {standardised:,} particles")
     if without:
         parts.append(f"{without:,} jets without a target are left out")
+    parts += _reweighted(data, columns)
     if batch < batch_size:
         parts.append(f"batches of {batch:,}, not {batch_size:,}: there are no more jets")
     if find_spec("tensorboard") is None:
@@ -53,6 +54,23 @@ def _learned(columns: Columns) -> list[str]:
         "targets of particles": columns.particle_target_names,
     }
     return [f"{what} {_few(names)}" for what, names in named.items() if names]
+
+
+def _reweighted(data: ParticleData, columns: Columns) -> list[str]:
+    """How the spectra of the classes are changed, and what cannot be reached."""
+    reweight = data.train_stream.reweight
+    if reweight is None:
+        return []
+    names = columns.class_names or ("all",)
+    how = "weighted" if reweight.by == "loss" else "drawn"
+    text = f"jets {how} by {' and '.join(reweight.expressions)}"
+    if reweight.by == "sampling":
+        text += f", {data.train_stream.acceptance:.0%} of them in an epoch"
+    for counts, what in ((reweight.empty, "no jets"), (reweight.limited, "too few jets")):
+        among = [f"{n} of {name}" for n, name in zip(counts, names, strict=True) if n]
+        if among:
+            text += f"; bins with {what}: {_few(among)}"
+    return [text]
 
 
 def _mixing(data: ParticleData, devices: int) -> str:

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from hepml.data import ParticleSet
 from hepml.training._objective import Objective
@@ -20,6 +21,7 @@ def make_task(
     *,
     optimiser: Optimiser,
     mean_weight: float,
+    class_weights: Float[Tensor, " classes"] | None,
     info: CheckpointInfo,
 ) -> Task:
     """The task of an objective, which the checkpoints describe.
@@ -32,7 +34,7 @@ def make_task(
         The network.
     sample
         Sets to learn from; of their targets centre and scale are taken.
-    optimiser, mean_weight, info
+    optimiser, mean_weight, class_weights, info
         Those of the task.
     """
     if objective.classifies:
@@ -43,6 +45,7 @@ def make_task(
             per=objective.per,
             optimiser=optimiser,
             mean_weight=mean_weight,
+            class_weights=class_weights,
             info=replace(info, task=about),
         )
     assert objective.loss != "cross-entropy"

@@ -13,6 +13,11 @@ from hepml.errors import InputError
 from hepml.io import SHUFFLE_MEMORY, Columns, Files, locate
 from hepml.models import find_network, is_importable
 from hepml.training._checkpoints import describe_model
+from hepml.training._class_weights import (
+    ClassWeights,
+    class_weight_words,
+    class_weights_of,
+)
 from hepml.training._hold_out import fingerprints, trees, validates
 from hepml.training._inputs import (
     build_model,
@@ -75,6 +80,11 @@ def train(
     max_validation_sets: int | None = None,
     bad: Literal["error", "drop"] = "error",
     standardise: Standardisation = "robust",
+    class_weights: ClassWeights = (),
+    reweight: str | Sequence[str] = (),
+    reweight_to: str = "flat",
+    reweight_by: Literal["sampling", "loss"] = "sampling",
+    reweight_bins: Sequence[str | int | Sequence[int | float]] = (),
     epochs: int = 10,
     batch_size: int = 128,
     learning_rate: float = 1e-3,
@@ -145,6 +155,17 @@ def train(
         "robust": features and context are read in units of their spread around their median, from
         a sample of `files`, see :func:`hepml.nn.centre_and_scale`; the network keeps these numbers
         in its state, in the layer ``standardise``. "none": as they are.
+    class_weights
+        "balanced": the loss counts all classes alike, whatever their numbers of sets (or of
+        particles), by the factor ``N / (K N_c)`` of N sets in K classes; or numbers by class,
+        ``{"top": 2}``, others being 1. Validation losses have the same factors.
+    reweight
+        One expression of sets, or two, in which the sets of each class get another spectrum:
+        `reweight_to` "flat", or the name of the class whose spectrum all others get. `reweight_by`
+        "sampling": sets are drawn anew in each epoch; "loss": their weights are multiplied. See
+        :func:`hepml.io.reweighting`. Validation is not reweighted.
+    reweight_bins
+        For each expression a number of bins, or their edges; see there.
     epochs, batch_size
         How often all jets are seen; how many at a time on each device.
     learning_rate, weight_decay, warmup
@@ -227,6 +248,11 @@ def train(
         "max_validation_sets": max_validation_sets,
         "bad": bad,
         "standardise": standardise,
+        "class_weights": class_weight_words(class_weights),
+        "reweight": _texts(reweight),
+        "reweight_to": reweight_to,
+        "reweight_by": reweight_by,
+        "reweight_bins": [*map(_bins_word, reweight_bins)],
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
@@ -268,12 +294,18 @@ def train(
     if begins or not objective.classifies:
         sample = sample_of(paths, data.train_stream.columns)
     standardised = standardise_inputs(built, sample) if begins and sample is not None else 0
+    weights = class_weights_of(
+        options["class_weights"],
+        objective.names if objective.classifies else (),
+        data.train_stream.class_totals,
+    )
     task = make_task(
         objective,
         built.double() if precision == "64" else built,
         sample,
         optimiser=changing,
         mean_weight=data.train_stream.mean_weight,
+        class_weights=weights,
         info=replace(info, run=options | known),
     )
     figures = fit(
@@ -321,6 +353,11 @@ def _texts(names: str | Sequence[str]) -> list[str]:
 def _joined(names: str | Sequence[str]) -> str:
     """Names in a line, as the command line takes them."""
     return names if isinstance(names, str) else ",".join(names) or "none"
+
+
+def _bins_word(bins: str | int | Sequence[int | float]) -> str:
+    """A number of bins, or their edges, as the command line takes them."""
+    return str(bins) if isinstance(bins, str | int) else ",".join(map(str, bins))
 
 
 def _lists(value: Any) -> Any:

@@ -84,47 +84,11 @@ def passing(bound: Bound, start: int, stop: int) -> Any:
 
     Particles are read only for a cut that reduces over them.
     """
-    columns = _columns_for(bound, [] if bound.cut is None else [bound.cut], start, stop)
-    return _passing(bound, columns, start, stop, Faults())
+    columns = columns_of_sets(bound, [] if bound.cut is None else [bound.cut], start, stop)
+    return passing_among(bound, columns, start, stop, Faults())
 
 
-def finite_weights(bound: Bound, start: int, stop: int, pick: Pick) -> Any:
-    """The weights of the sets that are picked of those that pass, without what is not finite.
-
-    Particles are read only for weights or a cut that reduce over them.
-    """
-    assert bound.weights is not None
-    needed = [bound.weights] if bound.cut is None else [bound.weights, bound.cut]
-    columns = _columns_for(bound, needed, start, stop)
-    passed = pick(_passing(bound, columns, start, stop, Faults()))
-    sets, equal = sets_apart(bound, [bound.weights], columns, start, stop)
-    bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
-    values = np.asarray(sets.evaluate(bound.weights), np.float64)
-    weights = values[passed[_of_sets(equal, bounds)]]
-    return weights[np.isfinite(weights)]
-
-
-def classes_of(bound: Bound, start: int, stop: int, pick: Pick) -> set[int]:
-    """The classes of the sets that are picked of those that pass, of which there are some.
-
-    What is no class is left out. Particles are read only for labels or a cut that reduce over them.
-    """
-    if bound.file_label is not None:
-        return {bound.file_label}
-    needed = [each for each in (bound.label, *bound.classes.values()) if each is not None]
-    cut = [] if bound.cut is None else [bound.cut]
-    columns = _columns_for(bound, needed + cut, start, stop)
-    passed = pick(_passing(bound, columns, start, stop, Faults()))
-    sets, equal = sets_apart(bound, needed, columns, start, stop)
-    bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
-    labels = labels_of(bound, sets, Faults())
-    if labels is None:
-        return set()
-    found = np.unique(labels[passed[_of_sets(equal, bounds)]]).tolist()
-    return {*found} & {*range(len(bound.columns.class_names))}
-
-
-def _columns_for(
+def columns_of_sets(
     bound: Bound, expressions: Sequence[Expression], start: int, stop: int
 ) -> Mapping[str, Column]:
     """What expressions of the sets need."""
@@ -152,7 +116,7 @@ def read_chunk(
     bounds = None if bound.jets is None else offsets_of(columns[bound.jets])
     observers = observed(bound, columns, start, stop)
     faults = Faults()
-    passed = _passing(bound, columns, start, stop, faults)
+    passed = passing_among(bound, columns, start, stop, faults)
     if pick is not None:
         passed = pick(passed)
     place = np.cumsum(passed) - 1
@@ -166,7 +130,7 @@ def read_chunk(
             _add_unequal(faults, columns, name, reference, differ, bounds)
     rows = np.arange(len(passed))
     if not equal.all():
-        rows = rows[_of_sets(equal, bounds)]
+        rows = rows[mask_of_sets(equal, bounds)]
         columns = {name: take_entries(column, equal) for name, column in columns.items()}
         faults.numbers = rows
     sets = sets_of(bound, set_levels[0], columns, int(equal.sum()))
@@ -234,7 +198,7 @@ def _particles(table: Particles, of_sets: Mapping[str, Any], kept: Any) -> Parti
     )
 
 
-def _passing(
+def passing_among(
     bound: Bound, columns: Mapping[str, Column], start: int, stop: int, faults: Faults
 ) -> Any:
     """Which sets pass the cut; those of which it cannot be computed are bad and pass."""
@@ -245,7 +209,7 @@ def _passing(
     sets, equal = sets_apart(bound, [bound.cut], columns, start, stop)
     values = sets.evaluate(bound.cut)
     true, open_ = decided(values)
-    computed = np.flatnonzero(_of_sets(equal, bounds))
+    computed = np.flatnonzero(mask_of_sets(equal, bounds))
     passed[computed] = true | open_
     column = f"{bound.cut.text!r} (cut)"
     bad = np.flatnonzero(open_)
@@ -253,7 +217,7 @@ def _passing(
     return passed
 
 
-def _of_sets(entries: Any, bounds: Any) -> Any:
+def mask_of_sets(entries: Any, bounds: Any) -> Any:
     """A mask over entries as one over their sets."""
     return entries if bounds is None else np.repeat(entries, np.diff(bounds))
 
@@ -268,7 +232,7 @@ def _add_unequal(
 ) -> None:
     """Note the sets of entries in which two columns have lists of different lengths."""
     own, other = (np.diff(offsets_of(columns[n])) for n in (name, reference))
-    rows = np.flatnonzero(_of_sets(differ, bounds))
+    rows = np.flatnonzero(mask_of_sets(differ, bounds))
     entry = rows if bounds is None else np.searchsorted(bounds, rows, "right") - 1
     faults.add(
         rows,

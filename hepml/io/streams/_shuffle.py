@@ -102,10 +102,16 @@ class Pool(Generic[Batch]):
 
 
 def between(chunk: Batch, rows: Any, start: int, stop: int) -> Batch:
-    """The sets of a chunk at some places of its own order, -1 being empty, without a copy."""
+    """The sets of a chunk at some places of its own order, those below 0 being empty.
+
+    Without a copy, where they follow each other.
+    """
     rows = rows[start:stop]
     rows = rows[rows >= 0]
-    return chunk[int(rows[0]) : int(rows[-1]) + 1] if len(rows) else chunk[:0]
+    if not len(rows):
+        return chunk[:0]
+    first, last = int(rows[0]), int(rows[-1])
+    return chunk[first : last + 1] if last - first < len(rows) else chunk[torch.from_numpy(rows)]
 
 
 def _rows(offsets: Any, sets: Any) -> _Rows:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hepml.errors import DataError
-from hepml.io.chunks._chunk import classes_of, count_passing, finite_weights
+from hepml.io.chunks._chunk import count_passing
+from hepml.io.chunks._set_values import SetValues, classes_of, finite_weights, set_values
 from hepml.io.columns._columns import Columns
 from hepml.io.formats._files import Location
 from hepml.io.formats._identity import Identity
@@ -101,6 +102,16 @@ def classes_among(
             if len(found) >= enough:
                 break
     return found
+
+
+def values_of(locations: list[Location], columns: Columns, spans: list[Span]) -> SetValues:
+    """Class, weight and observers of all sets, for which their columns are read."""
+    found = []
+    with OpenFiles(locations, columns, keep=1) as files:
+        for span in spans:
+            with files.use(span.file) as bound:
+                found.append(set_values(bound, span.start, span.stop, evenly(span.sets)))
+    return SetValues(*(np.concatenate(each) for each in zip(*found, strict=True)))
 
 
 def drawn(spans: list[Span], sets: int) -> list[Span]:

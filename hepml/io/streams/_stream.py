@@ -1,18 +1,21 @@
 """A shuffling stream of batches over many files, shared out among workers and ranks."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from hepml.data import Ragged, concatenate
 from hepml.errors import InputError
 from hepml.io.chunks._chunk import Bad, Chunk, read_chunk
+from hepml.io.chunks._set_values import SetValues
 from hepml.io.columns._columns import Columns
 from hepml.io.formats._files import Files, locate
 from hepml.io.formats._identity import Identity
@@ -22,6 +25,7 @@ from hepml.io.streams._picks import evenly
 from hepml.io.streams._prefetch import ahead
 from hepml.io.streams._prepare import check_picklable, check_prepare
 from hepml.io.streams._read import STEP, check_options, resolve, warn_of_dropped
+from hepml.io.streams._reweighting import Reweighting, mean_reweighted, observers_of
 from hepml.io.streams._shuffle import between
 from hepml.io.streams._spans import (
     Part,
@@ -34,6 +38,7 @@ from hepml.io.streams._spans import (
     parts_in_order,
     pools_of,
     spans_of,
+    values_of,
 )
 
 # Megabytes of sets that are shuffled together, unless told.
@@ -44,6 +49,9 @@ OPEN = 32
 
 # Ranges of fewer entries take longer to be found than to be read.
 _SMALLEST = 256
+
+# The row of a set that is left to another epoch: no number of a reason to drop it for good.
+_NOT_DRAWN = np.iinfo(np.int64).min
 
 # The sets at the places from one up to another; and how many places there are.
 Take = Callable[[int, int], Ragged]
@@ -81,6 +89,10 @@ class BatchStream(IterableDataset[Any]):
         A function of a batch whose result is delivered in its place, of any type: clustering, lists
         of neighbours, windows. It runs where the batch is read, in the workers of a ``DataLoader``;
         for those that are spawned it has to be picklable.
+    reweight
+        How much each set counts, by its class and its place in a spectrum, see
+        :class:`~hepml.io.Reweighting`: weights are multiplied, or sets are drawn; then batches have
+        `batch_size` sets on average.
 
     Raises
     ------
@@ -129,6 +141,7 @@ class BatchStream(IterableDataset[Any]):
         step: int = STEP,
         shuffle_memory: int | float = SHUFFLE_MEMORY,
         prepare: Callable[[Any], Any] | None = None,
+        reweight: Reweighting | None = None,
     ) -> None:
         check_prepare(prepare)
         for name, value in (("batch_size", batch_size), ("max_sets", max_sets)):
@@ -146,7 +159,7 @@ class BatchStream(IterableDataset[Any]):
         self.columns = resolve(columns, self._locations[0])
         self.batch_size, self.shuffle, self.seed, self.bad = batch_size, shuffle, seed, bad
         self.drop_last, self.shuffle_memory = drop_last, shuffle_memory
-        self.prepare = prepare
+        self.prepare, self.reweight = prepare, reweight
         self._room: int | None = None
         small = step
         if shuffle:
@@ -199,10 +212,72 @@ class BatchStream(IterableDataset[Any]):
                     read += sum(entries[number] for number in {part.span for part in pool})
         return read / sum(entries)
 
+    @property
+    def _read_columns(self) -> Columns:
+        """The columns, and the numbers by which sets are weighted."""
+        return self._observing(() if self.reweight is None else self.reweight.expressions)
+
+    def _observing(self, expressions: Sequence[str]) -> Columns:
+        """The columns, and some numbers of each set."""
+        if not expressions:
+            return self.columns
+        return self.columns.replace(
+            observers={**self.columns.observers, **observers_of(expressions)}
+        )
+
+    def set_values(self, expressions: Sequence[str] | None = None) -> SetValues:
+        """Class and weight of all sets, and what expressions give, for which they are read.
+
+        Parameters
+        ----------
+        expressions
+            Those of `reweight` by default.
+        """
+        if expressions is None:
+            expressions = () if self.reweight is None else self.reweight.expressions
+        columns = self.columns.replace(observers=observers_of(expressions))
+        return values_of(self._locations, columns, self._spans)
+
     @cached_property
     def mean_weight(self) -> float:
-        """The mean of the weights of all sets, for which their columns are read; 1 without any."""
-        return mean_weight(self._locations, self.columns, self._spans)
+        """The mean of the weights of all sets, for which their columns are read; 1 without any.
+
+        With `reweight`, that of the weights with which they are delivered.
+        """
+        if self.reweight is None:
+            return mean_weight(self._locations, self.columns, self._spans)
+        return mean_reweighted(self.set_values(), self.reweight)
+
+    @cached_property
+    def acceptance(self) -> float:
+        """The part of all sets that is taken in an epoch, on average: 1 unless sets are drawn."""
+        if self.reweight is None or self.reweight.by == "loss":
+            return 1.0
+        values = self.set_values()
+        factors = self.reweight.of(values.labels, values.observers)
+        return float(self.reweight.probabilities(factors).mean())
+
+    def class_totals(self) -> Tensor:
+        """The sum of the weights of all sets of each class, for which their columns are read.
+
+        Of classes of particles, with the weight of its set for each particle: then all is read.
+        """
+        names = self.columns.class_names
+        if names:
+            values = self.set_values()
+            known = values.labels >= 0
+            labels, weights = values.labels[known], values.weights[known]
+            if self.reweight is not None and self.reweight.by == "loss":
+                weights = weights * self.reweight.of(labels, values.observers[known])
+            return torch.from_numpy(np.bincount(labels, weights, minlength=len(names)))
+        totals = torch.zeros(len(self.columns.particle_class_names), dtype=torch.float64)
+        with OpenFiles(self._locations, self._read_columns, keep=1, seen=self._seen) as files:
+            for number in range(len(self._spans)):
+                sets = self._read(files, number)[0].particles
+                weights = torch.ones(len(sets)) if sets.weights is None else sets.weights
+                of_particles: Any = sets.particle_labels
+                totals.index_add_(0, of_particles, weights.double()[sets.set_index])
+        return totals
 
     def holds_classes(self, number: int) -> bool:
         """Whether the sets are of so many classes or more; labels are read until they are found."""
@@ -237,7 +312,9 @@ class BatchStream(IterableDataset[Any]):
 
     def _bounds(self, world: tuple[int, int], worker: tuple[int, int]) -> list[int]:
         """The bounds of the batches of a worker of a rank in the epoch's order of all sets."""
-        bounds = batch_bounds(self.sets, self.batch_size, *world, drop_last=self.drop_last)
+        # Of the sets of a batch some may not be drawn.
+        size = max(round(self.batch_size / self.acceptance), 1)
+        bounds = batch_bounds(self.sets, size, *world, drop_last=self.drop_last)
         number, workers = worker
         first, last = ((len(bounds) - 1) * w // workers for w in (number, number + 1))
         return bounds[first : last + 1]
@@ -256,7 +333,7 @@ class BatchStream(IterableDataset[Any]):
         self._dropped.clear()
         held: list[Ragged] = []
         with (
-            OpenFiles(self._locations, self.columns, keep=OPEN, seen=self._seen) as files,
+            OpenFiles(self._locations, self._read_columns, keep=OPEN, seen=self._seen) as files,
             closing(self._delivered(files, pools, epoch)) as delivered,
         ):
             for take, places in delivered:
@@ -298,7 +375,20 @@ class BatchStream(IterableDataset[Any]):
         """The chunk of a span, and where in it each of the span's sets is."""
         span = self._spans[number]
         with files.use(span.file) as bound:
-            return read_chunk(bound, span.start, span.stop, self.bad, evenly(span.sets))
+            chunk, row_of = read_chunk(bound, span.start, span.stop, self.bad, evenly(span.sets))
+        if self.reweight is None:
+            return chunk, row_of
+        sets = chunk.particles
+        factors = self.reweight.of_chunk(sets.labels, chunk.observers, chunk.rows)
+        if self.reweight.by == "loss":
+            ones = torch.ones(len(sets)) if sets.weights is None else sets.weights
+            weights = ones * torch.from_numpy(factors).to(ones.dtype)
+            return replace(chunk, particles=sets._with(weights=weights)), row_of
+        # Drawn by numbers of their own: the order of the sets does not depend on them.
+        random = np.random.default_rng([self.seed, int(self._epoch[0]), number, 1])
+        taken = random.random(len(factors)) < self.reweight.probabilities(factors)
+        row_of[(row_of >= 0) & ~taken[row_of]] = _NOT_DRAWN
+        return chunk, row_of
 
     def _in_order(self, files: OpenFiles, parts: list[Part]) -> Delivered:
         """The sets of the parts one after the other."""

@@ -35,6 +35,8 @@ class TaggingTask(Task):
         By default AdamW with one cycle of the learning rate in the run.
     mean_weight
         The mean of the weights of all sets to learn from: ``BatchStream.mean_weight``.
+    class_weights
+        The factor of the losses of each class, of training and of validation; none by default.
     info
         What the checkpoints shall say about the model; without it they are Lightning's alone.
 
@@ -58,6 +60,7 @@ class TaggingTask(Task):
         Figure("val_auc", rising=True),
     )
     unit = "jets"
+    class_weights: Float[Tensor, " classes"] | None
 
     def __init__(
         self,
@@ -67,12 +70,15 @@ class TaggingTask(Task):
         per: Literal["set", "particle"] = "set",
         optimiser: Optimiser = Optimiser(),  # noqa: B008
         mean_weight: float = 1.0,
+        class_weights: Float[Tensor, " classes"] | None = None,
         info: CheckpointInfo | None = None,
     ) -> None:
         super().__init__(model, optimiser=optimiser, info=info)
         self.classes, self.per, self.mean_weight = classes, per, mean_weight
         self.decides = self.figures[-1 if per == "set" else 1]
         self.binary = classes == 2 and per == "set"
+        # Made anew from the files when a run goes on.
+        self.register_buffer("class_weights", class_weights, persistent=False)
         task: Any = "binary" if self.binary else "multiclass"
         thresholds = None if per == "set" else _THRESHOLDS
         self.val_loss = MeanLoss()
@@ -148,4 +154,7 @@ class TaggingTask(Task):
         weights = batch.weights
         if weights is not None and not sets:
             weights = weights[batch.set_index]
-        return cross_entropy(logits, labels, reduction="none"), weights, logits, labels
+        losses = cross_entropy(logits, labels, reduction="none")
+        if self.class_weights is not None:
+            losses = losses * self.class_weights.to(losses.dtype)[labels]
+        return losses, weights, logits, labels

@@ -1,8 +1,11 @@
 """Every layer and model, through the same checks: the contract of :mod:`cases`."""
 
+import contextlib
+import inspect
 import io
 import json
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +16,7 @@ from torch import Generator, Tensor, nn
 
 import hepml.nn
 from hepml.data import ParticleSet, PhaseSpace
+from hepml.errors import InputError
 from hepml.models import MODELS, EnergyFlow, LorentzCG, LorentzNet, RestFrame
 from hepml.symmetry import (
     SYMMETRIES,
@@ -358,3 +362,67 @@ def test_compiles_without_graph_breaks(case: Case) -> None:
     for counts in ([3, 2, 4], [2, 6, 3, 5]):
         particles = jets(counts, _generator(), features=case.features, context=case.context)
         torch.testing.assert_close(compiled(particles), case.apply(model, particles))
+
+
+def _called(case: Case) -> tuple[nn.Module, list[str], list[Any]]:
+    """The first layer of the row's class that is applied, and its arguments with their names."""
+    found: list[tuple[nn.Module, list[Any]]] = []
+    model = _model(case)
+    for layer in model.modules():
+        if type(layer) is case.kind:
+            layer.register_forward_pre_hook(lambda layer, args: found.append((layer, [*args])))
+    case.apply(model, _jets(case))
+    layer, arguments = found[0]
+    return layer, [*inspect.signature(layer.forward).parameters], arguments
+
+
+def _wrong(x: Tensor) -> dict[str, Any]:
+    """Other widths, types and kinds than those of a tensor of floating-point numbers."""
+    found = {
+        "one more": torch.cat([x, x[..., :1]], -1),
+        "one fewer": x[..., :-1],
+        "none": x[..., :0],
+        "integers": x.long(),
+        "bools": x > 0,
+        "complex": x.cdouble(),
+        "numpy": x.numpy(),
+        "list": x.tolist(),
+        "sparse": x.to_sparse(),
+    }
+    if x.dim() > 1 and x.shape[-1] > 1:
+        # It would broadcast.
+        found["one column"] = x[..., :1]
+    return found
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@every_case
+def test_input_of_another_width_or_type_is_one_clear_error(case: Case) -> None:
+    layer, names, arguments = _called(case)
+    if case.kind in MODELS.values():
+        for wrong in (_jets(case).p4, None, [1.0]):
+            with pytest.raises(InputError, match=r"particles: expected a ParticleSet, got "):
+                layer(wrong)
+        return
+    right = layer(*arguments)
+    for place, (name, value) in enumerate(zip(names, arguments, strict=False)):
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            continue
+
+        def given(wrong: Any, place: int = place) -> Any:
+            return layer(*arguments[:place], wrong, *arguments[place + 1 :])
+
+        for wrong in _wrong(value).values():
+            with pytest.raises(InputError, match=rf"\b{name}\b.*: expected .*, got .* Fix: "):
+                given(wrong)
+        # What torch computes comes out right, and what it would refuse is refused.
+        with contextlib.suppress(InputError):
+            torch.testing.assert_close(
+                given(value.float()), right, rtol=1e-2, atol=1e-3, check_dtype=False
+            )
+        for other in (value[0], value[None], value[:-1]):
+            with contextlib.suppress(InputError):
+                given(other)
+        if any(True for _ in layer.parameters()):
+            with pytest.raises(InputError, match=r"device"):
+                given(value.to("meta"))

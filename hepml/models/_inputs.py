@@ -22,6 +22,7 @@ def particle_scalars(
     InputError
         If they are not as many as the model was built for.
     """
+    check_particles(particles, standardise.centre.device)
     _check("features of the particles", particles.features.shape[1], features, "features")
     if not context:
         known: Tensor = standardise(particles.features)
@@ -33,6 +34,30 @@ def particle_scalars(
     gathered = segment_gather(of_sets, particles.offsets, particles.p4.shape[0])
     known = standardise(torch.cat([particles.features, gathered], 1))
     return known.to(particles.dtype)
+
+
+def check_particles(particles: ParticleSet, device: torch.device | None = None) -> None:
+    """Refuse anything but sets of particles, where the weights are.
+
+    Raises
+    ------
+    InputError
+        If it is something else, or on another device.
+    """
+    if not isinstance(particles, ParticleSet):
+        raise InputError(
+            "particles",
+            expected="a ParticleSet",
+            got=type(particles).__name__,
+            fix="make one: ParticleSet(p4, offsets, features)",
+        )
+    if device is not None and particles.device != device:
+        raise InputError(
+            "particles",
+            expected=f"device {device}, where the weights are",
+            got=str(particles.device),
+            fix="move them, particles.to(device), or the network",
+        )
 
 
 def weight_dtype(model: nn.Module) -> torch.dtype:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.data import ParticleSet
+from hepml.models._inputs import check_particles
 from hepml.ops import check_memory, is_transformed
 
 # Numbers that a portion may need at once, 134 MB in single precision. Memory above comes fresh from
@@ -41,6 +42,7 @@ def in_portions(
     InputError
         If one portion, or what must stay together, does not fit into memory.
     """
+    check_particles(particles)
     if torch.compiler.is_compiling():
         # The number of sets would be a constant of the program.
         return logits(particles)

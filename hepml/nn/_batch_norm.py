@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
-from hepml.ops import pair_moments, segment_counts, segment_gather, segment_sum
+from hepml.ops import check_rows, pair_moments, segment_counts, segment_gather, segment_sum
 
 
 class RaggedBatchNorm(nn.BatchNorm1d):
@@ -34,6 +34,7 @@ class RaggedBatchNorm(nn.BatchNorm1d):
 
     def forward(self, x: Float[Tensor, "rows channels"]) -> Float[Tensor, "rows channels"]:
         """The normalised rows."""
+        check_rows("x", x, self.num_features, weight=self.weight, axes=2)
         if self.training and x.shape[0] > 1:
             return super().forward(x)
         # By hand: torch's own asks for the number of rows, which a compiler of ragged batches does

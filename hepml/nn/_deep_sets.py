@@ -5,7 +5,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from hepml.errors import InputError
-from hepml.ops import segment_gather, segment_sum
+from hepml.nn._first_layer import check_input
+from hepml.ops import check_rows, segment_gather, segment_sum
 
 
 class DeepSets(nn.Module):
@@ -42,17 +43,14 @@ class DeepSets(nn.Module):
         weights: Float[Tensor, " items"] | None = None,
     ) -> Float[Tensor, "sets outputs"]:
         """The outputs of each set; its items are the rows between two successive offsets."""
+        check_input("x", x, self.phi)
         latent = self.phi(x)
         if weights is not None:
-            if not isinstance(weights, Tensor) or weights.shape != latent.shape[:1]:
-                raise InputError(
-                    "weights",
-                    expected=f"shape ({latent.shape[0]},), a number for each item",
-                    got=str(tuple(weights.shape)) if isinstance(weights, Tensor) else "no tensor",
-                    fix="give one weight for each row of x",
-                )
+            _check_weights(weights, latent)
             latent = weights[:, None] * latent
-        outputs: Tensor = self.f(segment_sum(latent, offsets))
+        of_set = segment_sum(latent, offsets)
+        check_input("the sums of phi(x), which f takes", of_set, self.f)
+        outputs: Tensor = self.f(of_set)
         return outputs
 
 
@@ -84,7 +82,30 @@ class DeepItems(nn.Module):
         self, x: Float[Tensor, "items channels"], offsets: Int64[Tensor, " bounds"]
     ) -> Float[Tensor, "items outputs"]:
         """The outputs of each item; those of a set are the rows between two successive offsets."""
+        check_input("x", x, self.phi)
         latent = self.phi(x)
         of_set = segment_gather(segment_sum(latent, offsets), offsets, x.shape[0])
-        outputs: Tensor = self.f(torch.cat([latent, of_set], dim=1))
+        both = torch.cat([latent, of_set], dim=1)
+        check_input("phi(x) and its sums, which f takes", both, self.f)
+        outputs: Tensor = self.f(both)
         return outputs
+
+
+def _check_weights(weights: Tensor, latent: Tensor) -> None:
+    """Refuse weights that are no number for each item, or would widen what f takes."""
+    if not isinstance(weights, Tensor) or weights.shape != latent.shape[:1]:
+        raise InputError(
+            "weights",
+            expected=f"shape ({latent.shape[0]},), a number for each item",
+            got=str(tuple(weights.shape)) if isinstance(weights, Tensor) else "no tensor",
+            fix="give one weight for each row of x",
+        )
+    check_rows("weights", weights, like=latent)
+    wide = torch.promote_types(weights.dtype, latent.dtype)
+    if wide != latent.dtype and not torch.is_autocast_enabled(latent.device.type):
+        raise InputError(
+            "weights",
+            expected=f"{latent.dtype}, the type of phi(x)",
+            got=str(weights.dtype),
+            fix="convert them with .to(dtype)",
+        )

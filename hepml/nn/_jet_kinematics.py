@@ -5,7 +5,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from hepml.lorentz import delta_eta, delta_phi, delta_r, pt
-from hepml.ops import segment_gather, segment_sum
+from hepml.ops import check_rows, segment_gather, segment_sum
 
 # GeV. Far below any detector's threshold; keeps the logarithm and its derivative finite.
 _FLOOR = 1e-6
@@ -49,6 +49,7 @@ class JetKinematics(nn.Module):
         self, p4: Float[Tensor, "particles 4"], offsets: Int64[Tensor, " bounds"]
     ) -> Float[Tensor, "particles 7"]:
         """The seven numbers of each particle."""
+        check_rows("p4", p4, 4, axes=2)
         axis = segment_gather(segment_sum(p4, offsets), offsets, p4.shape[0])
         log_pt, log_pt_axis = _log(pt(p4)), _log(pt(axis))
         log_energy, log_energy_axis = _log(p4[:, 0]), _log(axis[:, 0])

@@ -5,7 +5,7 @@ from math import sqrt
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hepml.ops import Edges, checked_edges, segment_gather, segment_softmax
+from hepml.ops import Edges, check_rows, checked_edges, segment_gather, segment_softmax
 
 
 class LearnedAdjacency(nn.Module):
@@ -34,6 +34,7 @@ class LearnedAdjacency(nn.Module):
 
     def forward(self, h: Float[Tensor, "items width"], edges: Edges) -> Float[Tensor, " edges"]:
         """The matrix element of each pair."""
+        check_rows("h", h, self.query.in_features, weight=self.query.weight, axes=2)
         edges = checked_edges(edges, h.shape[0])
         query = segment_gather(self.query(h), edges.offsets, edges.senders.shape[0])
         key = self.key(h).index_select(0, edges.senders)

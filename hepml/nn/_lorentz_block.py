@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from hepml.errors import InputError
 from hepml.nn._batch_norm import PairBatchNorm, RaggedBatchNorm
-from hepml.ops import pair_messages, segment_counts, segment_gather
+from hepml.ops import check_rows, pair_messages, segment_counts, segment_gather
 
 
 def psi(x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -18,6 +19,13 @@ def psi(x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     >>> psi(torch.tensor([-1., 0., 1.]))
     tensor([-0.6931,  0.0000,  0.6931])
     """
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        raise InputError(
+            "x",
+            expected="real floating point",
+            got=str(x.dtype) if isinstance(x, Tensor) else f"{type(x).__name__} {x!r:.60}",
+            fix="convert integers with .float()",
+        )
     # By halves: through sign and abs, the derivative at 0 would be 0 instead of 1.
     positive = x > 0
     return torch.where(
@@ -98,9 +106,12 @@ class LorentzBlock(nn.Module):
         offsets: Int64[Tensor, " bounds"],
     ) -> tuple[Float[Tensor, "nodes 4"], Float[Tensor, "nodes width"]]:
         """The momenta x' and the channels h' of the nodes of sets with these bounds."""
-        width = h.shape[1]
         first, norm, _, second, _ = self.phi_e
-        weight = cast(Tensor, first.weight)
+        weight, of_nodes = cast(Tensor, first.weight), cast(nn.Linear, self.phi_h[0])
+        width = cast(nn.Linear, second).in_features
+        check_rows("x", x, 4, axes=2)
+        check_rows("h", h, width, weight=weight, axes=2, like=x)
+        check_rows("s", s, of_nodes.in_features - 2 * width, weight=weight, axes=2, like=x)
         a, b = h @ weight[:, :width].T, h @ weight[:, width : 2 * width].T
         a, b, w = cast(PairBatchNorm, norm).fold(a, b, weight[:, 2 * width :], x, offsets)
         received, moved = pair_messages(

@@ -1,8 +1,12 @@
 """The multilayer perceptron."""
 
 from collections.abc import Sequence
+from typing import cast
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hepml.ops import check_rows
 
 
 class MLP(nn.Sequential):
@@ -31,3 +35,11 @@ class MLP(nn.Sequential):
             layers += [nn.Linear(inputs, width), nn.ReLU()]
             inputs = width
         super().__init__(*layers[:-1])
+
+    def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
+        """The output channels of each row."""
+        if len(self):
+            first = cast(nn.Linear, self[0])
+            check_rows("x", x, first.in_features, weight=first.weight)
+        outputs: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        return outputs

@@ -7,6 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hepml.errors import InputError
+from hepml.ops import check_rows
+
 
 class Standardise(nn.Module):
     """Each channel in units of its spread around its centre, ``(x - centre) / scale``.
@@ -40,12 +43,14 @@ class Standardise(nn.Module):
 
     def forward(self, x: Float[Tensor, "rows channels"]) -> Float[Tensor, "rows channels"]:
         """The channels of each row, standardised."""
+        self._check(x)
         if self.centre.shape[0] == 0:
             return x
         return (x - self.centre) / self.scale
 
     def inverse(self, x: Float[Tensor, "rows channels"]) -> Float[Tensor, "rows channels"]:
         """The channels from what :meth:`forward` gives."""
+        self._check(x)
         return x * self.scale + self.centre
 
     def fill(self, *tables: Float[Tensor, "_ _"]) -> None:
@@ -55,10 +60,27 @@ class Standardise(nn.Module):
         ----------
         tables
             The channels, in one table or in several that have other rows each.
+
+        Raises
+        ------
+        InputError
+            If the tables do not have as many channels as the layer, all together.
         """
         found = [centre_and_scale(table) for table in tables]
+        channels = sum(table.shape[1] for table in tables)
+        if channels != self.centre.shape[0]:
+            raise InputError(
+                "tables",
+                expected=f"{self.centre.shape[0]} channels in all",
+                got=str(channels),
+                fix="give a column for each channel of the layer",
+            )
         self.centre.copy_(torch.cat([centre for centre, _ in found]))
         self.scale.copy_(torch.cat([scale for _, scale in found]))
+
+    def _check(self, x: Tensor) -> None:
+        """Refuse other channels: a single one would become all of them."""
+        check_rows("x", x, self.centre.shape[0], axes=2)
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *rest: Any, **more: Any
@@ -88,6 +110,7 @@ def centre_and_scale(
     The automatic standardisation of weaver-core (``weaver/utils/data/preprocess.py``), without its
     clipping to [-5, 5].
     """
+    check_rows("values", values, axes=2)
     if values.shape[0] == 0:
         return values.new_zeros(values.shape[1]), values.new_ones(values.shape[1])
     low, centre, high = np.percentile(values.detach().cpu().double().numpy(), [16, 50, 84], axis=0)

@@ -8,6 +8,7 @@ derivatives, and none breaks the graph of ``torch.compile``. Under forward-mode 
 the values are the same, memory and time are not.
 """
 
+from hepml.ops._arguments import check_rows
 from hepml.ops._bounds import check_index, last_bound
 from hepml.ops._memory import check_memory
 from hepml.ops._transforms import is_batched, is_transformed
@@ -37,6 +38,7 @@ __all__ = [
     "all_pairs",
     "check_index",
     "check_memory",
+    "check_rows",
     "checked_edges",
     "is_batched",
     "is_transformed",

@@ -21,7 +21,8 @@ def described(value: object) -> str:
             return f"a nested tensor of {value.dtype}"
         kind = "" if value.layout == torch.strided else f" {value.layout}"
         return f"{value.dtype}{kind} of shape {tuple(value.shape)}"
-    return f"{type(value).__name__} {value!r:.60}"
+    # An array has lines.
+    return f"{type(value).__name__} {' '.join(repr(value).split()):.60}"
 
 
 def is_dense(value: object) -> bool:
@@ -62,6 +63,84 @@ def check_values(values: Tensor, *, name: str = "values", complex_too: bool = Fa
         got=described(values),
         fix="give one row for each item; convert integers with .float()",
     )
+
+
+def check_rows(
+    name: str,
+    rows: Tensor,
+    channels: int | None = None,
+    *,
+    weight: Tensor | None = None,
+    axes: int | None = None,
+    like: Tensor | None = None,
+) -> None:
+    """Refuse anything but rows of so many real numbers, in the precision of the weights they meet.
+
+    Parameters
+    ----------
+    name
+        What the message calls them.
+    rows
+        One row along the last axis for each item.
+    channels
+        How many numbers a row has; any number by default.
+    weight
+        Of a layer, which multiplies the rows: torch takes both in one precision alone, but under
+        autocast.
+    axes
+        The number of axes; any number by default.
+    like
+        What has a row for each of the same items.
+
+    Raises
+    ------
+    InputError
+        If the rows are something else.
+
+    Examples
+    --------
+    >>> check_rows("x", torch.ones(5, 3), 3, axes=2)
+    """
+    if (
+        not is_real(rows)
+        or (rows.dim() != axes if axes else rows.dim() == 0)
+        or (channels is not None and rows.shape[-1] != channels)
+    ):
+        batch = "..." if axes is None else ", ".join(["rows"] * (axes - 1))
+        raise InputError(
+            name,
+            expected="floating point of shape "
+            f"({batch}, {'channels' if channels is None else channels})",
+            got=described(rows),
+            fix="give one row for each item; convert integers with .float()",
+        )
+    beside = weight if like is None else like
+    if beside is not None and rows.device != beside.device:
+        raise InputError(
+            name,
+            expected=f"device {beside.device}, where the "
+            + ("weights" if like is None else "other rows")
+            + " are",
+            got=str(rows.device),
+            fix="move one of them",
+        )
+    # Of what is being compiled, the number of rows may be unknown.
+    if like is not None and not torch.compiler.is_compiling() and len(rows) != len(like):
+        raise InputError(
+            name,
+            expected=f"{len(like)} rows, one for each item",
+            got=described(rows),
+            fix="give the rows of the same items everywhere",
+        )
+    if weight is None or rows.dtype == weight.dtype:
+        return
+    if not torch.is_autocast_enabled(rows.device.type):
+        raise InputError(
+            name,
+            expected=f"{weight.dtype}, the type of the weights",
+            got=str(rows.dtype),
+            fix="convert the rows with .to(dtype), or the layer",
+        )
 
 
 def checked_number(name: str, number: Any, like: Tensor) -> int:

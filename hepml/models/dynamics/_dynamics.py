@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hepml.errors import InputError
 from hepml.models._networks import DYNAMICS
 from hepml.nn import GraphHamiltonian, HamiltonianFlow, MLPFlow
-from hepml.ops import all_pairs
+from hepml.ops import all_pairs, check_rows
 from hepml.solvers import Flow, Solver, rollout
 
 
@@ -67,6 +67,7 @@ class Dynamics(nn.Module):
         self, q: Float[Tensor, "systems bodies space"], p: Float[Tensor, "systems bodies space"]
     ) -> tuple[Float[Tensor, "systems bodies space"], Float[Tensor, "systems bodies space"]]:
         """The rates of coordinates and momenta."""
+        _check_states(q, p)
         flow = self.bound(q)
         rate_q, rate_p = flow(self.rows(q), self.rows(p))
         return rate_q.reshape(q.shape), rate_p.reshape(p.shape)
@@ -82,6 +83,7 @@ class Dynamics(nn.Module):
         every: int = 1,
     ) -> Path:
         """Trajectories from (q, p), as :func:`hepml.solvers.rollout` makes them."""
+        _check_states(q, p)
         run = rollout(
             self.bound(q),
             self.rows(q),
@@ -106,6 +108,7 @@ class Dynamics(nn.Module):
         InputError
             If the network has none.
         """
+        _check_states(q, p)
         if isinstance(self.flow, MLPFlow):
             raise InputError(
                 "network", expected="one with an H", got="MLPFlow", fix="train a Hamiltonian"
@@ -114,6 +117,19 @@ class Dynamics(nn.Module):
         context = () if offsets is None else (offsets,)
         energy: Tensor = self.flow.hamiltonian(self.rows(q), self.rows(p), *context)
         return energy
+
+
+def _check_states(q: Tensor, p: Tensor) -> None:
+    """Refuse what are no states of bodies: a row of numbers would be cut otherwise."""
+    check_rows("q", q, axes=3)
+    check_rows("p", p, axes=3)
+    if q.shape != p.shape:
+        raise InputError(
+            "q and p",
+            expected="the same shape (systems, bodies, space)",
+            got=f"{tuple(q.shape)} and {tuple(p.shape)}",
+            fix="give a momentum for each coordinate",
+        )
 
 
 def network_arguments(

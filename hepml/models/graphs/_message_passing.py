@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hepml.data import ParticleSet
 from hepml.errors import InputError
 from hepml.lorentz import eta, phi
-from hepml.models._inputs import checked_per, particle_scalars, weight_dtype
+from hepml.models._inputs import check_particles, checked_per, particle_scalars, weight_dtype
 from hepml.models._portions import in_portions
 from hepml.nn import MLP, DeepItems, DeepSets, JetKinematics, LearnedAdjacency, Standardise
 from hepml.ops import (
@@ -123,6 +123,7 @@ class MessagePassing(nn.Module):
 
     def forward(self, particles: ParticleSet) -> Float[Tensor, "rows outputs"]:
         """The logits of each set, or of each particle."""
+        check_particles(particles)
         if self.adjacency == "full":
             return self._logits(particles)
         width = self.gru.hidden_size

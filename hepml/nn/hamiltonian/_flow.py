@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.errors import InputError
+from hepml.ops import check_rows
 from hepml.solvers import Flow, hamilton_equations
 
 # The energies that a network may have, and their derivatives.
@@ -77,6 +78,8 @@ class HamiltonianFlow(nn.Module):
         InputError
             If q and p differ in shape.
         """
+        check_rows("q", q)
+        check_rows("p", p)
         if q.shape != p.shape:
             raise InputError(
                 "q and p",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -53,6 +53,11 @@ class SmoothNetwork(nn.Sequential):
             if isinstance(layer, nn.Linear):
                 nn.init.orthogonal_(layer.weight)
         super().__init__(*layers)
+
+    @property
+    def weight(self) -> Tensor:
+        """The weight of the first layer, which inputs meet."""
+        return cast(nn.Linear, self[0]).weight
 
     def gradient(self, x: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows inputs"]:
         """The derivative of the one output, in closed form; itself differentiable."""

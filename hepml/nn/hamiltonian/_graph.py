@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hepml.errors import InputError
 from hepml.nn.hamiltonian._gradient import Activation, SmoothNetwork
-from hepml.ops import Edges, all_pairs, checked_edges, segment_sum
+from hepml.ops import Edges, all_pairs, check_rows, checked_edges, segment_sum
 
 # Two bodies at one place have a finite potential and no force. In units of length squared.
 _SOFTENING = 1e-12
@@ -91,7 +91,7 @@ class GraphHamiltonian(nn.Module):
         edges: Edges | None = None,  # noqa: ARG002
     ) -> Float[Tensor, "bounds-1"]:
         """The kinetic energy of each set."""
-        _require_space(p, self.space)
+        _require_space("p", p, self.space, self.a)
         energy = self.a * p.square().sum(dim=1) + self.of_body(p)
         return segment_sum(energy, offsets)
 
@@ -102,7 +102,7 @@ class GraphHamiltonian(nn.Module):
         edges: Edges | None = None,
     ) -> Float[Tensor, "bounds-1"]:
         """The potential energy of each set."""
-        _require_space(q, self.space)
+        _require_space("q", q, self.space, self.a)
         edges = checked_edges(edges, q.shape[0]) if edges else all_pairs(offsets, q.shape[0])
         energy = segment_sum(self.of_pair(_separation(q, edges)) / 2, edges.offsets)
         return segment_sum(energy, offsets)
@@ -114,7 +114,7 @@ class GraphHamiltonian(nn.Module):
         edges: Edges | None = None,  # noqa: ARG002
     ) -> Float[Tensor, "bodies space"]:
         """``dT/dp`` in closed form."""
-        _require_space(p, self.space)
+        _require_space("p", p, self.space, self.a)
         return 2 * self.a * p + self.body_gradient(p)
 
     def potential_gradient(
@@ -124,7 +124,7 @@ class GraphHamiltonian(nn.Module):
         edges: Edges | None = None,
     ) -> Float[Tensor, "bodies space"]:
         """``dV/dq`` in closed form: what each pair does to one body it undoes at the other."""
-        _require_space(q, self.space)
+        _require_space("q", q, self.space, self.a)
         edges = checked_edges(edges, q.shape[0]) if edges else all_pairs(offsets, q.shape[0])
         half = self.pair_gradient(_separation(q, edges)) / 2
         return segment_sum(half, edges.offsets).index_add(0, edges.senders, half, alpha=-1)
@@ -165,12 +165,13 @@ def _separation(q: Tensor, edges: Edges) -> Float[Tensor, "edges space"]:
     return q.index_select(0, edges.receivers) - q.index_select(0, edges.senders)
 
 
-def _require_space(x: Tensor, space: int) -> None:
+def _require_space(name: str, x: Tensor, space: int, weight: Tensor) -> None:
     """Refuse bodies in another space than the network's: distances would hide it."""
-    if x.dim() != 2 or x.shape[1] != space:
+    check_rows(name, x, weight=weight, axes=2)
+    if x.shape[1] != space:
         raise InputError(
-            "q and p",
-            expected=f"both of shape (bodies, {space}), for which the network was made",
+            name,
+            expected=f"shape (bodies, {space}), for which the network was made",
             got=str(tuple(x.shape)),
             fix="use a network made for these systems",
         )

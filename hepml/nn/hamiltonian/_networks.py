@@ -8,10 +8,13 @@ from torch import Tensor, cat, nn
 
 from hepml.errors import InputError
 from hepml.nn.hamiltonian._gradient import Activation, SmoothNetwork
+from hepml.ops import check_rows
 
 
-def _require_dimension(q: Tensor, p: Tensor, dimension: int) -> None:
-    """Refuse systems of another dimension than the network's."""
+def _require_dimension(q: Tensor, p: Tensor, dimension: int, weight: Tensor) -> None:
+    """Refuse systems of another dimension or precision than the network's."""
+    check_rows("q", q, weight=weight, axes=2)
+    check_rows("p", p, weight=weight, axes=2)
     if q.shape != p.shape or q.shape[-1] != dimension:
         raise InputError(
             "q and p",
@@ -51,7 +54,7 @@ class MLPFlow(nn.Module):
         self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
     ) -> tuple[Float[Tensor, "systems dimension"], Float[Tensor, "systems dimension"]]:
         """The rates of coordinates and momenta."""
-        _require_dimension(q, p, self.dimension)
+        _require_dimension(q, p, self.dimension, self.rates.weight)
         rate_q, rate_p = self.rates(cat([q, p], dim=1)).chunk(2, dim=1)
         return rate_q, rate_p
 
@@ -97,7 +100,7 @@ class MLPHamiltonian(nn.Module):
         self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
     ) -> Float[Tensor, " systems"]:
         """The energy of each system."""
-        _require_dimension(q, p, self.dimension)
+        _require_dimension(q, p, self.dimension, self.energy.weight)
         energy: Tensor = self.energy(cat([q, p], dim=1))
         return energy[:, 0]
 
@@ -105,7 +108,7 @@ class MLPHamiltonian(nn.Module):
         self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
     ) -> tuple[Float[Tensor, "systems dimension"], Float[Tensor, "systems dimension"]]:
         """``(dH/dq, dH/dp)`` in closed form."""
-        _require_dimension(q, p, self.dimension)
+        _require_dimension(q, p, self.dimension, self.energy.weight)
         along_q, along_p = self.energy.gradient(cat([q, p], dim=1)).chunk(2, dim=1)
         return along_q, along_p
 
@@ -143,10 +146,12 @@ class SeparableHamiltonian(nn.Module):
 
     def kinetic(self, p: Float[Tensor, "systems dimension"]) -> Float[Tensor, " systems"]:
         """``T = (t(p) + t(-p)) / 2``."""
+        check_rows("p", p, self.dimension, weight=self.t.weight, axes=2)
         return self.t.even(p)
 
     def potential(self, q: Float[Tensor, "systems dimension"]) -> Float[Tensor, " systems"]:
         """``V = v(q)``."""
+        check_rows("q", q, self.dimension, weight=self.v.weight, axes=2)
         energy: Tensor = self.v(q)
         return energy[:, 0]
 
@@ -154,26 +159,28 @@ class SeparableHamiltonian(nn.Module):
         self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
     ) -> Float[Tensor, " systems"]:
         """The energy of each system."""
-        _require_dimension(q, p, self.dimension)
+        _require_dimension(q, p, self.dimension, self.t.weight)
         return self.kinetic(p) + self.potential(q)
 
     def kinetic_gradient(
         self, p: Float[Tensor, "systems dimension"]
     ) -> Float[Tensor, "systems dimension"]:
         """``dT/dp`` in closed form."""
+        check_rows("p", p, self.dimension, weight=self.t.weight, axes=2)
         return self.t.even_gradient(p)
 
     def potential_gradient(
         self, q: Float[Tensor, "systems dimension"]
     ) -> Float[Tensor, "systems dimension"]:
         """``dV/dq`` in closed form."""
+        check_rows("q", q, self.dimension, weight=self.v.weight, axes=2)
         return self.v.gradient(q)
 
     def gradient(
         self, q: Float[Tensor, "systems dimension"], p: Float[Tensor, "systems dimension"]
     ) -> tuple[Float[Tensor, "systems dimension"], Float[Tensor, "systems dimension"]]:
         """``(dH/dq, dH/dp)`` in closed form."""
-        _require_dimension(q, p, self.dimension)
+        _require_dimension(q, p, self.dimension, self.t.weight)
         return self.potential_gradient(q), self.kinetic_gradient(p)
 
 
@@ -192,10 +199,12 @@ class EvenHamiltonian(SeparableHamiltonian):
 
     def potential(self, q: Float[Tensor, "systems dimension"]) -> Float[Tensor, " systems"]:
         """``V = (v(q) + v(-q)) / 2``."""
+        check_rows("q", q, self.dimension, weight=self.v.weight, axes=2)
         return self.v.even(q)
 
     def potential_gradient(
         self, q: Float[Tensor, "systems dimension"]
     ) -> Float[Tensor, "systems dimension"]:
         """``dV/dq`` in closed form."""
+        check_rows("q", q, self.dimension, weight=self.v.weight, axes=2)
         return self.v.even_gradient(q)

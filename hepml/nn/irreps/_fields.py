@@ -6,6 +6,7 @@ from torch import Tensor
 
 from hepml.errors import InputError
 from hepml.lorentz import Irrep, Irreps
+from hepml.ops import check_rows
 
 SCALAR = Irrep(0, 0)
 
@@ -58,8 +59,11 @@ class Fields:
             rows = slice(start, start + mul)
             self._targets.append((index, rows, slice(first, first + irrep.dim)))
 
-    def split(self, x: Float[Tensor, "*batch dim"]) -> list[Float[Tensor, "*batch _ _"]]:
-        """The fields in columns of irreps."""
+    def split(
+        self, x: Float[Tensor, "*batch dim"], name: str = "x", weight: Tensor | None = None
+    ) -> list[Float[Tensor, "*batch _ _"]]:
+        """The fields in columns of irreps; refuses other columns than theirs."""
+        check_rows(name, x, self.irreps.dim, weight=weight)
         return [
             _cat(
                 [_cat([_rows(x, columns, dim) for columns in part], -2) for dim, part in parts], -1

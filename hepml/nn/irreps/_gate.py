@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hepml.lorentz import Irreps
 from hepml.nn.irreps._fields import SCALAR, Fields
+from hepml.ops import check_rows
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -71,6 +72,7 @@ class IrrepsGate(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch dim_in"]) -> Float[Tensor, "*batch dim_out"]:
         """The activated scalars and the gated copies."""
+        check_rows("x", x, self.irreps_in.dim)
         gates, x = x[..., : sum(self._gates)], x[..., sum(self._gates) :]
         scalars, others = [], self._fields.split(x)
         if self._scalars:

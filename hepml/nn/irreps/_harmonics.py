@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.lorentz import Irrep, Irreps, clebsch_gordan
+from hepml.ops import check_rows
 
 
 class IrrepsHarmonics(nn.Module):
@@ -62,6 +63,7 @@ class IrrepsHarmonics(nn.Module):
 
     def forward(self, p4: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch dim"]:
         """The polynomials of each momentum, degree after degree."""
+        check_rows("p4", p4, 4)
         parts = [torch.ones_like(p4[..., :1]), p4][: self.degree + 1]
         for k in range(2, self.degree + 1):
             coupling = self.get_buffer(f"coupling {k}").to(p4.dtype)

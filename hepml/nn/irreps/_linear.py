@@ -64,7 +64,7 @@ class IrrepsLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch dim_in"]) -> Float[Tensor, "*batch dim_out"]:
         """The mixed copies."""
-        fields = self._in.split(x)
+        fields = self._in.split(x, weight=next(self.parameters(), None))
         mixed = []
         for source, name, copies, components in self._plan:
             if source is None:

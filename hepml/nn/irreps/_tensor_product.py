@@ -14,7 +14,7 @@ from hepml.lorentz import Irrep, Irreps
 from hepml.nn.irreps._couplings import Coupling, Path, Triple, normal_path, real_couplings
 from hepml.nn.irreps._fields import Fields, field_dim, field_of, irreps_of
 from hepml.nn.irreps._messages import Blocks, blocks_of, mean_products
-from hepml.ops import Edges, checked_edges
+from hepml.ops import Edges, check_rows, checked_edges
 
 
 class IrrepsTensorProduct(nn.Module):
@@ -137,7 +137,8 @@ class IrrepsTensorProduct(nn.Module):
         weights: Float[Tensor, "*#batch weights"] | None = None,
     ) -> Float[Tensor, "*batch dim_out"]:
         """The product, with weights of its own for each item if they are given."""
-        fields1, fields2 = self._fields1.split(x), self._fields2.split(y)
+        fields1, fields2 = self._fields1.split(x), self._fields2.split(y, "y")
+        self._check(x, y, weights)
         products = [cast(_Group, group).products(fields1, fields2) for group in self.groups]
         return self._couple(products, weights)
 
@@ -153,10 +154,30 @@ class IrrepsTensorProduct(nn.Module):
         Products of components are summed before they are coupled, which is linear in them, and
         never held for all edges.
         """
-        fields1, fields2 = self._fields1.split(edge), self._fields2.split(y)
+        fields1, fields2 = self._fields1.split(edge, "edge"), self._fields2.split(y, "y", edge)
+        check_rows("edge", edge, axes=2, like=edges.senders)
+        check_rows("y", y, axes=2)
+        self._check(y, y, weights)
         blocks = blocks_of(checked_edges(edges, y.shape[0]))
         products = [cast(_Group, group).received(fields1, fields2, blocks) for group in self.groups]
         return self._couple(products, weights)
+
+    def _check(self, x: Tensor, y: Tensor, weights: Tensor | None) -> None:
+        """Refuse factors and weights whose leading axes do not broadcast."""
+        if weights is not None:
+            check_rows("weights", weights, self.weights)
+        shapes = [each.shape[:-1] for each in (x, y, weights) if each is not None]
+        if torch.compiler.is_compiling() or len({*shapes}) == 1:
+            return
+        try:
+            torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
+        except RuntimeError:
+            raise InputError(
+                "x, y and weights",
+                expected="leading axes that broadcast",
+                got=" and ".join(str(tuple(shape)) for shape in shapes),
+                fix="give a row of each for each item",
+            ) from None
 
     def _couple(
         self,

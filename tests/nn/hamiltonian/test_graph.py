@@ -197,7 +197,7 @@ def test_bodies_of_another_space(kind):
     flow = HamiltonianFlow(network(kind))
     for space in (1, 3):
         q = torch.ones(3, space).double()
-        with pytest.raises(InputError, match=rf"expected both of shape \(bodies, 2\).*3, {space}"):
+        with pytest.raises(InputError, match=rf"expected shape \(bodies, 2\).*3, {space}"):
             flow(q, q, torch.tensor([0, 3]))
 
 

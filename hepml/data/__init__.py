@@ -9,6 +9,7 @@ from hepml.data._particle_set import ParticleSet
 from hepml.data._phase_space import PhaseSpace
 from hepml.data._places import hardest_places, other_padding, particle_places
 from hepml.data._ragged import Level, Ragged, bounds_of, per, places_of
+from hepml.data._rows import Per, Rows, rows_of
 from hepml.data._trajectories import Trajectories
 from hepml.lazy import attach
 
@@ -20,8 +21,10 @@ __all__ = [
     "Level",
     "PaddedParticles",
     "ParticleSet",
+    "Per",
     "PhaseSpace",
     "Ragged",
+    "Rows",
     "Trajectories",
     "bounds_of",
     "concatenate",
@@ -31,6 +34,7 @@ __all__ = [
     "particle_places",
     "per",
     "places_of",
+    "rows_of",
 ]
 
 if not TYPE_CHECKING:

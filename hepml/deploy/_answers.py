@@ -137,8 +137,7 @@ def answers_of(task: Mapping[str, Any], columns: Columns, path: object) -> Answe
         If it contradicts itself.
     """
     per = task.get("per", "set")
-    classes = columns.class_names if per == "set" else columns.particle_class_names
-    targets = columns.target_names if per == "set" else columns.particle_target_names
+    classes, targets = columns.class_names_of(per), columns.target_names_of(per)
     if per in ("set", "particle") and task.get("loss", "cross-entropy") == "cross-entropy":
         return Probabilities(classes, per)
     units = [task.get("centre"), task.get("scale")]

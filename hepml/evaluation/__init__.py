@@ -9,6 +9,24 @@ from hepml.lazy import attach
 
 if TYPE_CHECKING:
     from hepml.evaluation._estimate import Estimate
+    from hepml.evaluation.classification._compare import compare
+    from hepml.evaluation.classification._discriminants import Discriminant, default_discriminants
+    from hepml.evaluation.classification._discrimination import Discrimination
+    from hepml.evaluation.classification._evaluation import (
+        Evaluation,
+        evaluate_probabilities,
+        evaluate_scores,
+    )
+    from hepml.evaluation.classification._experiment import experiment_label
+    from hepml.evaluation.classification._metrics import (
+        RocCurve,
+        accuracy,
+        confusion_matrix,
+        roc_curve,
+    )
+    from hepml.evaluation.classification._plots import confusion_figure, roc_figure, scores_figure
+    from hepml.evaluation.classification._report import check_report, comparison_table, write_report
+    from hepml.evaluation.classification._result import Result
     from hepml.evaluation.dynamics._evaluation import DynamicsEvaluation, evaluate_dynamics
     from hepml.evaluation.dynamics._plots import (
         energy_figure,
@@ -19,54 +37,41 @@ if TYPE_CHECKING:
     from hepml.evaluation.regression._evaluation import Regression, evaluate_regression
     from hepml.evaluation.regression._plots import pull_figure, residual_figure, truth_figure
     from hepml.evaluation.regression._report import regression_table, write_regression
-    from hepml.evaluation.sets._compare import compare
-    from hepml.evaluation.sets._discriminants import Discriminant, default_discriminants
-    from hepml.evaluation.sets._discrimination import Discrimination
-    from hepml.evaluation.sets._evaluation import (
-        Evaluation,
-        evaluate_probabilities,
-        evaluate_scores,
-    )
-    from hepml.evaluation.sets._experiment import experiment_label
-    from hepml.evaluation.sets._metrics import RocCurve, accuracy, confusion_matrix, roc_curve
-    from hepml.evaluation.sets._plots import confusion_figure, roc_figure, scores_figure
-    from hepml.evaluation.sets._report import check_report, comparison_table, write_report
-    from hepml.evaluation.sets._result import Result
 
 _MODULES = {
-    "Discriminant": "sets._discriminants",
-    "Discrimination": "sets._discrimination",
+    "Discriminant": "classification._discriminants",
+    "Discrimination": "classification._discrimination",
     "DynamicsEvaluation": "dynamics._evaluation",
     "Estimate": "_estimate",
-    "Evaluation": "sets._evaluation",
+    "Evaluation": "classification._evaluation",
     "Regression": "regression._evaluation",
-    "Result": "sets._result",
-    "RocCurve": "sets._metrics",
-    "accuracy": "sets._metrics",
-    "check_report": "sets._report",
-    "compare": "sets._compare",
-    "comparison_table": "sets._report",
-    "confusion_figure": "sets._plots",
-    "confusion_matrix": "sets._metrics",
-    "default_discriminants": "sets._discriminants",
+    "Result": "classification._result",
+    "RocCurve": "classification._metrics",
+    "accuracy": "classification._metrics",
+    "check_report": "classification._report",
+    "compare": "classification._compare",
+    "comparison_table": "classification._report",
+    "confusion_figure": "classification._plots",
+    "confusion_matrix": "classification._metrics",
+    "default_discriminants": "classification._discriminants",
     "energy_figure": "dynamics._plots",
     "error_figure": "dynamics._plots",
     "evaluate_dynamics": "dynamics._evaluation",
-    "evaluate_probabilities": "sets._evaluation",
+    "evaluate_probabilities": "classification._evaluation",
     "evaluate_regression": "regression._evaluation",
-    "evaluate_scores": "sets._evaluation",
-    "experiment_label": "sets._experiment",
+    "evaluate_scores": "classification._evaluation",
+    "experiment_label": "classification._experiment",
     "phase_figure": "dynamics._plots",
     "pull_figure": "regression._plots",
     "regression_table": "regression._report",
     "residual_figure": "regression._plots",
-    "roc_curve": "sets._metrics",
-    "roc_figure": "sets._plots",
-    "scores_figure": "sets._plots",
+    "roc_curve": "classification._metrics",
+    "roc_figure": "classification._plots",
+    "scores_figure": "classification._plots",
     "trajectories_figure": "dynamics._plots",
     "truth_figure": "regression._plots",
     "write_regression": "regression._report",
-    "write_report": "sets._report",
+    "write_report": "classification._report",
 }
 
 __all__ = [

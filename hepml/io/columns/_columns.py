@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from hepml.data import Per
 from hepml.errors import InputError
 from hepml.io.columns._collection import Collection, collection_of
 from hepml.io.columns._edge_ways import check_graph, edges_of_plain, plain_of_edges
@@ -190,6 +191,18 @@ class Columns:
     def edge_target_names(self) -> tuple[str, ...]:
         """The columns of ``Graph.edge_targets``."""
         return tuple(self.edges[0].targets) if self.edges else ()
+
+    def class_names_of(self, per: Per) -> tuple[str, ...]:
+        """The names of the classes of sets, particles, nodes or edges."""
+        if per == "edge":
+            return self.edge_class_names
+        return self.class_names if per == "set" else self.particle_class_names
+
+    def target_names_of(self, per: Per) -> tuple[str, ...]:
+        """The names of the targets of sets, particles, nodes or edges."""
+        if per == "edge":
+            return self.edge_target_names
+        return self.target_names if per == "set" else self.particle_target_names
 
     def with_features(self, names: Iterable[str]) -> "Columns":
         """The same columns with some of the features, or none; their order stays.

@@ -8,7 +8,12 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from hepml.evaluation import Discriminant, Evaluation
-from hepml.evaluation.sets._jets import JetKinematics, ScoredJets, calibration, mass_divergence
+from hepml.evaluation.classification._jets import (
+    JetKinematics,
+    ScoredJets,
+    calibration,
+    mass_divergence,
+)
 
 
 @dataclass(frozen=True, eq=False)

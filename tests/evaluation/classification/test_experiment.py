@@ -3,7 +3,7 @@ from matplotlib.text import Text
 
 from hepml.errors import InputError
 from hepml.evaluation import experiment_label
-from hepml.evaluation.sets._jet_plots import learning_figure
+from hepml.evaluation.classification._jet_plots import learning_figure
 
 LOSSES = {"flow": {"epoch": [1.0, 2.0], "train_loss": [0.7, 0.5]}}
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from hepml.data import ParticleSet
-from hepml.evaluation.sets._metrics import Ranking
+from hepml.evaluation.classification._metrics import Ranking
 from hepml.lorentz import eta, mass, pt
 from hepml.ops import segment_sum
 

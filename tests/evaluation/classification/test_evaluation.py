@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from hepml.errors import InputError
 from hepml.evaluation import Discriminant, evaluate_probabilities, evaluate_scores
-from hepml.evaluation.sets import _evaluation
+from hepml.evaluation.classification import _evaluation
 
 
 def two_classes(jets=3000, seed=0):

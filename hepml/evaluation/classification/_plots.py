@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
 from hepml.errors import InputError
-from hepml.evaluation.sets._discriminants import Discriminant
-from hepml.evaluation.sets._discrimination import Discrimination
+from hepml.evaluation.classification._discriminants import Discriminant
+from hepml.evaluation.classification._discrimination import Discrimination
 from hepml.figures import PALETTE, new_figure, style, without_markup
 
 # More are not told apart by eye: of more, those with most signal jets are drawn.

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from hepml.evaluation.sets._jets import (
+from hepml.evaluation.classification._jets import (
     WORKING_POINT,
     ScoredJets,
     calibration,
@@ -17,7 +17,7 @@ from hepml.evaluation.sets._jets import (
     mass_edges,
     profile,
 )
-from hepml.evaluation.sets._plots import MOST_CURVES
+from hepml.evaluation.classification._plots import MOST_CURVES
 from hepml.figures import new_figure, style, without_markup
 
 

@@ -14,7 +14,7 @@ from hepml.evaluation import (
     roc_figure,
     scores_figure,
 )
-from hepml.evaluation.sets._plots import MOST_CURVES, _range
+from hepml.evaluation.classification._plots import MOST_CURVES, _range
 from hepml.figures import save_figure
 
 

@@ -142,7 +142,9 @@ def test_the_report_is_json_and_pictures(tmp_path, files):
 def test_several_pairs_of_several_taggers_get_a_roc_each(tmp_path, monkeypatch):
     jet_pt = np.tile(np.array([1, 2], np.float32), 100)
     path = write_jets(tmp_path / "jets.root", 200, jet_pt=jet_pt)
-    monkeypatch.setattr("hepml.evaluation.sets._report.save_figure", lambda _, stem: [stem])
+    monkeypatch.setattr(
+        "hepml.evaluation.classification._report.save_figure", lambda _, stem: [stem]
+    )
     taggers = [make_tagger(three_classes(), seed=i, name=f"n{i}") for i in range(2)]
     names = [p.name for p in write_report(compare(taggers, path, replicas=2), tmp_path)]
     assert [name for name in names if name.startswith("roc")] == [
@@ -291,7 +293,9 @@ def test_a_result_knows_its_checkpoint_and_the_run_it_is_from(tmp_path, files):
 
 
 def test_files_of_taggers_with_like_names_do_not_meet(tmp_path, files, monkeypatch):
-    monkeypatch.setattr("hepml.evaluation.sets._report.save_figure", lambda _, stem: [stem])
+    monkeypatch.setattr(
+        "hepml.evaluation.classification._report.save_figure", lambda _, stem: [stem]
+    )
     names = ["flow (a)", "flow [a]", "Flow__a_2", "b"]
     taggers = [make_tagger() for _ in names]
     written = write_report(compare(taggers, files, names=names, replicas=2), tmp_path)

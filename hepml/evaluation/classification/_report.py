@@ -16,14 +16,14 @@ from hepml.evaluation import (
     roc_figure,
     scores_figure,
 )
-from hepml.evaluation.sets._experiment import experiment_label
-from hepml.evaluation.sets._jet_plots import (
+from hepml.evaluation.classification._experiment import experiment_label
+from hepml.evaluation.classification._jet_plots import (
     calibration_figure,
     kinematics_figure,
     learning_figure,
     mass_figure,
 )
-from hepml.evaluation.sets._result import Result
+from hepml.evaluation.classification._result import Result
 from hepml.figures import save_figure
 from hepml.io import Files, locate
 from hepml.outputs import require_free_folder, whole_folder

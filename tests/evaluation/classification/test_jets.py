@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hepml.data import ParticleSet
-from hepml.evaluation.sets._jets import (
+from hepml.evaluation.classification._jets import (
     JetKinematics,
     ScoredJets,
     calibration,

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from hepml.evaluation.sets._jet_plots import (
+from hepml.evaluation.classification._jet_plots import (
     calibration_figure,
     kinematics_figure,
     learning_figure,
     mass_figure,
 )
-from hepml.evaluation.sets._jets import JetKinematics, ScoredJets, mass_divergence
-from hepml.evaluation.sets._plots import MOST_CURVES
+from hepml.evaluation.classification._jets import JetKinematics, ScoredJets, mass_divergence
+from hepml.evaluation.classification._plots import MOST_CURVES
 from hepml.figures import save_figure
 
 

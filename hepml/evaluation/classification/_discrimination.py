@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from hepml.evaluation._estimate import Estimate
-from hepml.evaluation.sets._discriminants import Discriminant
-from hepml.evaluation.sets._metrics import Ranking
+from hepml.evaluation.classification._discriminants import Discriminant
+from hepml.evaluation.classification._metrics import Ranking
 
 EFFICIENCIES = (0.5, 0.3)
 # No event where mu are expected has probability exp(-mu): 0.05 at this mu.

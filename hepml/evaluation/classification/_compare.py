@@ -18,8 +18,8 @@ from hepml.data import ParticleSet
 from hepml.deploy import Tagger
 from hepml.errors import InputError
 from hepml.evaluation import Discriminant, evaluate_probabilities, evaluate_scores
-from hepml.evaluation.sets._jets import JetKinematics
-from hepml.evaluation.sets._result import Result, Sample
+from hepml.evaluation.classification._jets import JetKinematics
+from hepml.evaluation.classification._result import Result, Sample
 from hepml.io import Chunk, Columns, EvenSample, Files, count_entries, iterate
 from hepml.training import RunFolder, warn_of_training_files
 

@@ -9,15 +9,15 @@ from jaxtyping import Bool, Float, Int, Int64
 
 from hepml.errors import InputError
 from hepml.evaluation._estimate import Estimate
-from hepml.evaluation.sets._discriminants import Discriminant, default_discriminants
-from hepml.evaluation.sets._discrimination import (
+from hepml.evaluation.classification._discriminants import Discriminant, default_discriminants
+from hepml.evaluation.classification._discrimination import (
     EFFICIENCIES,
     GRID,
     Discrimination,
     discrimination,
     spread,
 )
-from hepml.evaluation.sets._metrics import (
+from hepml.evaluation.classification._metrics import (
     Ranking,
     accuracy,
     cancelling,

@@ -10,7 +10,7 @@ from sklearn import metrics as sklearn_metrics
 
 from hepml.errors import InputError
 from hepml.evaluation import Estimate, accuracy, confusion_matrix, roc_curve
-from hepml.evaluation.sets._metrics import Ranking
+from hepml.evaluation.classification._metrics import Ranking
 
 
 @st.composite

@@ -73,13 +73,14 @@ def other_padding(
     stored: Sequence[Shaped[np.ndarray, " places"]],
     offsets: Int64[np.ndarray, " bounds"],
     pt: Shaped[np.ndarray, " places"] | None = None,
+    company: Sequence[Shaped[np.ndarray, "others length"]] = (),
 ) -> OtherPadding | None:
     """The first set whose last place looks like padding that is not zero, if there is one.
 
     That is a place where every stored column is NaN or zero, or one negative number or zero, or
     where three or more are one positive number and all others zero, if momenta differ; or where the
-    transverse momentum is negative; or where every stored column is negative, if that is so in
-    several sets, in all of them with the same numbers.
+    transverse momentum is negative; or where every stored column is negative, with the numbers in
+    which another set ends.
 
     Parameters
     ----------
@@ -87,6 +88,9 @@ def other_padding(
         As in :func:`particle_places`.
     pt
         The transverse momenta, where they are a coordinate.
+    company
+        The same columns of other sets of the file: momenta that may differ, and sets that may end
+        alike. Without them a few sets cannot be told from others with the same numbers.
 
     Raises
     ------
@@ -97,6 +101,7 @@ def other_padding(
     sets = np.flatnonzero(offsets[1:] > offsets[:-1])
     places = offsets[1:][sets] - 1
     at_end = np.array([column[places] for column in stored], np.float64)
+    others = [column[:, -1] for column in company if column.size] or [[]] * len(stored)
     lowest = np.fmin.reduce(at_end, axis=0)
     empty = np.isnan(at_end) | (at_end == 0)
     suspect = empty.all(axis=0) & (at_end != 0).any(axis=0)
@@ -106,16 +111,16 @@ def other_padding(
     alike &= (at_end == highest).sum(axis=0) > 2
     if alike.any():
         number = highest[alike][0]
-        alike &= any(((column != number) & (column != 0)).any() for column in stored)
+        all_of = (*stored, *company)
+        alike &= any(((column != number) & (column != 0)).any() for column in all_of)
     suspect |= alike
     value = np.where(np.isnan(at_end).any(axis=0), np.nan, np.where(alike, highest, lowest))
     if pt is not None:
         value = np.where(suspect, value, pt[places])
         suspect |= pt[places] < 0
-    negative = np.flatnonzero((at_end < 0).all(axis=0))
-    if len(negative) > 1 and (at_end[:, negative] == at_end[:, negative[:1]]).all():
-        value[negative] = np.where(suspect[negative], value[negative], at_end[0, negative])
-        suspect[negative] = True
+    repeated = _repeated(at_end, np.array(others, np.float64))
+    value[repeated] = np.where(suspect[repeated], value[repeated], at_end[0, repeated])
+    suspect[repeated] = True
     found = np.flatnonzero(suspect)
     if not len(found):
         return None
@@ -162,6 +167,20 @@ def hardest_places(
         rank = np.arange(len(rows)) - np.repeat(starts, counts_of_long)
         mask[rows[order[rank >= number]]] = False
     return mask
+
+
+def _repeated(at_end: Any, others: Any) -> Any:
+    """The sets that end in negative numbers only, in which several end, among these or others."""
+    negative = (at_end < 0).all(axis=0)
+    if not negative.any():
+        return np.flatnonzero(negative)
+    often = set()
+    # Among both together, a set could be counted twice.
+    for ends in (at_end, others):
+        ends = ends[:, (ends < 0).all(axis=0)]
+        numbers, counts = np.unique(ends, axis=1, return_counts=True)
+        often |= {*map(tuple, numbers.T[counts > 1].tolist())}
+    return np.flatnonzero(negative & [tuple(ends) in often for ends in at_end.T.tolist()])
 
 
 def _check(columns: Sequence[Any], offsets: Any) -> None:

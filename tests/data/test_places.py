@@ -94,9 +94,29 @@ def test_each_column_may_have_a_padding_of_its_own():
     eta = np.array([1.0, -2.0, -1.0, -9.0, 1.0, -9.0])
     assert other_padding([pt, eta], offsets) == (2, -999, False)
     assert other_padding([pt, eta], offsets, pt) == (2, -999, False)
+    # One set that was measured, with negative numbers as well, does not hide the others.
+    mixed = [np.append(pt, -3.0), np.append(eta, -1.5)]
+    assert other_padding(mixed, offsets_of([2, 0, 2, 2, 1])) == (2, -999, False)
     # Numbers that differ are measured; of one set alone nothing can be told.
     assert other_padding([pt, eta - pt.cumsum() / 1000], offsets) is None
     assert other_padding([pt[:4], eta[:4]], offsets[:4]) is None
+
+
+def test_in_company_one_set_is_enough():
+    """What a few sets do not tell, others of the same file do; a set is no company of its own."""
+    measured = np.array([[5.0, -4.0], [3.0, -2.0], [2.0, -0.5], [4.0, 1.0]])
+    padded = np.array([[5.0, -999.0], [4.0, -999.0]])
+    for number, other in ((-999, -9), (7, 7)):
+        padded[:, 1] = number
+        beside = np.where(padded == number, other, padded - 1)
+        alone = [padded[0], beside[0], padded[0]]
+        assert other_padding(alone, offsets_of([2])) is None or number == 7
+        last = [column[1:] for column in alone]
+        assert other_padding(last, offsets_of([1])) is None
+        company = [padded, beside, padded]
+        assert other_padding(last, offsets_of([1]), company=company) == (0, number, number == 7)
+    ends = [measured[0], measured[0] - 2]
+    assert other_padding(ends, offsets_of([2]), company=[measured, measured - 2]) is None
 
 
 def test_nothing_looks_like_padding_in_nothing():

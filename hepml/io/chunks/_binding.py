@@ -2,9 +2,11 @@
 
 import fnmatch
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+
+import numpy as np
 
 from hepml.errors import DataError, InputError
 from hepml.io.chunks._edge_binding import BoundEdges, bind_edges
@@ -14,7 +16,10 @@ from hepml.io.columns._columns import Columns
 from hepml.io.expressions._steps import Expression, Name
 from hepml.io.expressions._syntax import parse
 from hepml.io.formats._entries import ENTRY_NUMBER, Numbered
-from hepml.io.formats._table import Table, missing_column
+from hepml.io.formats._table import Column, Table, missing_column, read_columns
+
+# Entries that tell what a file is like: so many, from so many places.
+_SAMPLE, _SAMPLES = 128, 4
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class Bound:
     targets: dict[str, Expression]
     observers: dict[str, Expression]
     edges: tuple[BoundEdges, ...] = ()
+    _samples: dict[tuple[str, ...], dict[str, Column]] = field(default_factory=dict, repr=False)
 
     @property
     def jets(self) -> str | None:
@@ -109,6 +115,21 @@ class Bound:
     def nested_names(self) -> list[str]:
         """The columns of lists of lists to read."""
         return list(dict.fromkeys(name for edges in self.edges for name in edges.nested_names))
+
+    def sample(self, names: Iterable[str]) -> dict[str, Column]:
+        """Columns without lists over some entries from all over the file, which are read once."""
+        names, entries = tuple(names), self.table.entries
+        # Threads that come here at once find the same.
+        if names not in self._samples:
+            starts = np.linspace(0, entries - _SAMPLE, _SAMPLES).astype(np.int64).tolist()
+            few = entries <= _SAMPLE * _SAMPLES
+            ranges = [(0, entries)] if few else [(start, start + _SAMPLE) for start in starts]
+            parts = [read_columns(self.table, names, *each) for each in ranges]
+            self._samples[names] = {
+                name: Column(np.concatenate([part[name].values for part in parts]))
+                for name in names
+            }
+        return self._samples[names]
 
 
 def bind(columns: Columns, table: Table) -> Bound:

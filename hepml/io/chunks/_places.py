@@ -131,15 +131,17 @@ def _check_other(
     sets = np.flatnonzero(bounds[1:] > bounds[:-1])
     places = bounds[1:][sets] - 1
     columns = [values[places] for values in stored.values()]
+    # What a few sets alone do not tell would change with the chunk.
+    others = [column.values for column in bound.sample(stored).values()]
     # With an index, the particles lie in another order than the table.
     momenta = rows.evaluate(pt)[places] if pt is not None and part.index is None else None
-    found = other_padding(columns, np.arange(len(sets) + 1), momenta)
+    found = other_padding(columns, np.arange(len(sets) + 1), momenta, others)
     if found is not None and part.cut is not None and part.index is None:
         true, open_ = decided(rows.evaluate(part.cut))
         left = np.flatnonzero((true | open_)[places])
         momenta = None if momenta is None else momenta[left]
         found = other_padding(
-            [values[left] for values in columns], np.arange(len(left) + 1), momenta
+            [values[left] for values in columns], np.arange(len(left) + 1), momenta, others
         )
         sets = sets[left]
     if found is None:

@@ -242,3 +242,52 @@ def test_padding_does_not_depend_on_the_chunks(tmp_path, write, step):
     chunks = iterate(path, Columns(Collection(POLAR)), step=step)
     counts = [chunk.particles.counts.tolist() for chunk in chunks]
     assert list(itertools.chain(*counts)) == COUNTS.tolist()
+
+
+@pytest.mark.parametrize("kind", ["ttree", "rntuple", "hdf5"])
+@pytest.mark.parametrize(
+    ("fills", "momentum"),
+    [
+        ((7, 7, 7), POLAR),
+        ((-999, -9, -9), {"pt": "abs(pt)", "eta": "deta", "phi": "phi", "mass": "0.1"}),
+    ],
+    ids=["one number", "a number for each column"],
+)
+def test_other_padding_of_one_set_is_known_by_its_file(tmp_path, write, kind, fills, momentum):
+    """Alone in its chunk, the last set could have been measured."""
+    values = branches()
+    for name, fill in zip(("pt", "deta", "phi"), fills, strict=True):
+        values[name][~FILLED] = fill
+    path = tmp_path / ("a.h5" if kind == "hdf5" else "a.root")
+    (write_hdf5 if kind == "hdf5" else write)(
+        path, values, **({} if kind == "hdf5" else {"kind": kind})
+    )
+    columns = Columns(Collection(momentum))
+    for start in (0, 2, 3):
+        message = rf"entry {start}, momentum \(pt, deta, phi\): .* got {fills[0]} in the last place"
+        with pytest.raises(DataError, match=message):
+            read(str(path), columns, entry_start=start, entry_stop=start + 1)
+    assert read(str(path), columns, entry_start=1, entry_stop=2).counts.tolist() == [6]
+
+
+def test_momenta_are_no_padding_beside_themselves(tmp_path, write):
+    """Each set of the file is among those that tell what its padding looks like."""
+    random = np.random.default_rng(1)
+    values = {name: -random.uniform(1, 9, (3, 4)).astype(np.float32) for name in ("x", "y", "z")}
+    momentum = {"E": "sqrt(x**2 + y**2 + z**2)", "px": "x", "py": "y", "pz": "z"}
+    path = write(tmp_path / "a.root", values)
+    assert read(path, Columns(Collection(momentum))).counts.tolist() == [4, 4, 4]
+
+
+def test_the_end_of_a_file_tells_of_its_beginning(tmp_path, write):
+    """Sets in order of their size have padding at the end only, and one of them before."""
+    sizes = np.array([5] + [6] * 998 + [5])
+    filled = np.arange(6) < sizes[:, None]
+    random = np.random.default_rng(1)
+    values = {
+        name: np.where(filled, random.uniform(1, 3, filled.shape), 7).astype(np.float32)
+        for name in ("pt", "deta", "phi")
+    }
+    path = write(tmp_path / "a.root", values, clusters=[1, 999])
+    with pytest.raises(DataError, match=r"entry 0, momentum .* got 7 in the last place"):
+        list(iterate(path, Columns(Collection(POLAR)), step=1, entry_stop=1))

@@ -7,7 +7,13 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
+from jsonargparse import (  # type: ignore[attr-defined]
+    ActionConfigFile,
+    ArgumentParser,
+    Namespace,
+    get_loader,
+    set_loader,
+)
 
 from hepml.cli._missing import add_missing_option
 from hepml.cli._network import given_options, named_networks, network_of
@@ -15,7 +21,7 @@ from hepml.cli._several import SEVERAL_OPTIONS, add_several_options, several_sum
 from hepml.errors import InputError
 from hepml.io import present
 from hepml.models import MODELS, NETWORKS
-from hepml.training import TrainedRun, choose_columns, first_rank, train
+from hepml.training import TrainedRun, choose_columns, first_rank, renamed_options, train
 
 # Every option of `train` but the network, its arguments and the files: type and help.
 _OPTIONS: dict[str, tuple[Any, str]] = {
@@ -65,6 +71,18 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
 _SEVERAL_WORDS = ("validation", "target", "class_weights", "reweight", "reweight_bins")
 
 
+_MODE = "hepml train"
+
+
+def _configuration(text: str) -> Any:
+    """What a configuration says, under the names that options have now."""
+    plain = get_loader("yaml")(text)
+    return renamed_options(plain) if isinstance(plain, dict) else plain
+
+
+set_loader(_MODE, _configuration)
+
+
 class _Parser(ArgumentParser):
     """A parser that knows the arguments of a network as soon as it knows its name."""
 
@@ -92,6 +110,7 @@ class _Parser(ArgumentParser):
 def make_parser() -> ArgumentParser:
     """The options of ``hepml train``; those of the network come with its name."""
     parser = _Parser(
+        parser_mode=_MODE,
         usage="%(prog)s [NETWORK] FILE [FILE ...] [options]",
         description="Train a network on files. `hepml train NETWORK --help` lists the options of "
         f"the network, by chapter: {_chapters()}. `--network package.module:Class` trains one of "

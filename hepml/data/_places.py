@@ -101,7 +101,8 @@ def other_padding(
     sets = np.flatnonzero(offsets[1:] > offsets[:-1])
     places = offsets[1:][sets] - 1
     at_end = np.array([column[places] for column in stored], np.float64)
-    others = [column[:, -1] for column in company if column.size] or [[]] * len(stored)
+    others = np.array([column[:, -1] for column in company if column.size], np.float64)
+    others = others.reshape(len(stored), -1)
     lowest = np.fmin.reduce(at_end, axis=0)
     empty = np.isnan(at_end) | (at_end == 0)
     suspect = empty.all(axis=0) & (at_end != 0).any(axis=0)
@@ -118,7 +119,7 @@ def other_padding(
     if pt is not None:
         value = np.where(suspect, value, pt[places])
         suspect |= pt[places] < 0
-    repeated = _repeated(at_end, np.array(others, np.float64))
+    repeated = _repeated(at_end, others)
     value[repeated] = np.where(suspect[repeated], value[repeated], at_end[0, repeated])
     suspect[repeated] = True
     found = np.flatnonzero(suspect)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from hepml.training._data import ParticleData
     from hepml.training._dynamics_train import LearnedDynamics, load_dynamics, train_dynamics
+    from hepml.training._earlier import renamed_options
     from hepml.training._hold_out import warn_of_training_files
     from hepml.training._inputs import choose_columns
     from hepml.training._several import SeveralRuns, train_folds, train_seeds
@@ -45,6 +46,7 @@ _MODULES = {
     "load_checkpoint": "_checkpoints",
     "load_dynamics": "_dynamics_train",
     "network_in": "_checkpoints",
+    "renamed_options": "_earlier",
     "save_checkpoint": "_checkpoints",
     "train": "_train",
     "train_dynamics": "_dynamics_train",
@@ -97,6 +99,7 @@ __all__ = [
     "load_checkpoint",
     "load_dynamics",
     "network_in",
+    "renamed_options",
     "save_checkpoint",
     "train",
     "train_dynamics",

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from hepml.training._class_weights import (
     class_weight_words,
     class_weights_of,
 )
+from hepml.training._earlier import comparable, plain_lists
 from hepml.training._hold_out import fingerprints, trees, validates
 from hepml.training._inputs import (
     build_model,
@@ -232,7 +234,7 @@ def train(
     learned = with_targets_only(chosen) if missing_target == "drop" else chosen
     options = {
         "network": info.model,
-        "model": _lists(model or {}),
+        "model": plain_lists(model or {}),
         "files": paths,
         "validation": validation_paths,
         "validation_fraction": validation_fraction,
@@ -325,6 +327,7 @@ def train(
             without=len_without(chosen, learned, paths),
         ),
         validates=validates(options),
+        compared=partial(comparable, network=kind),
         resume=resume,
         overwrite=overwrite,
         progress=progress,
@@ -358,10 +361,3 @@ def _joined(names: str | Sequence[str]) -> str:
 def _bins_word(bins: str | int | Sequence[int | float]) -> str:
     """A number of bins, or their edges, as the command line takes them."""
     return str(bins) if isinstance(bins, str | int) else ",".join(map(str, bins))
-
-
-def _lists(value: Any) -> Any:
-    """Tuples as lists, as they come back from YAML."""
-    if isinstance(value, Mapping):
-        return {name: _lists(entry) for name, entry in value.items()}
-    return [_lists(entry) for entry in value] if isinstance(value, list | tuple) else value

@@ -31,6 +31,7 @@ def fit(
     config: Mapping[str, Any],
     opening: Callable[[int], str],
     validates: bool = True,
+    compared: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = True,
@@ -53,6 +54,8 @@ def fit(
         The line with which a run begins, given the number of epochs that it has behind it.
     validates
         Whether the data hold anything to validate with.
+    compared
+        What makes options of one run that mean the same equal to those of another.
     resume, overwrite
         Go on with, or remove, the run in the folder.
     progress
@@ -87,7 +90,7 @@ def fit(
         trainer = make_trainer(options, folder, callbacks, validates=validates)
         with folder.alone(), interruptible(folder):
             last = folder.last if resume and folder.last.exists() else None
-            finished = 0 if last is None else _finished_epochs(folder, task.info.run)
+            finished = 0 if last is None else _finished_epochs(folder, task.info.run, compared)
             if first_rank():
                 if overwrite:
                     folder.remove()
@@ -130,7 +133,11 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _finished_epochs(folder: RunFolder, run: Mapping[str, Any]) -> int:
+def _finished_epochs(
+    folder: RunFolder,
+    run: Mapping[str, Any],
+    compared: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> int:
     """How far the run in the folder went, which must have had the same options."""
     content = read_checkpoint(folder.last)
     missing = [name for name in _STATE if name not in content]
@@ -144,7 +151,7 @@ def _finished_epochs(folder: RunFolder, run: Mapping[str, Any]) -> int:
     # What a run that is older than an option did.
     before = {each.name: each.default for each in fields(RunOptions)}
     saved = {**before, **checkpoint_info(folder.last, content).run}
-    folder.check_same(run, saved, may_grow="epochs")
+    folder.check_same(compared(run), compared(saved), may_grow="epochs")
     if type(content["epoch"]) is not int or content["epoch"] < 0:
         raise FileError(
             f"checkpoint {folder.last}",

@@ -1,30 +1,30 @@
 """Taggers on the same files: what each reaches, and how fast."""
 
-import csv
 import os
-import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from torch import Tensor
-from tqdm.auto import tqdm
+from jaxtyping import Int64
 
-from hepml.data import ParticleSet
+from hepml.data import Per
 from hepml.deploy import Tagger
 from hepml.errors import InputError
 from hepml.evaluation import Discriminant, evaluate_probabilities, evaluate_scores
-from hepml.evaluation.classification._jets import JetKinematics
-from hepml.evaluation.classification._result import Result, Sample
-from hepml.io import Chunk, Columns, EvenSample, Files, count_entries, iterate
-from hepml.training import RunFolder, warn_of_training_files
-
-# What the weights of the columns give way to, beside an expression.
-UNWEIGHTED = "none"
+from hepml.evaluation._sample import Sample, scored
+from hepml.evaluation._taggers import (
+    checked_names,
+    columns_for,
+    epochs_of,
+    origin_of,
+    weighted,
+)
+from hepml.evaluation.classification._result import Result
+from hepml.io import Chunk, Columns, Files
+from hepml.training import warn_of_training_files
 
 
 def compare(
@@ -46,10 +46,13 @@ def compare(
 ) -> list[Result]:
     """Evaluate taggers, and scores that the files hold, on the jets of some files.
 
+    Networks that tell classes of particles, nodes or edges are evaluated on those of the jets.
+
     Parameters
     ----------
     taggers
-        Taggers, checkpoints or folders of runs; `device` and `batch_size` are for the latter.
+        Taggers, checkpoints or folders of runs; `device` and `batch_size` are for the latter. All
+        tell classes of the same: of sets, of particles, ...
     files
         As in :func:`hepml.io.read`; they need labels.
     columns
@@ -80,7 +83,8 @@ def compare(
     InputError
         If there is nothing to evaluate, if a tagger has no columns and none are given, if features
         or classes of columns and tagger differ, if names are not as many as taggers or not
-        different, or if no pair has both signal and background in the files.
+        different, if no pair has both signal and background in the files, or if taggers tell
+        classes of different things.
     FileError, ColumnError, DataError
         If a checkpoint or file cannot be read, or lacks columns.
     """
@@ -90,25 +94,25 @@ def compare(
         else Tagger.load(Path(tagger), device=device, batch_size=batch_size)
         for tagger in taggers
     ]
-    for tagger in loaded:
-        _check_classifies_sets(tagger)
     scores = dict(scores or {})
     if not loaded and not scores:
         raise InputError(
             "taggers", expected="one or more", got="none", fix="name a checkpoint (*.ckpt)"
         )
+    per = _per(loaded, scores)
     if max_sets is not None and max_sets < 1:
         raise InputError(
             "max_sets", expected="at least 1", got=str(max_sets), fix="leave it out for all jets"
         )
-    called = _checked_names(names, loaded, scores)
+    called = checked_names(names, loaded, scores)
     found: dict[str, Any] = {"pairs": pairs, "replicas": replicas, "seed": seed}
+    how: dict[str, Any] = {"max_sets": max_sets, "bad": bad, "progress": progress}
     results = []
     for tagger, name in zip(loaded, called, strict=True):
-        read = _weighted(_columns_for(tagger, columns), weights)
+        read = weighted(columns_for(tagger, columns), weights)
         warn_of_training_files(tagger.run or {}, files, read.tree)
-        values, sample, seconds = _scored(
-            partial(_probabilities, tagger), name, read, files, max_sets, bad, progress
+        values, sample, seconds = scored(
+            partial(_probabilities, tagger), read, files, per, name=name, **how
         )
         results.append(
             Result(
@@ -116,29 +120,32 @@ def compare(
                 type(tagger.model).__name__,
                 sum(p.numel() for p in tagger.model.parameters() if p.requires_grad),
                 evaluate_probabilities(
-                    values, sample.labels, tagger.class_names, weights=sample.weights, **found
+                    values,
+                    _labels(sample),
+                    tagger.class_names,
+                    weights=sample.weights,
+                    set_index=sample.set_index,
+                    **found,
                 ),
-                len(values) / seconds,
+                sample.sets / seconds,
                 sample,
                 probabilities=values,
-                origin=_origin(tagger),
-                epochs=_epochs(tagger),
+                origin=origin_of(tagger),
+                epochs=epochs_of(tagger),
             )
         )
     for name, expression in scores.items():
-        read = _columns_of_score(loaded, columns, expression)
-        values, sample, seconds = _scored(
-            _score, name, _weighted(read, weights), files, max_sets, bad, progress
-        )
+        read = weighted(_columns_of_score(loaded, columns, expression), weights)
+        values, sample, seconds = scored(_score, read, files, "set", name=name, **how)
         results.append(
             Result(
                 name,
                 expression,
                 None,
                 evaluate_scores(
-                    values, sample.labels, read.class_names, weights=sample.weights, **found
+                    values, _labels(sample), read.class_names, weights=sample.weights, **found
                 ),
-                len(values) / seconds,
+                sample.sets / seconds,
                 sample,
                 scores=values,
             )
@@ -146,44 +153,19 @@ def compare(
     return results
 
 
+def _labels(sample: Sample) -> Int64[np.ndarray, " rows"]:
+    """The classes of a sample: its columns have some."""
+    return cast(np.ndarray, sample.labels)
+
+
 def _probabilities(tagger: Tagger, chunk: Chunk) -> Any:
-    """What a tagger gives for the jets of a chunk."""
+    """What a tagger gives for the rows of a chunk."""
     return tagger.probabilities(chunk.particles).numpy()
 
 
 def _score(chunk: Chunk) -> Any:
     """The number that the file holds for each jet, in all its digits."""
     return np.asarray(chunk.observers["score"][chunk.rows], np.float64)
-
-
-def _checked_names(
-    names: Sequence[str], taggers: Sequence[Tagger], scores: Mapping[str, str]
-) -> list[str]:
-    """The name of each tagger, none of them twice."""
-    if names and len(names) != len(taggers):
-        raise InputError(
-            "names",
-            expected=f"{len(taggers)}, one for each tagger",
-            got=f"{len(names)}: {', '.join(names)}",
-            fix="give a name for each checkpoint, in their order",
-        )
-    called = list(names) or _names(taggers)
-    twice = [name for name, count in Counter([*called, *scores]).items() if count > 1]
-    if twice:
-        raise InputError(
-            "names",
-            expected="different names",
-            got=f"{twice[0]!r} for several",
-            fix="give other names: --names, or another name of the score",
-        )
-    return called
-
-
-def _weighted(columns: Columns, weights: str | None) -> Columns:
-    """The columns with the weights asked for."""
-    if weights is None:
-        return columns
-    return columns.replace(weights=None if weights == UNWEIGHTED else weights)
 
 
 def _columns_of_score(
@@ -203,145 +185,24 @@ def _columns_of_score(
     return base.with_features(()).replace(context={}, observers={"score": expression})
 
 
-def _origin(tagger: Tagger) -> dict[str, Any]:
-    """Where a tagger is from."""
-    if tagger.checkpoint is None:
-        return {}
-    training = {k: tagger.run[k] for k in ("seed", "files", "epochs") if k in tagger.run}
-    return {"checkpoint": str(tagger.checkpoint), "training": training}
-
-
-def _epochs(tagger: Tagger) -> dict[str, list[float]]:
-    """The table of the epochs of the run that a checkpoint lies in; empty without."""
-    if tagger.checkpoint is None:
-        return {}
-    try:
-        with open(RunFolder(tagger.checkpoint.parent.parent).metrics, newline="") as file:
-            rows = list(csv.DictReader(file))
-        return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
-    except (OSError, ValueError, TypeError, csv.Error):
-        # A table that is not there, or was cut short, is no part of what is measured.
-        return {}
-
-
-def _place(checkpoint: Path | None) -> Path:
-    """The folder of the run for its best checkpoint, else the checkpoint without its ending."""
-    if checkpoint is None:
-        return Path()
-    run = RunFolder(checkpoint.parent.parent)
-    if checkpoint == run.best:
-        return run.path
-    return checkpoint.with_suffix("") if checkpoint.suffix == ".ckpt" else checkpoint
-
-
-def _names(taggers: Sequence[Tagger]) -> list[str]:
-    """The name of the model, followed by the end of its path where models repeat."""
-    count = Counter(tagger.name for tagger in taggers)
-    places = [_place(tagger.checkpoint) for tagger in taggers]
-    names = []
-    for number, (tagger, place) in enumerate(zip(taggers, places, strict=True)):
-        if count[tagger.name] == 1:
-            names.append(tagger.name)
-            continue
-        parts = place.parts
-        others = [other.parts for i, other in enumerate(places) if i != number]
-        end = next(
-            (n for n in range(1, len(parts) + 1) if all(o[-n:] != parts[-n:] for o in others)), 0
-        )
-        where = "/".join(parts[-end:]) if end else str(number + 1)
-        names.append(f"{tagger.name} ({where})")
-    return names
-
-
-def _check_classifies_sets(tagger: Tagger) -> None:
-    """Refuse networks of which there are no scores of sets."""
-    if not tagger.classifies or tagger.answers.per != "set":
-        what = "tells classes" if tagger.classifies else "predicts numbers"
+def _per(taggers: Sequence[Tagger], scores: Mapping[str, str]) -> Per:
+    """What the taggers tell classes of; scores that files hold are those of sets."""
+    for tagger in taggers:
+        if not tagger.classifies:
+            raise InputError(
+                f"tagger {tagger.name}",
+                expected="a network that tells classes",
+                got=f"one that predicts numbers of {tagger.answers.per}s",
+                fix="evaluate_regression measures it",
+            )
+    found = dict.fromkeys(tagger.answers.per for tagger in taggers)
+    if scores:
+        found["set"] = None
+    if len(found) > 1:
         raise InputError(
-            f"tagger {tagger.name}",
-            expected="a network that tells classes of sets",
-            got=f"one that {what} of {tagger.answers.per}s",
-            fix="its figures are in metrics.csv of its run; predict writes what it says"
-            if tagger.classifies
-            else "evaluate_regression measures it",
+            "taggers",
+            expected="networks (and scores of files) that tell classes of the same",
+            got=f"classes of {' and of '.join(f'{per}s' for per in found)}",
+            fix="evaluate them one after the other",
         )
-
-
-def _columns_for(tagger: Tagger, columns: Columns | None) -> Columns:
-    """The columns to read with, checked against the tagger."""
-    columns = tagger.columns if columns is None else columns
-    if columns is not None and set(tagger.feature_names) <= set(columns.feature_names):
-        columns = columns.with_features(tagger.feature_names)
-    if columns is not None and set(tagger.context_names) <= set(columns.context_names):
-        columns = columns.with_context(tagger.context_names)
-    expected = (tagger.feature_names, tagger.class_names, tagger.context_names)
-    found = (
-        None
-        if columns is None
-        else (columns.feature_names, columns.class_names, columns.context_names)
-    )
-    if columns is None or found != expected:
-        raise InputError(
-            f"columns for {tagger.name}",
-            expected=_described(*expected),
-            got="no columns" if found is None else _described(*found),
-            fix="give columns with those that the tagger was trained on",
-        )
-    return columns
-
-
-def _described(features: Sequence[str], classes: Sequence[str], context: Sequence[str]) -> str:
-    """The names of what columns hold, in a line."""
-    text = f"features ({', '.join(features)}) and classes ({', '.join(classes)})"
-    return text + (f" and context ({', '.join(context)})" if context else "")
-
-
-def _scored(
-    score: Callable[[Chunk], Any],
-    name: str,
-    columns: Columns,
-    files: Files,
-    max_sets: int | None,
-    bad: Literal["error", "drop"],
-    progress: bool,
-) -> tuple[Any, Sample, float]:
-    """What a function gives for the jets of the files, these jets, and seconds."""
-    sample = None if max_sets is None else EvenSample(files, columns, sets=max_sets, bad=bad)
-    scores, labels, weights, kinematics = [], [], [], []
-    dropped: Counter[str] = Counter()
-    read = 0
-    seconds = 0.0
-    with tqdm(
-        total=sum(count_entries(files, columns)) if sample is None else sample.entries,
-        desc=name,
-        unit="entry",
-        unit_scale=True,
-        disable=None if progress else True,
-        leave=False,
-        dynamic_ncols=True,
-    ) as bar:
-        start = time.perf_counter()
-        for chunk in iterate(files, columns, bad=bad) if sample is None else sample.chunks():
-            particles: ParticleSet = chunk.particles
-            scores.append(score(chunk))
-            seconds += time.perf_counter() - start
-            # The columns have classes, so there are labels.
-            labels.append(cast(Tensor, particles.labels))
-            if particles.weights is not None:
-                weights.append(particles.weights)
-            kinematics.append(JetKinematics.of(particles))
-            dropped.update(chunk.dropped)
-            read += chunk.total
-            bar.update(chunk.stop - chunk.start)
-            start = time.perf_counter()
-    evaluated = Sample(
-        torch.cat(labels).numpy(),
-        torch.cat(weights).numpy() if weights else None,
-        JetKinematics.joined(kinematics),
-        read,
-        columns.cut,
-        columns.weights,
-        dict(dropped),
-        None if sample is None else sample.among,
-    )
-    return np.concatenate(scores), evaluated, seconds
+    return next(iter(found))

@@ -13,8 +13,8 @@ from hepml.errors import InputError
 class Discriminant:
     """Two groups of classes that are to be told apart: signal and background.
 
-    The score is the probability of the signal classes, given that a jet is of one of the classes of
-    the pair: ``p(signal) / (p(signal) + p(background))``. Jets of other classes do not enter.
+    The score is the probability of the signal classes, given that it is one of the classes of
+    the pair: ``p(signal) / (p(signal) + p(background))``. What is of other classes does not enter.
 
     Parameters
     ----------
@@ -67,9 +67,9 @@ class Discriminant:
         return f"{'+'.join(self.signal)} against {background}"
 
     def scores(
-        self, probabilities: Float[np.ndarray, "jets classes"], class_names: Sequence[str]
-    ) -> Float[np.ndarray, " jets"]:
-        """The score of each jet, given the probabilities of all classes.
+        self, probabilities: Float[np.ndarray, "rows classes"], class_names: Sequence[str]
+    ) -> Float[np.ndarray, " rows"]:
+        """The score of each row, given the probabilities of all classes.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Discriminant:
         signal, background = self._columns(class_names)
         score: np.ndarray = probabilities[:, signal].sum(1)
         if len(signal) + len(background) == len(class_names):
-            # The sum is one: dividing by its rounding would reorder the purest jets.
+            # The sum is one: dividing by its rounding would reorder the purest.
             return score
         total = score + probabilities[:, background].sum(1)
         # Neither side likely at all: undecided, not NaN.
@@ -87,9 +87,9 @@ class Discriminant:
         return ratio
 
     def is_signal(
-        self, labels: Int[np.ndarray, " jets"], class_names: Sequence[str]
-    ) -> tuple[Bool[np.ndarray, " jets"], Bool[np.ndarray, " jets"]]:
-        """Which jets are signal, and which are signal or background."""
+        self, labels: Int[np.ndarray, " rows"], class_names: Sequence[str]
+    ) -> tuple[Bool[np.ndarray, " rows"], Bool[np.ndarray, " rows"]]:
+        """Which rows are signal, and which are signal or background."""
         signal, background = (np.isin(labels, side) for side in self._columns(class_names))
         return signal, signal | background
 

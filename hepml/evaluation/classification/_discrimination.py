@@ -26,8 +26,8 @@ class Discrimination:
     ----------
     pair
         The classes.
-    sets
-        The numbers of signal and background jets.
+    rows
+        The numbers of signal and of background: of jets, particles, ...
     auc
         The area under the ROC curve.
     rejections
@@ -39,7 +39,7 @@ class Discrimination:
     """
 
     pair: Discriminant
-    sets: tuple[int, int]
+    rows: tuple[int, int]
     auc: Estimate
     rejections: dict[float, Estimate]
     signal_efficiency: Float[np.ndarray, " points"]
@@ -52,8 +52,8 @@ class Discrimination:
         return {
             "signal": list(self.pair.signal),
             "background": list(self.pair.background),
-            "signal_sets": self.sets[0],
-            "background_sets": self.sets[1],
+            "signal_rows": self.rows[0],
+            "background_rows": self.rows[1],
             "auc": self.auc.to_dict(),
             "rejection": {f"{at:g}": x.to_dict() for at, x in self.rejections.items()},
         }

@@ -1,4 +1,4 @@
-"""Figures of what a cut on the score does to jets, of calibration and of learning."""
+"""Figures of what a cut on the score does, of calibration and of learning."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from hepml.evaluation.classification._jets import (
     WORKING_POINT,
-    ScoredJets,
+    ScoredRows,
     calibration,
     even_edges,
     mass_divergence,
@@ -21,7 +21,7 @@ from hepml.evaluation.classification._plots import MOST_CURVES
 from hepml.figures import new_figure, style, without_markup
 
 
-def kinematics_figure(jets: Mapping[str, ScoredJets]) -> Figure:
+def kinematics_figure(jets: Mapping[str, ScoredRows]) -> Figure:
     """Signal efficiency and background rejection against transverse momentum and pseudorapidity.
 
     Parameters
@@ -31,13 +31,14 @@ def kinematics_figure(jets: Mapping[str, ScoredJets]) -> Figure:
 
     Notes
     -----
-    One cut for all jets, that which keeps half of the signal; bins with about as many jets in each.
+    One cut, that which keeps half of the signal; bins with about as many jets in each.
     """
     shown = _with_most_signal(jets)
+    noun = next(iter(shown.values())).noun.capitalize()
     with style():
         figure, panels = new_figure(2, 2, width=8.5, height=6.0)
         for column, (name, title) in enumerate(
-            (("pt", r"Jet $p_T$ [GeV]"), ("eta", r"Jet pseudorapidity $\eta$"))
+            (("pt", r"$p_T$ [GeV]"), ("eta", r"pseudorapidity $\eta$"))
         ):
             above, below = panels[column], panels[2 + column]
             for label, each in shown.items():
@@ -54,13 +55,13 @@ def kinematics_figure(jets: Mapping[str, ScoredJets]) -> Figure:
             above.set_ylabel(r"Signal efficiency $\varepsilon_S$")
             below.set_ylabel(r"Rejection 1/$\varepsilon_B$")
             below.set_ylim(bottom=0)
-            below.set_xlabel(title)
+            below.set_xlabel(f"{noun} {title}")
         title = rf"one cut, $\varepsilon_S$ = {WORKING_POINT:g}"
         panels[0].legend(loc="lower left", title=title, title_fontsize="small")
     return figure
 
 
-def _with_most_signal(jets: Mapping[str, ScoredJets]) -> dict[str, ScoredJets]:
+def _with_most_signal(jets: Mapping[str, ScoredRows]) -> dict[str, ScoredRows]:
     """As many as can be told apart, as in the ROC figure, in their order."""
     most = sorted(jets, key=lambda name: -int(jets[name].signal.sum()))[:MOST_CURVES]
     return {name: each for name, each in jets.items() if name in most}
@@ -81,7 +82,7 @@ def _steps(
     )
 
 
-def mass_figure(jets: Mapping[str, ScoredJets]) -> Figure:
+def mass_figure(jets: Mapping[str, ScoredRows]) -> Figure:
     """The mass of background jets before and after the cut that keeps half of the signal.
 
     Parameters
@@ -98,14 +99,12 @@ def mass_figure(jets: Mapping[str, ScoredJets]) -> Figure:
     first = next(iter(shown.values()))
     with style():
         figure, (axes,) = new_figure()
-        edges = mass_edges(first.kinematics.mass[~first.signal])
+        edges = mass_edges(_masses(first)[~first.signal])
         width = edges[1] - edges[0]
 
-        def shape(each: ScoredJets, passing: np.ndarray) -> np.ndarray:
+        def shape(each: ScoredRows, passing: np.ndarray) -> np.ndarray:
             chosen = ~each.signal & passing
-            counts, _ = np.histogram(
-                each.kinematics.mass[chosen], edges, weights=each.weights[chosen]
-            )
+            counts, _ = np.histogram(_masses(each)[chosen], edges, weights=each.weights[chosen])
             total = counts.sum()
             scaled: np.ndarray = counts / (total * width) if total > 0 else counts
             return scaled
@@ -124,8 +123,15 @@ def mass_figure(jets: Mapping[str, ScoredJets]) -> Figure:
     return figure
 
 
-def calibration_figure(jets: Mapping[str, ScoredJets]) -> Figure:
-    """The share of signal among jets against the probability that the tagger gives them.
+def _masses(jets: ScoredRows) -> Float[np.ndarray, " jets"]:
+    """The masses of jets, which have some."""
+    assert jets.kinematics is not None
+    assert jets.kinematics.mass is not None
+    return jets.kinematics.mass
+
+
+def calibration_figure(jets: Mapping[str, ScoredRows]) -> Figure:
+    """The share of signal against the probability that the tagger gives.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Int64
+from jaxtyping import Bool, Float, Int, Int64, Shaped
 
 from hepml.errors import InputError
 
@@ -12,7 +12,7 @@ from hepml.errors import InputError
 class RocCurve:
     """The efficiencies of all cuts ``score >= threshold``, from the tightest to the loosest.
 
-    The first point is the cut that keeps nothing; jets with equal scores enter together.
+    The first point is the cut that keeps nothing; rows with equal scores enter together.
 
     Parameters
     ----------
@@ -58,9 +58,9 @@ class RocCurve:
 
 
 def roc_curve(
-    scores: Float[np.ndarray, " jets"],
-    signal: Bool[np.ndarray, " jets"],
-    weights: Float[np.ndarray, " jets"] | None = None,
+    scores: Float[np.ndarray, " rows"],
+    signal: Bool[np.ndarray, " rows"],
+    weights: Float[np.ndarray, " rows"] | None = None,
 ) -> RocCurve:
     r"""Signal and background efficiency of every cut on a score.
 
@@ -69,11 +69,11 @@ def roc_curve(
     Parameters
     ----------
     scores
-        A number for each jet, larger for signal.
+        A number for each row (jet, particle, ...), larger for signal.
     signal
-        Which jets are signal; the others are background.
+        Which rows are signal; the others are background.
     weights
-        The weight of each jet; one by default.
+        The weight of each row; one by default.
 
     Raises
     ------
@@ -84,8 +84,8 @@ def roc_curve(
     Notes
     -----
     With negative weights, as of events at next-to-leading order, a looser cut may keep less: the
-    curve turns back. Its area is still the weighted share of the pairs of a signal and a background
-    jet that the score puts in order. scikit-learn gives the same numbers, but no area under a curve
+    curve turns back. Its area is still the weighted share of the pairs of signal and background
+    that the score puts in order. scikit-learn gives the same numbers, but no area under a curve
     that turns back.
 
     Examples
@@ -98,13 +98,13 @@ def roc_curve(
 
 
 class Ranking:
-    """Jets sorted once by falling score, for the curves of any multiplicities of the jets."""
+    """Rows sorted once by falling score, for the curves of any multiplicities of the rows."""
 
     def __init__(
         self,
-        scores: Float[np.ndarray, " jets"],
-        signal: Bool[np.ndarray, " jets"],
-        weights: Float[np.ndarray, " jets"] | None,
+        scores: Float[np.ndarray, " rows"],
+        signal: Bool[np.ndarray, " rows"],
+        weights: Float[np.ndarray, " rows"] | None,
     ) -> None:
         check_lengths("signal", signal, len(scores))
         weights = checked_weights(weights, len(scores))
@@ -112,9 +112,9 @@ class Ranking:
             raise InputError(
                 "scores",
                 expected="numbers",
-                got=f"NaN for {int(np.isnan(scores).sum())} of {len(scores)} jets, "
-                f"first for jet {int(np.isnan(scores).argmax())}",
-                fix="drop these jets, or look for the reason in the network and its input",
+                got=f"NaN for {int(np.isnan(scores).sum())} of {len(scores)} rows, "
+                f"first in row {int(np.isnan(scores).argmax())}",
+                fix="drop these, or look for the reason in the network and its input",
             )
         for name, of_kind in (("signal", signal), ("background", ~signal)):
             if not weights[of_kind].sum() > 0:
@@ -122,7 +122,7 @@ class Ranking:
                 raise InputError(
                     name,
                     expected="signal and background with a positive sum of weights",
-                    got=found if weights[of_kind].any() else f"no {name} among {len(scores)} jets",
+                    got=found if weights[of_kind].any() else f"no {name} among {len(scores)} rows",
                     fix="evaluate a sample that has both, or without weights",
                 )
         self.order = np.argsort(-scores, kind="stable")
@@ -133,8 +133,8 @@ class Ranking:
         self.signal = np.where(signal, weights[self.order], 0.0)
         self.background = np.where(signal, 0.0, weights[self.order])
 
-    def curve(self, counts: Int64[np.ndarray, " jets"] | None = None) -> RocCurve:
-        """The ROC curve when each jet enters this often (once by default)."""
+    def curve(self, counts: Shaped[np.ndarray, " rows"] | None = None) -> RocCurve:
+        """The ROC curve when each row enters this often (once by default)."""
         multiplicity = 1 if counts is None else counts[self.order]
         return RocCurve(
             self._efficiency(self.signal * multiplicity),
@@ -142,7 +142,7 @@ class Ranking:
             self.thresholds,
         )
 
-    def _efficiency(self, weights: Float[np.ndarray, " jets"]) -> Float[np.ndarray, " cuts"]:
+    def _efficiency(self, weights: Float[np.ndarray, " rows"]) -> Float[np.ndarray, " cuts"]:
         """The fraction of the weights that each cut keeps."""
         kept = np.append(0.0, np.cumsum(weights)[self.last_of_score])
         if not kept[-1] > 0:
@@ -152,11 +152,11 @@ class Ranking:
 
 
 def accuracy(
-    probabilities: Float[np.ndarray, "jets classes"],
-    labels: Int[np.ndarray, " jets"],
-    weights: Float[np.ndarray, " jets"] | None = None,
+    probabilities: Float[np.ndarray, "rows classes"],
+    labels: Int[np.ndarray, " rows"],
+    weights: Float[np.ndarray, " rows"] | None = None,
 ) -> float:
-    """The fraction of (the weight of) the jets whose most probable class is the true one."""
+    """The fraction of (the weight of) the rows whose most probable class is the true one."""
     check_lengths("labels", labels, len(probabilities))
     correct = probabilities.argmax(1) == labels
     weights = checked_weights(weights, len(labels))
@@ -166,11 +166,11 @@ def accuracy(
 
 
 def confusion_matrix(
-    probabilities: Float[np.ndarray, "jets classes"],
-    labels: Int[np.ndarray, " jets"],
-    weights: Float[np.ndarray, " jets"] | None = None,
+    probabilities: Float[np.ndarray, "rows classes"],
+    labels: Int[np.ndarray, " rows"],
+    weights: Float[np.ndarray, " rows"] | None = None,
 ) -> Float[np.ndarray, "classes classes"]:
-    """The weight of the jets of each true class (row) taken for each class (column)."""
+    """The weight of what is of each true class (row) and taken for each class (column)."""
     check_lengths("labels", labels, len(probabilities))
     classes = probabilities.shape[1]
     weights = checked_weights(weights, len(labels))
@@ -179,18 +179,18 @@ def confusion_matrix(
 
 
 def checked_weights(
-    weights: Float[np.ndarray, " jets"] | None, jets: int
-) -> Float[np.ndarray, " jets"]:
+    weights: Float[np.ndarray, " rows"] | None, rows: int
+) -> Float[np.ndarray, " rows"]:
     """The weights in float64, or ones."""
     if weights is None:
-        return np.ones(jets)
-    check_lengths("weights", weights, jets)
+        return np.ones(rows)
+    check_lengths("weights", weights, rows)
     bad = ~np.isfinite(weights)
     if bad.any():
         raise InputError(
             "weights",
             expected="finite numbers",
-            got=f"{weights[bad][0]} for jet {int(bad.argmax())} ({int(bad.sum())} such jets)",
+            got=f"{weights[bad][0]} in row {int(bad.argmax())} ({int(bad.sum())} such rows)",
             fix="give other weights, or evaluate without weights",
         )
     return weights.astype(np.float64)
@@ -206,12 +206,12 @@ def cancelling(total: float) -> InputError:
     )
 
 
-def check_lengths(name: str, values: np.ndarray, jets: int) -> None:
-    """Refuse an array that does not hold one number for each jet."""
-    if values.shape != (jets,):
+def check_lengths(name: str, values: np.ndarray, rows: int) -> None:
+    """Refuse an array that does not hold one number for each row."""
+    if values.shape != (rows,):
         raise InputError(
             name,
-            expected=f"one for each of the {jets} jets",
+            expected=f"one for each of the {rows} rows",
             got=f"an array of shape {values.shape}",
-            fix="give scores, labels and weights of the same jets",
+            fix="give scores, labels and weights of the same rows",
         )

@@ -14,7 +14,7 @@ from hepml.evaluation.classification._discriminants import Discriminant
 from hepml.evaluation.classification._discrimination import Discrimination
 from hepml.figures import PALETTE, new_figure, style, without_markup
 
-# More are not told apart by eye: of more, those with most signal jets are drawn.
+# More are not told apart by eye: of more, those with most signal are drawn.
 MOST_CURVES = 8
 _MOST_CLASSES_WITH_NUMBERS = 10
 # Names of more along an axis cannot be read.
@@ -44,7 +44,7 @@ def roc_figure(curves: Mapping[str, Discrimination]) -> Figure:
         raise InputError(
             "curves", expected="one or more", got="none", fix="evaluate a tagger first"
         )
-    shown = dict(sorted(curves.items(), key=lambda item: -item[1].sets[0])[:MOST_CURVES])
+    shown = dict(sorted(curves.items(), key=lambda item: -item[1].rows[0])[:MOST_CURVES])
     shown = {name: curve for name, curve in curves.items() if name in shown}
     shown_pairs = {curve.pair.title for curve in shown.values()}
     with style():
@@ -82,27 +82,27 @@ def roc_figure(curves: Mapping[str, Discrimination]) -> Figure:
 
 
 def scores_figure(
-    probabilities: Float[np.ndarray, "jets classes"],
-    labels: Int[np.ndarray, " jets"],
+    probabilities: Float[np.ndarray, "rows classes"],
+    labels: Int[np.ndarray, " rows"],
     class_names: Sequence[str],
     pairs: Sequence[Discriminant],
     *,
-    weights: Float[np.ndarray, " jets"] | None = None,
+    weights: Float[np.ndarray, " rows"] | None = None,
 ) -> Figure:
     """How the score of each pair is distributed, class by class, each with area one.
 
     Parameters
     ----------
     probabilities
-        The probability of each class for each jet.
+        The probability of each class for each row: each jet, particle, ...
     labels
-        The number of the true class of each jet.
+        The number of the true class of each row.
     class_names
         The names of the classes.
     pairs
-        One panel for each; of many, for those with most signal jets.
+        One panel for each; of many, for those with most signal.
     weights
-        The weight of each jet.
+        The weight of each row.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def scores_figure(
     return figure
 
 
-def _range(scores: Float[np.ndarray, " jets"]) -> tuple[float, float]:
+def _range(scores: Float[np.ndarray, " rows"]) -> tuple[float, float]:
     """From 0 to 1; around the scores where all lie close together, as after little training."""
     low, high = float(scores.min(initial=1.0)), float(scores.max(initial=0.0))
     if high - low > 0.3 or low > high:
@@ -179,26 +179,26 @@ def _range(scores: Float[np.ndarray, " jets"]) -> tuple[float, float]:
 def confusion_figure(
     confusion: Float[np.ndarray, "classes classes"], class_names: Sequence[str]
 ) -> Figure:
-    """Which class the jets of each true class are taken for, as fractions of the true class.
+    """Which class the rows of each true class are taken for, as fractions of the true class.
 
     Parameters
     ----------
     confusion
-        The weight of the jets of each true class (row) taken for each class (column).
+        The weight of what is of each true class (row) and taken for each class (column).
     class_names
         The names of the classes.
 
     Notes
     -----
     Of more than 10 classes those that the sample has are rows; of more than 40, the 40 with most
-    jets, and the others are one column.
+    weight, and the others are one column.
     """
     names = [without_markup(name) for name in class_names]
     total = confusion.sum(1, keepdims=True)
     fractions = np.divide(confusion, total, out=np.full_like(confusion, np.nan), where=total > 0)
     rows: Sequence[int] = range(len(names))
     if len(names) > _MOST_CLASSES_WITH_NUMBERS:
-        # Of many classes a sample often has few: rows without jets say nothing.
+        # Of many classes a sample often has few: rows without any say nothing.
         rows = sorted(np.argsort(-total[:, 0], kind="stable")[:_MOST_CLASSES])
         rows = [row for row in rows if total[row] > 0]
     columns = names
@@ -222,7 +222,7 @@ def confusion_figure(
         if classes <= _MOST_CLASSES_WITH_NUMBERS:
             for row in np.flatnonzero(total == 0):
                 middle = (classes - 1) / 2
-                axes.text(middle, float(row), "no jets", ha="center", va="center", color="0.4")
+                axes.text(middle, float(row), "none", ha="center", va="center", color="0.4")
             for (row, column), fraction in np.ndenumerate(fractions):
                 if not math.isnan(fraction):
                     axes.text(

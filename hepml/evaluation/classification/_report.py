@@ -38,10 +38,12 @@ def comparison_table(results: Sequence[Result]) -> str:
     """One line for each tagger and pair of classes, for a terminal.
 
     The rejections are 1/eB at the signal efficiencies eS in the heading; jets/s is the rate from
-    file to score. Of more than 12 pairs those with most signal jets are shown. The lines below say
-    which jets of the files these are, and how they are weighted.
+    file to score. Of more than 12 pairs those with most signal are shown. The lines below say
+    which jets of the files these are, or which particles of them, and how they are weighted. Of
+    more than two classes the macro AUC is the mean of those of each class against the others.
     """
     several = len({d.pair for result in results for d in result.evaluation.discriminations}) > 1
+    macro = any(result.evaluation.macro_auc is not None for result in results)
     rates = results[0].evaluation.discriminations[0].rejections
     largest = [_largest(result.evaluation.discriminations) for result in results]
     rows = [
@@ -50,6 +52,7 @@ def comparison_table(results: Sequence[Result]) -> str:
             "parameters",
             *(["classes"] if several else []),
             "accuracy",
+            *(["macro AUC"] if macro else []),
             "AUC",
             *(f"1/eB at eS={efficiency:g}" for efficiency in rates),
             "jets/s",
@@ -65,6 +68,7 @@ def comparison_table(results: Sequence[Result]) -> str:
                     _parameters(result) if first else "",
                     *([found.pair.title] if several else []),
                     str(result.evaluation.accuracy or "-") if first else "",
+                    *([str(result.evaluation.macro_auc or "-") if first else ""] if macro else []),
                     str(found.auc),
                     *map(str, found.rejections.values()),
                     f"{result.sets_per_second:,.0f}" if first else "",
@@ -80,7 +84,7 @@ def comparison_table(results: Sequence[Result]) -> str:
 
 
 def _samples(results: Sequence[Result]) -> list[str]:
-    """Which jets were evaluated, in a line; with the tagger's name if taggers differ."""
+    """What was evaluated, in a line; with the tagger's name if taggers differ."""
     said = [str(result.sample) for result in results]
     if len(set(said)) == 1:
         return said[:1]
@@ -93,8 +97,8 @@ def _parameters(result: Result) -> str:
 
 
 def _largest(found: Sequence[Discrimination]) -> list[Discrimination]:
-    """The pairs with most signal jets, in their order."""
-    largest = sorted(found, key=lambda each: -each.sets[0])[:_MOST_PAIRS]
+    """The pairs with most signal, in their order."""
+    largest = sorted(found, key=lambda each: -each.rows[0])[:_MOST_PAIRS]
     return [each for each in found if each in largest]
 
 
@@ -134,8 +138,9 @@ def write_report(
     :
         The files: all taggers in one ROC figure for each pair of classes, or all pairs of a single
         tagger in one; beside it, for the same, efficiencies against transverse momentum and
-        pseudorapidity, the mass of the background after a cut, and calibration; scores and
-        confusion matrix of each tagger; the losses of its training, if it lies in a run.
+        pseudorapidity (of what has momenta), the mass of the background after a cut (of sets), and
+        calibration; scores and confusion matrix of each tagger; the losses of its training, if it
+        lies in a run.
     """
     check_report(folder, overwrite)
     label = experiment_label(experiment)
@@ -166,11 +171,14 @@ def _write(
 
     for suffix, overlay in _overlays(results).items():
         save(roc_figure({name: found for name, (_, found) in overlay.items()}), f"roc{suffix}")
-        jets = {name: result.jets_of(found.pair) for name, (result, found) in overlay.items()}
-        save(kinematics_figure(jets), f"kinematics{suffix}")
-        save(mass_figure(jets), f"mass{suffix}")
-        if any(each.is_probability for each in jets.values()):
-            save(calibration_figure(jets), f"calibration{suffix}")
+        rows = {name: result.rows_of(found.pair) for name, (result, found) in overlay.items()}
+        kinematics = [each.kinematics for each in rows.values()]
+        if all(each is not None for each in kinematics):
+            save(kinematics_figure(rows), f"kinematics{suffix}")
+        if all(each is not None and each.mass is not None for each in kinematics):
+            save(mass_figure(rows), f"mass{suffix}")
+        if any(each.is_probability for each in rows.values()):
+            save(calibration_figure(rows), f"calibration{suffix}")
     for result, suffix in zip(results, _suffixes(results), strict=True):
         names = result.evaluation.class_names
         if result.probabilities is None or result.evaluation.confusion is None:

@@ -172,9 +172,9 @@ def test_a_report_that_cannot_be_written_is_one_clear_error(tmp_path, files):
 def test_files_of_another_layout_need_other_columns(files):
     tagger = make_tagger(COLUMNS.with_features(["charge"]))
     other = COLUMNS.with_features(["charge"]).replace(cut="jet_pt > 0.5")
-    assert compare([tagger], files, columns=other, replicas=2)[0].evaluation.sets == 400
+    assert compare([tagger], files, columns=other, replicas=2)[0].evaluation.rows == 400
     for result in compare([tagger, make_tagger()], files, columns=COLUMNS, replicas=2):
-        assert result.evaluation.sets == 400
+        assert result.evaluation.rows == 400
     with pytest.raises(InputError, match=r"expected features \(charge\) and classes \(qcd, top\)"):
         compare([tagger], files, columns=COLUMNS.with_features(["is_muon"]))
     with pytest.raises(InputError, match="got no columns"):

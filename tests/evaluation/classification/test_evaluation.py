@@ -42,7 +42,7 @@ def test_the_uncertainty_of_the_area_is_delong_s():
 
 def test_a_bootstrap_without_replacement_is_noticed(monkeypatch):
     monkeypatch.setattr(
-        _evaluation._Bootstrap, "draw", lambda self, x: [np.ones_like(x)] * self.replicas
+        _evaluation.Bootstrap, "draw", lambda self, x, _: [np.ones_like(x)] * self.replicas
     )
     probabilities, labels = two_classes()
     (found,) = evaluate_probabilities(probabilities, labels, ["qcd", "top"]).discriminations
@@ -132,7 +132,7 @@ def test_each_class_against_the_rest_agrees_with_scikit_learn(weighted):
         roc_auc_score(labels == c, probabilities[:, c], sample_weight=weights) for c in range(3)
     ]
     assert [d.auc.value for d in found.discriminations] == pytest.approx(areas, abs=1e-12)
-    assert [d.sets for d in found.discriminations] == [
+    assert [d.rows for d in found.discriminations] == [
         (int((labels == c).sum()), int((labels != c).sum())) for c in range(3)
     ]
 
@@ -176,12 +176,12 @@ def test_named_pairs_leave_other_jets_out():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labels": np.zeros(400, int)}, "got 400 jets of qcd"),
+        ({"labels": np.zeros(400, int)}, "got 400 rows of qcd"),
         ({"labels": np.full(400, 2)}, "labels: expected numbers from 0 to 1, got 2 to 2"),
-        ({"labels": np.zeros(3, int)}, "labels: expected one for each of the 400 jets"),
+        ({"labels": np.zeros(3, int)}, "labels: expected one for each of the 400 rows"),
         ({"class_names": ["a", "b", "c"]}, "one column for each of the classes a, b, c"),
-        ({"weights": np.ones(3)}, "weights: expected one for each of the 400 jets"),
-        ({"probabilities": np.full((400, 2), np.nan)}, "NaN for 400 of 400 jets"),
+        ({"weights": np.ones(3)}, "weights: expected one for each of the 400 rows"),
+        ({"probabilities": np.full((400, 2), np.nan)}, "NaN for 400 of 400 rows"),
         ({"replicas": 1}, "replicas: expected at least 2"),
     ],
 )
@@ -194,7 +194,7 @@ def test_bad_input_is_named(change, message):
 
 
 def test_no_jets_at_all_is_an_error():
-    with pytest.raises(InputError, match="got 0 jets of no class"):
+    with pytest.raises(InputError, match="got 0 rows of no class"):
         evaluate_probabilities(np.zeros((0, 2)), np.zeros(0, int), ["qcd", "top"])
 
 
@@ -227,7 +227,7 @@ def test_negative_weights_are_evaluated_and_those_that_cancel_refused():
     auc, expected = found.discriminations[0].auc, plain.discriminations[0].auc
     assert abs(auc.value - expected.value) < 4 * auc.uncertainty
     assert auc.uncertainty / expected.uncertainty == pytest.approx(1 / 0.6, rel=0.2)
-    assert found.sets == 2000
+    assert found.rows == 2000
     json.dumps(found.to_dict(), allow_nan=False)
     even = np.where(np.arange(2000) % 4 < 2, -1.0, 1.0)
     even[:2] = 3.0

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from hepml.evaluation._kinematics import Kinematics
 from hepml.evaluation.classification._jet_plots import (
     calibration_figure,
     kinematics_figure,
     learning_figure,
     mass_figure,
 )
-from hepml.evaluation.classification._jets import JetKinematics, ScoredJets, mass_divergence
+from hepml.evaluation.classification._jets import ScoredRows, mass_divergence
 from hepml.evaluation.classification._plots import MOST_CURVES
 from hepml.figures import save_figure
 
@@ -19,10 +20,10 @@ def scored(seed, is_probability=True):
     random = np.random.default_rng(seed)
     signal = random.random(400) < 0.5
     scores = np.clip(random.normal(0.4 + 0.2 * signal, 0.1), 0, 1)
-    kinematics = JetKinematics(
+    kinematics = Kinematics(
         random.uniform(500, 700, 400), random.normal(size=400), random.gamma(4, 20, 400)
     )
-    return ScoredJets(scores, signal, np.ones(400), kinematics, is_probability)
+    return ScoredRows(scores, signal, np.ones(400), kinematics, is_probability)
 
 
 def colours(lines):
@@ -58,7 +59,7 @@ def test_figures_can_be_written_even_of_few_jets(tmp_path):
     two = scored(0)
     chosen = np.zeros(400, bool)
     chosen[[int(two.signal.argmax()), int(two.signal.argmin())]] = True
-    few = ScoredJets(
+    few = ScoredRows(
         two.scores[chosen],
         two.signal[chosen],
         two.weights[chosen],

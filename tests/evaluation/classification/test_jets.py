@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from hepml.data import ParticleSet
+from hepml.evaluation._kinematics import Kinematics
 from hepml.evaluation.classification._jets import (
-    JetKinematics,
-    ScoredJets,
+    ScoredRows,
     calibration,
     even_edges,
     mass_divergence,
@@ -21,13 +21,13 @@ from hepml.lorentz import p4_from_pt_eta_phi_mass
 
 def kinematics(mass):
     """Jets of these masses."""
-    return JetKinematics(np.full(len(mass), 500.0), np.zeros(len(mass)), np.asarray(mass, float))
+    return Kinematics(np.full(len(mass), 500.0), np.zeros(len(mass)), np.asarray(mass, float))
 
 
 def scored(scores, signal, mass=None, weights=None):
     scores, signal = np.asarray(scores, float), np.asarray(signal, bool)
     weights = np.ones(len(scores)) if weights is None else np.asarray(weights, float)
-    return ScoredJets(
+    return ScoredRows(
         scores, signal, weights, kinematics(np.ones(len(scores)) if mass is None else mass), True
     )
 
@@ -38,7 +38,7 @@ def test_kinematics_are_those_of_the_summed_momenta():
         one([30.0, 40.0, 5.0]), one([0.5, 0.5, 1.0]), one([0.0, math.pi / 2, 1.0]), one([0.0] * 3)
     )
     jets = ParticleSet(p4, torch.tensor([0, 2, 2, 3]))
-    found = JetKinematics.joined([JetKinematics.of(jets[:2]), JetKinematics.of(jets[2:])])
+    found = Kinematics.joined([Kinematics.of(jets[:2]), Kinematics.of(jets[2:])])
     np.testing.assert_allclose(found.pt, [50, 0, 5], rtol=1e-6)
     pz = 70 * math.sinh(0.5)
     np.testing.assert_allclose(found.eta, [math.asinh(pz / 50), 0, 1], rtol=1e-6)

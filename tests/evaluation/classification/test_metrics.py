@@ -109,15 +109,15 @@ SCORES, SIGNAL = np.array([0.1, 0.7, 0.8]), np.array([False, True, True])
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((np.array([0.1, np.nan, 0.8]), SIGNAL), "NaN for 1 of 3 jets, first for jet 1"),
-        ((SCORES, np.ones(3, bool)), "got no background among 3 jets"),
-        ((SCORES, np.zeros(3, bool)), "got no signal among 3 jets"),
-        ((np.zeros(0), np.zeros(0, bool)), "got no signal among 0 jets"),
+        ((np.array([0.1, np.nan, 0.8]), SIGNAL), "NaN for 1 of 3 rows, first in row 1"),
+        ((SCORES, np.ones(3, bool)), "got no background among 3 rows"),
+        ((SCORES, np.zeros(3, bool)), "got no signal among 3 rows"),
+        ((np.zeros(0), np.zeros(0, bool)), "got no signal among 0 rows"),
         ((SCORES, SIGNAL, np.array([1.0, -2.0, 1.0])), "got weights of signal that sum to -1"),
         ((SCORES, SIGNAL, np.array([0.0, -2.0, 3.0])), "got no background"),
-        ((SCORES, SIGNAL, np.array([1.0, 1.0, np.inf])), "got inf for jet 2"),
+        ((SCORES, SIGNAL, np.array([1.0, 1.0, np.inf])), "got inf in row 2"),
         ((SCORES, SIGNAL, np.array([0.0, 1.0, 1.0])), "got no background"),
-        ((SCORES, SIGNAL[:2]), r"one for each of the 3 jets, got an array of shape \(2,\)"),
+        ((SCORES, SIGNAL[:2]), r"one for each of the 3 rows, got an array of shape \(2,\)"),
         ((SCORES, SIGNAL, np.ones(4)), r"weights: .*got an array of shape \(4,\)"),
     ],
 )
@@ -130,7 +130,7 @@ def test_bad_input_is_named(arguments, message):
 @pytest.mark.usefixtures("unchecked_types")
 def test_lengths_of_tables_are_compared():
     for function in (accuracy, confusion_matrix):
-        with pytest.raises(InputError, match=r"labels: expected one for each of the 3 jets"):
+        with pytest.raises(InputError, match=r"labels: expected one for each of the 3 rows"):
             function(np.ones((3, 2)), np.zeros(2, int))
 
 

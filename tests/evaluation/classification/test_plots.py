@@ -108,8 +108,8 @@ def test_many_pairs_are_reduced_to_the_largest_and_said_so():
     assert len(figure.axes[0].lines) == MOST_CURVES + 1
     assert figure.get_supxlabel() == "4 further pairs are not shown"
     shown = {line.get_label().rsplit("  ")[0] for line in figure.axes[0].lines[:-1]}
-    smallest = min(all_curves[name].sets[0] for name in shown)
-    assert all(curve.sets[0] <= smallest for name, curve in all_curves.items() if name not in shown)
+    smallest = min(all_curves[name].rows[0] for name in shown)
+    assert all(curve.rows[0] <= smallest for name, curve in all_curves.items() if name not in shown)
 
 
 def test_of_many_score_panels_those_with_most_signal_are_drawn():
@@ -146,7 +146,7 @@ def test_cells_of_the_confusion_are_fractions_of_the_true_class():
 def test_a_class_without_jets_is_marked_in_the_confusion():
     figure = confusion_figure(np.array([[3.0, 1.0], [0.0, 0.0]]), ["a", "b"])
     texts = {text.get_text() for text in figure.axes[0].texts}
-    assert texts == {"0.750", "0.250", "no jets"}
+    assert texts == {"0.750", "0.250", "none"}
 
 
 def test_dollars_in_names_start_no_formula():

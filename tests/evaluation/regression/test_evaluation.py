@@ -10,13 +10,12 @@ from torch import Tensor, nn
 
 from hepml.data import ParticleSet
 from hepml.deploy import Tagger
-from hepml.deploy._answers import Numbers, Probabilities
+from hepml.deploy._answers import Numbers
 from hepml.errors import FileError, InputError
 from hepml.evaluation import compare, evaluate_regression, regression_table, write_regression
 from hepml.evaluation.regression._evaluation import figures_of, half_width
 from hepml.evaluation.regression._plots import residual_figure
 from hepml.io import PRESETS, read
-from hepml.models import ParticleFlow
 from hepml.ops import segment_sum
 
 
@@ -116,13 +115,8 @@ def test_networks_that_tell_classes_are_evaluated_otherwise(file):
         evaluate_regression(tagger, file)
 
 
-def test_what_is_no_class_of_sets_is_not_compared(tagger, file):
+def test_what_predicts_numbers_is_not_compared_by_classes(tagger, file):
     with pytest.raises(
         InputError, match=r"got one that predicts numbers of sets.*evaluate_regress"
     ):
         compare([tagger], file)
-    columns = PRESETS["hepml"].with_features([]).without_labels()
-    answers = Probabilities(("a", "b"), "particle")
-    particles = Tagger(ParticleFlow(per="particle"), columns, answers=answers)
-    with pytest.raises(InputError, match=r"got one that tells classes of particles.*metrics.csv"):
-        compare([particles], file)

@@ -34,9 +34,9 @@ def now(words: Sequence[str]) -> str:
 def is_of_motion(checkpoint: str | Path) -> bool:
     """Whether a checkpoint, or the best one in the folder of a run, holds a network of dynamics."""
     from hepml.models import DYNAMICS
-    from hepml.training import network_in
+    from hepml.training import read_info
 
-    return network_in(checkpoint) in DYNAMICS
+    return read_info(checkpoint).model in DYNAMICS
 
 
 def _recipe_is_of_motion(words: Sequence[str]) -> bool:

@@ -56,7 +56,8 @@ def given_options(words: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for word, following in zip(words, [*words[1:], ""], strict=True):
         option, equals, value = word.partition("=")
-        if option in ("--network", "--config", "--output"):
+        option = "--pretrained" if option == "--from" else option
+        if option in ("--network", "--config", "--output", "--pretrained"):
             found[option] = value if equals else following
         elif option.startswith("-o"):
             found["--output"] = word[2:] or following

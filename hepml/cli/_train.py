@@ -1,7 +1,7 @@
 """``hepml train``: from files to a trained tagger."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
@@ -21,10 +21,20 @@ from hepml.cli._several import SEVERAL_OPTIONS, add_several_options, several_sum
 from hepml.errors import InputError
 from hepml.io import present
 from hepml.models import MODELS, NETWORKS
-from hepml.training import TrainedRun, choose_columns, first_rank, renamed_options, train
+from hepml.training import (
+    TrainedRun,
+    choose_columns,
+    first_rank,
+    read_info,
+    renamed_options,
+    train,
+)
 
 # Every option of `train` but the network, its arguments and the files: type and help.
 _OPTIONS: dict[str, tuple[Any, str]] = {
+    "pretrained": (str | None, "checkpoint or run whose network and weights are the beginning"),
+    "freeze": (list[str], "layers that stay: names, patterns, or all-but-head"),
+    "slower": (list[str], "layers that learn more slowly: PATTERN=FACTOR"),
     "validation": (list[str], "files to validate with after each epoch"),
     "columns": (str | dict[str, Any] | None, "preset or YAML file; default: recognised"),
     "features": (str, "`all`, `none`, or names of features: a,b,c"),
@@ -51,7 +61,7 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
     "reweight_bins": (list[str], "for each a number of bins, or edges: 500,550,600"),
     "epochs": (int, "how often all jets are seen"),
     "batch_size": (int, "jets at a time, on each device"),
-    "learning_rate": (float, "the maximum of the schedule"),
+    "learning_rate": (float | Literal["find"], "the maximum of the schedule; find: search it"),
     "weight_decay": (float, "of the optimiser"),
     "warmup": (float, "fraction of the steps in which the learning rate rises"),
     "optimiser": (Literal["adamw", "adam", "sgd", "radam-lookahead"], "what changes the weights"),
@@ -60,6 +70,10 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
     "clip_gradient": (float | None, "shorten gradients to this norm"),
     "accumulate": (int, "batches to each step of the optimiser"),
     "ema": (float | None, "validate and keep a moving average of the weights: 0.999"),
+    "loggers": (
+        list[Literal["tensorboard", "mlflow", "wandb"]],
+        "where figures go beside metrics.csv",
+    ),
     "precision": (Literal["32", "bf16-mixed", "64"], "of the arithmetic"),
     "accelerator": (str, "auto, cpu, gpu, ..."),
     "devices": (int, "number of them"),
@@ -68,7 +82,10 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
     "seed": (int, "decides weights at the start, order of jets and dropout"),
 }
 
-_SEVERAL_WORDS = ("validation", "target", "class_weights", "reweight", "reweight_bins")
+_SEVERAL_WORDS = (
+    *("freeze", "slower", "validation", "target", "class_weights", "reweight", "reweight_bins"),
+    "loggers",
+)
 
 
 _MODE = "hepml train"
@@ -92,12 +109,22 @@ class _Parser(ArgumentParser):
         """Take the first word for the network, and add the arguments of that network."""
         words = list(sys.argv[1:] if args is None else args)
         network, given = network_of(words), given_options(words)
+        stored: Mapping[str, Any] = {}
+        if "--pretrained" in given:
+            info = read_info(given["--pretrained"])
+            stored = info.arguments
+            # A class of the user's own is named by the user, or its module is not run.
+            if network is None and info.model in MODELS:
+                network = info.model
         if words and words[0] in MODELS:
             del words[0]
         if network in MODELS or ":" in (network or ""):
             (kind,) = named_networks([str(network)])
             sizes = {"outputs", "features", "context"} & {*signature(kind).parameters}
             self.add_class_arguments(kind, "model", skip=sizes, fail_untyped=False)
+            for name, value in stored.items():
+                if f"model.{name}" in self.get_defaults():
+                    self.set_defaults({f"model.{name}": value})
             # Last, so that no configuration file overrides it.
             words += ["--network", str(network)]
         folder = Path(given.get("--config", "")).parent
@@ -128,11 +155,12 @@ def make_parser() -> ArgumentParser:
         spelling = "--" + name.replace("_", "-")
         # Jets are what most sets are.
         other = [spelling.replace("sets", "jets")] if spelling.endswith("sets") else []
+        other += ["--from"] * (name == "pretrained")
         parser.add_argument(
             spelling,
             *other,
             type=str if extra else kind,
-            default=[] if extra else defaults[name].default,
+            default=list(defaults[name].default) if extra else defaults[name].default,
             help=text,
             **extra,
         )

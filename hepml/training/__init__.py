@@ -13,7 +13,7 @@ if TYPE_CHECKING:
         Checkpoint,
         describe_model,
         load_checkpoint,
-        network_in,
+        read_info,
         save_checkpoint,
     )
     from hepml.training._data import ParticleData
@@ -45,7 +45,7 @@ _MODULES = {
     "first_rank": "engine._folder",
     "load_checkpoint": "_checkpoints",
     "load_dynamics": "_dynamics_train",
-    "network_in": "_checkpoints",
+    "read_info": "_checkpoints",
     "renamed_options": "_earlier",
     "save_checkpoint": "_checkpoints",
     "train": "_train",
@@ -98,7 +98,7 @@ __all__ = [
     "first_rank",
     "load_checkpoint",
     "load_dynamics",
-    "network_in",
+    "read_info",
     "renamed_options",
     "save_checkpoint",
     "train",

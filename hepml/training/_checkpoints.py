@@ -58,8 +58,8 @@ class OpenCheckpoint:
         return built.eval()
 
 
-def network_in(path: str | Path) -> str:
-    """The name of the network in a checkpoint, or in that of the best epoch of a run's folder.
+def read_info(path: str | Path) -> CheckpointInfo:
+    """What a checkpoint, or that of the best epoch in the folder of a run, says of its network.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def network_in(path: str | Path) -> str:
     """
     path = Path(path)
     path = RunFolder(path).best if path.is_dir() else path
-    return checkpoint_info(path, read_checkpoint(path)).model
+    return checkpoint_info(path, read_checkpoint(path))
 
 
 def describe_model(

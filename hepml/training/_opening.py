@@ -7,6 +7,7 @@ from torch import nn
 
 from hepml.io import Columns
 from hepml.training._data import ParticleData
+from hepml.training._pretrained import Taken
 
 
 def opening(
@@ -18,6 +19,7 @@ def opening(
     devices: int,
     finished: int,
     standardised: int = 0,
+    taken: Taken | None = None,
     without: int = 0,
 ) -> str:
     """What is going to be trained on what."""
@@ -31,6 +33,11 @@ def opening(
         f"features {_few(columns.feature_names)}",
         f"context {_few(columns.context_names)}",
     ]
+    if taken is not None and not finished:
+        parts.append(str(taken))
+    frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
+    if frozen:
+        parts.append(f"{frozen:,} parameters are frozen")
     if standardised:
         parts.append(f"standardised by {standardised:,} particles")
     if without:

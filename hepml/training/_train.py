@@ -12,7 +12,7 @@ from torch import nn
 
 from hepml.errors import InputError
 from hepml.io import SHUFFLE_MEMORY, Columns, Files, locate
-from hepml.models import find_network, is_importable
+from hepml.models import MODELS, find_network, is_importable
 from hepml.training._checkpoints import describe_model
 from hepml.training._class_weights import (
     ClassWeights,
@@ -30,6 +30,13 @@ from hepml.training._inputs import (
 )
 from hepml.training._missing_targets import len_without, with_targets_only
 from hepml.training._objective import Loss, objective_of
+from hepml.training._pretrained import (
+    frozen_patterns,
+    network_and_arguments,
+    open_pretrained,
+    slower_factors,
+    take_weights,
+)
 from hepml.training._standardising import (
     Standardisation,
     check_standardisation,
@@ -37,6 +44,7 @@ from hepml.training._standardising import (
     standardise_inputs,
 )
 from hepml.training.engine._folder import RunFolder, first_rank
+from hepml.training.engine._layers import Layers
 from hepml.training.engine._optimiser import Method, Optimiser, Schedule
 from hepml.training.engine._options import RunOptions
 
@@ -64,11 +72,14 @@ class TrainedRun:
 
 
 def train(
-    network: str | type[nn.Module],
+    network: str | type[nn.Module] | None,
     files: Files,
     *,
     output: str | Path,
     model: Mapping[str, Any] | None = None,
+    pretrained: str | Path | None = None,
+    freeze: str | Sequence[str] = (),
+    slower: Mapping[str, float] | Sequence[str] = (),
     validation: Files = (),
     validation_fraction: float | None = None,
     validation_cut: str | None = None,
@@ -89,7 +100,7 @@ def train(
     reweight_bins: Sequence[str | int | Sequence[int | float]] = (),
     epochs: int = 10,
     batch_size: int = 128,
-    learning_rate: float = 1e-3,
+    learning_rate: float | Literal["find"] = 1e-3,
     weight_decay: float = 0.01,
     warmup: float = 0.3,
     optimiser: Method = "adamw",
@@ -98,6 +109,7 @@ def train(
     clip_gradient: float | None = None,
     accumulate: int = 1,
     ema: float | None = None,
+    loggers: str | Sequence[str] = ("tensorboard",),
     precision: Literal["32", "bf16-mixed", "64"] = "32",
     accelerator: str = "auto",
     devices: int = 1,
@@ -116,85 +128,64 @@ def train(
         A name in :data:`hepml.models.MODELS`, or a class of your own, or its name
         ``"package.module:Class"``, with the keyword arguments `outputs` and `features`, and
         `context` if it reads numbers of each set, that maps a :class:`~hepml.data.ParticleSet` to
-        logits.
-    files
-        The files to learn from: names, patterns, ``file.root:tree``.
+        logits. None is that of `pretrained`.
+    files, validation
+        The files to learn from, and to validate with after each epoch: names, patterns,
+        ``file.root:tree``.
     output
         The folder of the run.
     model
         The arguments of the network; `outputs`, `features` and `context` come from the columns.
-    validation
-        The files to validate with after each epoch.
-    validation_fraction
-        Without validation files: this fraction of the entries of `files` is validated with and not
-        learned from; which entries depends on their numbers alone.
-    validation_cut
-        Validate only with sets that pass this expression as well as the columns' own cut; without
-        validation files these are sets of `files`, and the others are learned from. ``entry`` is
-        the number of an entry in its file: ``entry % 5 == 0``.
+    pretrained
+        A checkpoint, or the folder of a run, whose network, arguments and weights this run begins
+        with; where other classes or targets are learned, the layer of the outputs begins anew.
+    freeze, slower
+        Layers, by name or pattern, whose weights stay as they are, or "all-but-head"; and factors
+        of the learning rate of others, ``{"deep_sets.phi": 0.1}``.
+    validation_fraction, validation_cut
+        Without validation files: validate with this fraction of the entries of `files`, or with the
+        sets that pass this expression (``"entry % 5 == 0"``), and do not learn from them.
     columns
         Columns, their plain values, the name of a preset, or a YAML file; by default those of the
         layout that the first file is recognised to have.
-    features
-        ``"all"``, ``"none"`` or names of the columns' features.
-    context
-        Likewise, which of the columns' numbers of each set the network reads.
-    target
-        What is predicted: by default the classes of the columns; names of their targets, of sets or
-        of particles; columns of the files or expressions with a name, as in ``"jet_mass"`` and
-        ``"log_pt=log(jet_pt)"``; ``"particle_label"``, the classes of particles.
-    loss
-        Of targets: "mse" (the default), "huber", or "gaussian", with which the network predicts a
-        width as well; see :class:`RegressionTask`.
+    features, context
+        ``"all"``, ``"none"``, or names of the columns' features, and of their numbers of each set.
+    target, loss
+        What is predicted: by default the classes of the columns; names of their targets, or
+        expressions with a name, as in ``"log_pt=log(jet_pt)"``; ``"particle_label"``, the classes
+        of particles. The loss of targets: "mse" (the default), "huber", or "gaussian".
     missing_target
         Whether a set whose target is NaN is an error or left out, which the start of the run says.
     max_sets, max_validation_sets
-        Learn from, validate with so many sets only, drawn evenly over the files and the places in
-        each file.
+        So many sets only, drawn evenly over the files and the places in each file.
     bad
         Whether jets that cannot be (NaN momenta, ...) are an error or dropped.
     standardise
         "robust": features and context are read in units of their spread around their median, from
-        a sample of `files`, see :func:`hepml.nn.centre_and_scale`; the network keeps these numbers
-        in its state, in the layer ``standardise``. "none": as they are.
+        a sample of `files`, see :func:`hepml.nn.centre_and_scale`. "none": as they are.
     class_weights
-        "balanced": the loss counts all classes alike, whatever their numbers of sets (or of
-        particles), by the factor ``N / (K N_c)`` of N sets in K classes; or numbers by class,
-        ``{"top": 2}``, others being 1. Validation losses have the same factors.
-    reweight
-        One expression of sets, or two, in which the sets of each class get another spectrum:
-        `reweight_to` "flat", or the name of the class whose spectrum all others get. `reweight_by`
-        "sampling": sets are drawn anew in each epoch; "loss": their weights are multiplied. See
-        :func:`hepml.io.reweighting`. Validation is not reweighted.
-    reweight_bins
-        For each expression a number of bins, or their edges; see there.
+        "balanced": the loss counts all classes alike; or numbers by class, ``{"top": 2}``.
+    reweight, reweight_to, reweight_by, reweight_bins
+        One expression of sets, or two, in which the sets of each class get a "flat" spectrum or
+        that of a class, by "sampling" or in the "loss"; see :func:`hepml.io.reweighting`.
     epochs, batch_size
         How often all jets are seen; how many at a time on each device.
-    learning_rate, weight_decay, warmup
-        See :class:`Optimiser`.
-    optimiser, schedule
-        "adamw", "adam", "sgd" or "radam-lookahead"; "one-cycle", "cosine", "constant" or "plateau":
-        see :class:`Optimiser`.
-    patience, clip_gradient, accumulate, ema
-        See :class:`RunOptions`: when to stop early, the largest norm of a gradient, batches to a
-        step, and the decay of an average of the weights that takes their place.
-    precision
-        "32", "bf16-mixed" (on GPUs) or "64".
-    accelerator, devices
-        Lightning's: the kind of device ("auto", "cpu", "gpu", ...) and their number.
+    learning_rate, weight_decay, warmup, optimiser, schedule
+        See :class:`Optimiser`. The learning rate "find" is searched for: see
+        :func:`~hepml.training.engine._learning_rate.learning_rate_curve`.
+    patience, clip_gradient, accumulate, ema, loggers, precision, accelerator, devices
+        See :class:`RunOptions`.
     workers
         Processes that read; 0 reads in the process that learns.
     shuffle_memory
-        How many megabytes of jets are held on each device to be shuffled: every batch is a fair
-        sample of all files, whatever their order; see :class:`~hepml.io.BatchStream`.
+        How many megabytes of jets are held on each device to be shuffled; see
+        :class:`~hepml.io.BatchStream`.
     seed
         Decides the first weights, the order of the data and what the network draws.
     resume
         Go on after the last finished epoch of the run in `output`, or begin if there is none. All
         options must be those of the run, but `epochs` may be larger: the learning rate then is that
-        of the longer run's cycle at the step reached. A run of 10 epochs that is resumed with 20
-        goes on at 0.81 times the maximum, where it had ended at nearly zero, and falls to nearly
-        zero again.
+        of the longer run's cycle at the step reached.
     overwrite
         Remove the run in `output` first.
     progress
@@ -228,13 +219,30 @@ def train(
     layout = choose_columns(columns, "all", paths, target=target)
     chosen = choose_columns(layout, features, paths, context)
     objective = objective_of(chosen, loss)
-    kind = find_network(network)
-    arguments = complete_arguments(kind, model or {}, chosen, objective)
+    opened = None
+    if pretrained is not None:
+        goes_on = resume and folder.last.exists()
+        opened = open_pretrained(folder.last if goes_on else pretrained)
+        kind, given = network_and_arguments(opened, network, model or {})
+    elif network is not None:
+        kind, given = find_network(network), dict(model or {})
+    else:
+        raise InputError(
+            "network",
+            expected=f"one of {', '.join(MODELS)}, or a checkpoint to begin with",
+            got="none",
+            fix="name a network, or give pretrained",
+        )
+    arguments = complete_arguments(kind, given, chosen, objective)
     info = describe_model(kind, arguments, chosen)
     learned = with_targets_only(chosen) if missing_target == "drop" else chosen
+    factors = slower_factors(slower)
     options = {
         "network": info.model,
-        "model": plain_lists(model or {}),
+        "model": plain_lists(given),
+        "pretrained": None if pretrained is None else str(pretrained),
+        "freeze": _texts(freeze),
+        "slower": [f"{name}={factor}" for name, factor in factors.items()],
         "files": paths,
         "validation": validation_paths,
         "validation_fraction": validation_fraction,
@@ -266,6 +274,7 @@ def train(
         "clip_gradient": clip_gradient,
         "accumulate": accumulate,
         "ema": ema,
+        "loggers": _texts(loggers),
         "precision": precision,
         "accelerator": accelerator,
         "devices": devices,
@@ -275,10 +284,17 @@ def train(
     }
     check_numbers(options)
     check_standardisation(standardise)
-    run_options = RunOptions.among(options)
-    changing = Optimiser(learning_rate, weight_decay, optimiser, schedule, warmup)
+    searches = learning_rate == "find"
+    run_options = RunOptions.among(options | {"find_learning_rate": searches})
+    rate = 1e-3 if learning_rate == "find" else learning_rate
+    changing = Optimiser(rate, weight_decay, optimiser, schedule, warmup)
     torch.manual_seed(seed)
     built = build_model(kind, info.arguments)
+    taken = None
+    if opened is not None:
+        taken = take_weights(built, opened, info.arguments, chosen, objective)
+    layers = Layers(frozen_patterns(options["freeze"], kind, info.arguments, built), factors)
+    layers.freeze(built)
     for path in [*paths[:1], *validation_paths[:1]]:
         try_model(built, path, learned, bad, objective)
 
@@ -291,7 +307,8 @@ def train(
     known = {"fingerprints": fingerprints(paths), "trees": trees(paths, chosen.tree)}
     data = open_data(options, learned)
     # A run that goes on finds centre and scale in its checkpoint.
-    begins = standardise == "robust" and not (resume and folder.last.exists())
+    begins = standardise == "robust" and opened is None
+    begins = begins and not (resume and folder.last.exists())
     sample = None
     if begins or not objective.classifies:
         sample = sample_of(paths, data.train_stream.columns)
@@ -310,6 +327,7 @@ def train(
         class_weights=weights,
         info=replace(info, run=options | known),
     )
+    task.layers = layers
     figures = fit(
         task,
         data,
@@ -324,6 +342,7 @@ def train(
             devices=devices,
             finished=finished,
             standardised=standardised,
+            taken=taken,
             without=len_without(chosen, learned, paths),
         ),
         validates=validates(options),

@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningDataModule
@@ -13,11 +14,18 @@ from hepml.training.engine._callbacks import EpochCheckpoints, EpochTable, SeedE
 from hepml.training.engine._checkpoint import checkpoint_info, read_checkpoint
 from hepml.training.engine._curves import write_curves
 from hepml.training.engine._folder import RunFolder, first_rank
+from hepml.training.engine._learning_rate import (
+    learning_rate_curve,
+    write_learning_rate_curve,
+)
+from hepml.training.engine._loggers import check_loggers, run_loggers
 from hepml.training.engine._options import RunOptions
 from hepml.training.engine._progress import EpochBar
 from hepml.training.engine._task import Task
 from hepml.training.engine._trainer import fit_from, interruptible, make_trainer, quiet_lightning
 
+# Under what a run keeps the learning rate that was found for it.
+_FOUND = "found_learning_rate"
 # What Lightning needs to go on, beside the weights.
 _STATE = ("epoch", "loops", "optimizer_states", "lr_schedulers", "callbacks")
 
@@ -74,6 +82,7 @@ def fit(
     assert task.info is not None
     if task.decides is None or not validates:
         _require_no_figure(task, options)
+    check_loggers(options.loggers)
     average = None if options.ema is None else MovingAverage(options.ema)
     checkpoints = EpochCheckpoints(
         folder.best, folder.last, average=average, patience=options.patience
@@ -87,7 +96,7 @@ def fit(
         *([EpochBar()] if progress else []),
     ]
     with quiet_lightning():
-        trainer = make_trainer(options, folder, callbacks, validates=validates)
+        trainer = make_trainer(options, callbacks, validates=validates)
         with folder.alone(), interruptible(folder):
             last = folder.last if resume and folder.last.exists() else None
             finished = 0 if last is None else _finished_epochs(folder, task.info.run, compared)
@@ -103,6 +112,12 @@ def fit(
                     if resume and last is None:
                         _say(f"nothing to resume in {folder.path}: begins anew")
                     _say(opening(finished))
+            # Not before: what an earlier run has left in the folder is gone by now.
+            trainer.loggers = run_loggers(options.loggers, folder)
+            if options.find_learning_rate:
+                _search(task, data, options, folder, last, progress=progress)
+            for logger in trainer.loggers:
+                logger.log_hyperparams(dict(config))
             fit_from(last, finished, trainer, task, data)
             if first_rank():
                 names = [figure.name for figure in task.figures]
@@ -111,6 +126,33 @@ def fit(
             if checkpoints.stopped and progress and first_rank():
                 _say(f"stopped: no epoch was better than {checkpoints.best['epoch']}")
     return checkpoints.best
+
+
+def _search(
+    task: Task,
+    data: LightningDataModule,
+    options: RunOptions,
+    folder: RunFolder,
+    last: Path | None,
+    *,
+    progress: bool,
+) -> None:
+    """Give the task the learning rate that it bears, or that with which the run began."""
+    assert task.info is not None
+    if last is not None:
+        found = float(checkpoint_info(last, read_checkpoint(last)).run[_FOUND])
+    else:
+        curve = learning_rate_curve(task, data, options)
+        found = curve.suggestion
+        if first_rank():
+            write_learning_rate_curve(curve, found, folder.learning_rate)
+            if progress:
+                _say(
+                    f"learning rate {found:g}, from {len(curve.rates)} steps: see "
+                    f"{folder.learning_rate}"
+                )
+    task.optimiser = replace(task.optimiser, learning_rate=found)
+    task.info = replace(task.info, run={**task.info.run, _FOUND: found})
 
 
 def _require_no_figure(task: Task, options: RunOptions) -> None:

@@ -69,6 +69,21 @@ class RunFolder:
         return self.path / "curves.png"
 
     @property
+    def learning_rate(self) -> Path:
+        """The picture of the search for a learning rate, if there was one."""
+        return self.path / "learning_rate.png"
+
+    @property
+    def mlflow(self) -> Path:
+        """What MLflow keeps, if it is asked for and no server is named."""
+        return self.path / "mlflow.db"
+
+    @property
+    def wandb(self) -> Path:
+        """What Weights & Biases keeps, if it is asked for."""
+        return self.path / "wandb"
+
+    @property
     def tensorboard(self) -> Path:
         """What TensorBoard shows, if it is installed."""
         return self.path / "tensorboard"
@@ -76,7 +91,8 @@ class RunFolder:
     @property
     def contents(self) -> list[Path]:
         """What of a run is there."""
-        parts = [self.config, self.checkpoints, self.metrics, self.curves, self.tensorboard]
+        written = [self.config, self.checkpoints, self.metrics, self.curves, self.learning_rate]
+        parts = [*written, self.tensorboard, self.mlflow, self.wandb]
         return [part for part in parts if part.exists()]
 
     @property

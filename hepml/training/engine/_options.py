@@ -1,12 +1,13 @@
 """What every run is asked for, whatever it learns."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from hepml.errors import InputError
 
+LOGGERS = ("tensorboard", "mlflow", "wandb")
 PRECISIONS = ("32", "bf16-mixed", "64")
 _AT_LEAST = {"epochs": 1, "devices": 1, "seed": 0, "patience": 1, "accumulate": 1}
 
@@ -35,6 +36,11 @@ class RunOptions:
     ema
         How much stays, at a step, of the exponential moving average of the weights, which is
         validated and saved in their place; None takes no average.
+    find_learning_rate
+        Whether the learning rate is searched before the run begins.
+    loggers
+        Where figures go beside ``metrics.csv``: "tensorboard" (if it is installed), "mlflow",
+        "wandb".
 
     Raises
     ------
@@ -51,6 +57,8 @@ class RunOptions:
     clip_gradient: float | None = None
     accumulate: int = 1
     ema: float | None = None
+    find_learning_rate: bool = False
+    loggers: Sequence[str] = ("tensorboard",)
 
     @classmethod
     def among(cls, options: Mapping[str, Any]) -> "RunOptions":
@@ -66,6 +74,14 @@ class RunOptions:
                 got=repr(self.precision),
                 fix="choose one of them",
             )
+        for name in self.loggers:
+            if name not in LOGGERS:
+                raise InputError(
+                    "loggers",
+                    expected=f"names among {', '.join(LOGGERS)}",
+                    got=repr(name),
+                    fix="choose among them; metrics.csv is always written",
+                )
         wrong = {
             "clip_gradient": (0, math.inf, "a positive number"),
             "ema": (0, 1, "a number between 0 and 1, such as 0.999"),

@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from hepml.errors import DataError
 from hepml.training.engine._checkpoint import CheckpointInfo, header
+from hepml.training.engine._layers import Layers
 from hepml.training.engine._optimiser import Optimiser, take_up
 
 # How many losses are looked at together: each look makes a GPU wait for the CPU.
@@ -51,6 +52,11 @@ class Task(LightningModule):
     info
         What the checkpoints shall say about the network; without it they are Lightning's alone.
 
+    Attributes
+    ----------
+    layers
+        Which layers are frozen or learn more slowly; none, unless it is set.
+
     Notes
     -----
     Class attributes: ``figures``, in the order of tables; ``decides``, the figure that says which
@@ -67,7 +73,7 @@ class Task(LightningModule):
     ) -> None:
         super().__init__()
         self.model = model
-        self.optimiser, self.info = optimiser, info
+        self.optimiser, self.info, self.layers = optimiser, info, Layers()
         self.recent_loss = float("nan")
         self._losses: list[Tensor] = []
 
@@ -101,9 +107,8 @@ class Task(LightningModule):
         """The optimiser, and the learning rate for each step of the run."""
         steps = int(self.trainer.estimated_stepping_batches)
         decides = self.decides or Figure("train_loss")
-        return self.optimiser.configured(
-            self.weight_groups(), steps, decides.name, rising=decides.rising
-        )
+        groups = self.layers.groups(self.model, self.weight_groups(), self.optimiser.learning_rate)
+        return self.optimiser.configured(groups, steps, decides.name, rising=decides.rising)
 
     def configure_gradient_clipping(
         self,
@@ -130,6 +135,14 @@ class Task(LightningModule):
         schedule = self.lr_schedulers()
         if isinstance(schedule, LambdaLR):
             take_up(schedule.optimizer, schedule)
+
+    def on_train_epoch_start(self) -> None:
+        """Keep frozen layers as they are."""
+        self.layers.hold(self.model)
+
+    def forget_losses(self) -> None:
+        """Forget losses that were not looked at yet."""
+        self._losses.clear()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
         """Look at the losses of the last batches."""

@@ -4,17 +4,14 @@ import logging
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.loggers.logger import DummyLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
@@ -29,9 +26,24 @@ _PRECISIONS: dict[str, Any] = {"32": "32-true", "64": "32-true", "bf16-mixed": "
 
 
 def make_trainer(
-    options: RunOptions, folder: RunFolder, callbacks: Sequence[Callback], *, validates: bool
+    options: RunOptions,
+    callbacks: Sequence[Callback],
+    *,
+    validates: bool,
+    steps: int = -1,
 ) -> Trainer:
     """The trainer of a run.
+
+    Parameters
+    ----------
+    options
+        How it is run.
+    callbacks
+        What is done besides.
+    validates
+        Whether there is anything to validate with.
+    steps
+        After how many steps it ends at the latest; -1 sets no limit.
 
     Raises
     ------
@@ -46,7 +58,10 @@ def make_trainer(
             max_epochs=options.epochs,
             gradient_clip_val=options.clip_gradient,
             accumulate_grad_batches=options.accumulate,
-            logger=_tensorboard(folder),
+            max_steps=steps,
+            logger=False,
+            # A search of some steps keeps nothing.
+            enable_checkpointing=steps < 0,
             callbacks=[*callbacks, RaiseAgain()],
             plugins=[SafeCheckpointIO()],
             limit_val_batches=1.0 if validates else 0,
@@ -62,50 +77,6 @@ def make_trainer(
             got=f"{options.accelerator}, {options.devices} ({' '.join(str(error).split())})",
             fix="leave them out to use what is here",
         ) from error
-
-
-def _tensorboard(folder: RunFolder) -> TensorBoardLogger | bool:
-    """TensorBoard's log, if it is installed."""
-    if find_spec("tensorboard") is None:
-        return False
-    return _Log(folder.path, name="", version=folder.tensorboard.name, default_hp_metric=False)
-
-
-class _Log(TensorBoardLogger):
-    """TensorBoard's log, without which a run goes on if it cannot be written."""
-
-    _stopped = False
-
-    @property
-    def experiment(self) -> Any:
-        """The file, made when it is first asked for; what takes everything where there is none."""
-        found: list[Any] = []
-        self._unless_stopped(lambda: found.append(super(_Log, self).experiment))
-        return found[0] if found else DummyLogger().experiment
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Write figures."""
-        self._unless_stopped(lambda: super(_Log, self).log_metrics(metrics, step))
-
-    def save(self) -> None:
-        """Write what waits."""
-        self._unless_stopped(super().save)
-
-    def finalize(self, status: str) -> None:
-        """Write what waits, and close the file."""
-        self._unless_stopped(lambda: super(_Log, self).finalize(status))
-
-    def _unless_stopped(self, write: Callable[[], None]) -> None:
-        """Write, and warn once where that fails: the checkpoints decide whether a run can go on."""
-        if self._stopped:
-            return
-        try:
-            write()
-        except OSError as error:
-            self._stopped = True
-            warnings.warn(
-                f"TensorBoard's log stops, it cannot be written: {error}", UserWarning, stacklevel=2
-            )
 
 
 @contextmanager

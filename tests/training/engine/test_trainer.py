@@ -4,7 +4,6 @@ import resource
 import signal
 import sys
 import warnings
-from pathlib import Path
 
 import pytest
 from lightning.fabric.utilities.warnings import PossibleUserWarning
@@ -22,7 +21,7 @@ from hepml.training.engine._trainer import interruptible, make_trainer, quiet_li
 
 def made(**options):
     options = RunOptions(**{"accelerator": "cpu", "epochs": 3} | options)
-    return make_trainer(options, RunFolder(Path("run")), [], validates=False)
+    return make_trainer(options, [], validates=False)
 
 
 def test_a_trainer_writes_nothing_until_it_trains(tmp_path, monkeypatch):

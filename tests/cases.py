@@ -12,11 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hepml.data import ParticleSet, PhaseSpace
+from hepml.data import Graph, ParticleSet, PhaseSpace
 from hepml.lorentz import minkowski_dot, pt
 from hepml.models import (
     MODELS,
+    NETWORKS,
     EnergyFlow,
+    InteractionNetwork,
     LorentzCG,
     LorentzNet,
     MessagePassing,
@@ -90,6 +92,46 @@ def model_case(name: str, kind: type[nn.Module], **arguments: object) -> Case:
         features=int(str(arguments.get("features", 0))),
         context=int(str(arguments.get("context", 0))),
         arguments=arguments,
+    )
+
+
+def graph_case(name: str, **arguments: object) -> Case:
+    """The row of a network of graphs: of all pairs of the particles of each set."""
+
+    def apply(model: nn.Module, particles: ParticleSet) -> Tensor:
+        graph = _graph(particles)
+        outputs = cast(Tensor, model(graph))
+        # Rows of edges have no order of their own: what each particle receives.
+        return segment_sum(outputs, graph.receiver_offsets) if per == "edge" else outputs
+
+    per = arguments.get("per", "set")
+    return Case(
+        name,
+        InteractionNetwork,
+        lambda: InteractionNetwork(**arguments),
+        apply,
+        "set" if per == "set" else "particle",
+        None,
+        context=int(str(arguments.get("context", 0))),
+        # Edges have a property whose type is checked while tests run: the compiler cannot trace it.
+        compiles=False,
+        arguments=arguments,
+    )
+
+
+def _graph(particles: ParticleSet) -> Graph:
+    """The particles of each set, joined to each other one."""
+    p4 = particles.p4 / 300
+    edges = all_pairs(particles.offsets, p4.shape[0])
+    # Derivatives of every kind go through, which the checks of a Graph are not made for.
+    return Graph._trusted(
+        nodes=p4,
+        senders=edges.senders,
+        receivers=edges.receivers,
+        node_offsets=particles.offsets,
+        edge_offsets=edges.offsets[particles.offsets],
+        edges=p4[edges.senders, :2] - p4[edges.receivers, :2],
+        context=particles.context,
     )
 
 
@@ -430,6 +472,12 @@ CASES = [
     ),
     model_case("MessagePassing of particles", MessagePassing, width=6, steps=2, per="particle"),
     model_case("MessagePassing, learned", MessagePassing, width=6, steps=2, adjacency="learned"),
+    graph_case("InteractionNetwork", features=4, edge_features=2, width=6),
+    graph_case(
+        "InteractionNetwork with context", features=4, edge_features=2, context=2, width=6, steps=1
+    ),
+    graph_case("InteractionNetwork of nodes", features=4, edge_features=2, width=6, per="node"),
+    graph_case("InteractionNetwork of edges", features=4, edge_features=2, width=6, per="edge"),
     model_case("LorentzNet", LorentzNet, features=1, width=6, blocks=2, c=1.0),
     model_case(
         "LorentzNet with context", LorentzNet, features=1, context=2, width=6, blocks=2, c=1.0
@@ -483,3 +531,6 @@ def parametrize_cases(cases: list[Case]) -> pytest.MarkDecorator:
 
 every_case = parametrize_cases(CASES)
 every_model = pytest.mark.parametrize("name", MODELS)
+# Those that take sets of particles.
+OF_SETS = [name for name in MODELS if NETWORKS[name].takes == "sets"]
+every_model_of_sets = pytest.mark.parametrize("name", OF_SETS)

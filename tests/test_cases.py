@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch._dynamo
-from cases import CASES, Case, every_case, every_model, parametrize_cases
+from cases import CASES, Case, every_case, every_model, every_model_of_sets, parametrize_cases
 from support.symmetries import DEGENERATE, all_degenerate, degenerate, jets, spread
 from torch import Generator, Tensor, nn
 
@@ -279,13 +279,13 @@ def test_models_are_rebuilt_from_name_and_plain_arguments(name: str) -> None:
             assert MODELS[name](**arguments).state_dict().keys() == case.build().state_dict().keys()
 
 
-@every_model
+@every_model_of_sets
 def test_models_have_defaults_and_two_outputs(name: str) -> None:
     particles = jets([3, 0, 2], _generator(), dtype=torch.float32)
     assert MODELS[name]()(particles).shape == (3, 2)
 
 
-@every_model
+@every_model_of_sets
 def test_models_refuse_a_batch_with_other_features(name: str) -> None:
     particles = jets([3], _generator(), features=4, dtype=torch.float32)
     with pytest.raises(ValueError, match=r"features of the particles: expected 0.*got 4"):
@@ -316,7 +316,7 @@ def test_every_model_takes_context() -> None:
     assert {case.kind for case in CASES if case.context} == set(MODELS.values())
 
 
-@every_model
+@every_model_of_sets
 def test_models_refuse_other_context_than_they_were_built_for(name: str) -> None:
     model = MODELS[name](context=2)
     for channels in (0, 1):
@@ -329,7 +329,7 @@ def test_models_refuse_other_context_than_they_were_built_for(name: str) -> None
     assert MODELS[name]()(particles).shape == (1, 2)
 
 
-@every_model
+@every_model_of_sets
 @pytest.mark.parametrize("weights", [torch.float32, torch.float64])
 @pytest.mark.parametrize("momenta", [torch.float32, torch.float64])
 def test_momenta_may_have_another_precision_than_the_weights(
@@ -401,7 +401,9 @@ def test_input_of_another_width_or_type_is_one_clear_error(case: Case) -> None:
     layer, names, arguments = _called(case)
     if case.kind in MODELS.values():
         for wrong in (_jets(case).p4, None, [1.0]):
-            with pytest.raises(InputError, match=r"particles: expected a ParticleSet, got "):
+            with pytest.raises(
+                InputError, match=r"(particles|graph): expected a (ParticleSet|Graph), got "
+            ):
                 layer(wrong)
         return
     right = layer(*arguments)

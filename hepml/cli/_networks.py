@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from hepml.models import NETWORKS
 from hepml.tables import aligned
 
-_TAKES = {"sets": "particles", "motion": "bodies"}
+_TAKES = {"sets": "particles", "graphs": "graphs", "motion": "bodies"}
 _HEADER = ("network", "chapter", "takes", "claims", "paper")
 _CLAIMS = _HEADER.index("claims")
 _WIDTH = 100

@@ -120,7 +120,9 @@ class _Parser(ArgumentParser):
             del words[0]
         if network in MODELS or ":" in (network or ""):
             (kind,) = named_networks([str(network)])
-            sizes = {"outputs", "features", "context"} & {*signature(kind).parameters}
+            sizes = {"outputs", "features", "context", "edge_features"} & {
+                *signature(kind).parameters
+            }
             self.add_class_arguments(kind, "model", skip=sizes, fail_untyped=False)
             for name, value in stored.items():
                 if f"model.{name}" in self.get_defaults():

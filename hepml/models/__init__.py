@@ -1,8 +1,8 @@
-"""Networks with one signature: a batch of sets of particles in, a row of outputs for each set out.
+"""Networks with one signature: a batch of sets or graphs in, rows of outputs out.
 
-:data:`NETWORKS` is the table of all; of these :data:`MODELS` are the taggers, and :data:`DYNAMICS`
-what :class:`Dynamics` makes motion of. :func:`find_network` finds classes by name, those of others,
-too.
+:data:`NETWORKS` is the table of all; of these :data:`MODELS` take sets of particles or graphs, and
+of :data:`DYNAMICS` :class:`Dynamics` makes motion. :func:`find_network` finds classes by name,
+those of others, too.
 """
 
 from hepml.models._by_name import (
@@ -17,6 +17,7 @@ from hepml.models._by_name import (
 )
 from hepml.models._networks import DYNAMICS, MODELS, NETWORKS
 from hepml.models.dynamics._dynamics import Dynamics, network_arguments
+from hepml.models.graphs._interaction_network import InteractionNetwork
 from hepml.models.graphs._message_passing import MessagePassing
 from hepml.models.lorentz._lorentz_cg import LorentzCG
 from hepml.models.lorentz._lorentz_net import LorentzNet
@@ -30,6 +31,7 @@ __all__ = [
     "NETWORKS",
     "Dynamics",
     "EnergyFlow",
+    "InteractionNetwork",
     "LorentzCG",
     "LorentzNet",
     "MessagePassing",

@@ -23,12 +23,14 @@ def particle_scalars(
         If they are not as many as the model was built for.
     """
     check_particles(particles, standardise.centre.device)
-    _check("features of the particles", particles.features.shape[1], features, "features")
+    check_channels("features of the particles", particles.features.shape[1], features, "features")
     if not context:
         known: Tensor = standardise(particles.features)
         return known.to(particles.dtype)
     of_sets = particles.context
-    _check("context of the sets", 0 if of_sets is None else of_sets.shape[1], context, "context")
+    check_channels(
+        "context of the sets", 0 if of_sets is None else of_sets.shape[1], context, "context"
+    )
     assert of_sets is not None
     of_sets = of_sets.to(particles.dtype)
     gathered = segment_gather(of_sets, particles.offsets, particles.p4.shape[0])
@@ -65,8 +67,14 @@ def weight_dtype(model: nn.Module) -> torch.dtype:
     return next(model.parameters()).dtype
 
 
-def _check(what: str, found: int, expected: int, argument: str) -> None:
-    """Refuse other numbers of channels than the model was built for."""
+def check_channels(what: str, found: int, expected: int, argument: str) -> None:
+    """Refuse other numbers of channels than the model was built for.
+
+    Raises
+    ------
+    InputError
+        If there are others.
+    """
     if found != expected:
         raise InputError(
             what,

@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 from torch import nn
 
+from hepml.models.graphs._interaction_network import InteractionNetwork
 from hepml.models.graphs._message_passing import MessagePassing
 from hepml.models.lorentz._lorentz_cg import LorentzCG
 from hepml.models.lorentz._lorentz_net import LorentzNet
@@ -32,14 +33,14 @@ class Entry(NamedTuple):
     chapter
         What its structure is built on.
     takes
-        What it learns from: sets of particles, or the motion of bodies.
+        What it learns from: sets of particles, graphs, or the motion of bodies.
     paper
         Where it is from; empty for those of hepml.
     """
 
     network: type[nn.Module]
     chapter: str
-    takes: Literal["sets", "motion"]
+    takes: Literal["sets", "graphs", "motion"]
     paper: str = ""
 
 
@@ -48,6 +49,7 @@ NETWORKS: dict[str, Entry] = {
     "EnergyFlow": Entry(EnergyFlow, "sets", "sets", "arXiv:1810.05165"),
     "ParticleFlow": Entry(ParticleFlow, "sets", "sets", "arXiv:1810.05165"),
     "MessagePassing": Entry(MessagePassing, "graphs", "sets", "arXiv:1704.01212"),
+    "InteractionNetwork": Entry(InteractionNetwork, "graphs", "graphs", "arXiv:1612.00222"),
     "LorentzCG": Entry(LorentzCG, "lorentz", "sets", "arXiv:2006.04780"),
     "LorentzNet": Entry(LorentzNet, "lorentz", "sets", "arXiv:2201.08187"),
     "RestFrame": Entry(RestFrame, "lorentz", "sets"),
@@ -58,6 +60,6 @@ NETWORKS: dict[str, Entry] = {
     "MLPHamiltonian": Entry(MLPHamiltonian, "dynamics", "motion", _HNN),
     "SeparableHamiltonian": Entry(SeparableHamiltonian, "dynamics", "motion"),
 }
-# Taggers, and those of which Dynamics makes motion.
-MODELS = {name: entry.network for name, entry in NETWORKS.items() if entry.takes == "sets"}
+# Those of batches, sets or graphs, and those of which Dynamics makes motion.
+MODELS = {name: entry.network for name, entry in NETWORKS.items() if entry.takes != "motion"}
 DYNAMICS = {name: entry.network for name, entry in NETWORKS.items() if entry.takes == "motion"}

@@ -112,7 +112,9 @@ def test_the_help_of_a_network_lists_its_own_options(name, capsys):
         main(["train", name, "--help"])
     out = capsys.readouterr().out
     for option in signature(MODELS[name]).parameters:
-        assert (f"--model.{option} " in out) == (option not in ("outputs", "features", "context"))
+        assert (f"--model.{option} " in out) == (
+            option not in ("outputs", "features", "context", "edge_features")
+        )
 
 
 def test_the_network_is_the_first_word_an_option_or_in_the_configuration(folder):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from cases import every_model
+from cases import every_model, every_model_of_sets
 from support.small_jets import TinyFlow, random_sets
 from torch import nn
 
@@ -45,7 +45,7 @@ def test_the_file_holds_tensors_and_plain_values_alone(saved):
     assert all(isinstance(tensor, torch.Tensor) for tensor in content["state_dict"].values())
 
 
-@every_model
+@every_model_of_sets
 def test_every_model_fits_in_a_checkpoint(tmp_path, name):
     model = MODELS[name](outputs=3)
     save_checkpoint(tmp_path / "m.ckpt", model, arguments={"outputs": 3})

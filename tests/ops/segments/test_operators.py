@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from cases import every_model_of_sets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.kernels import arguments_for_gradcheck, derivatives
@@ -234,7 +235,7 @@ def exported(network, *inputs):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("unchecked_types")
-@pytest.mark.parametrize("name", MODELS)
+@every_model_of_sets
 def test_every_model_exports_for_any_batch(name):
     model = MODELS[name](outputs=2).eval()
     program = exported(FromTensors(model), JETS[0].p4, JETS[0].offsets).module()

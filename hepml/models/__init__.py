@@ -8,6 +8,7 @@ those of others, too.
 from hepml.models._by_name import (
     Network,
     class_for,
+    example_graphs,
     example_sets,
     find_network,
     is_importable,
@@ -39,6 +40,7 @@ __all__ = [
     "ParticleFlow",
     "RestFrame",
     "class_for",
+    "example_graphs",
     "example_sets",
     "find_network",
     "is_importable",

@@ -3,16 +3,17 @@
 import inspect
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from hepml.data import ParticleSet
+from hepml.data import Graph, ParticleSet, Per, rows_of
 from hepml.errors import HepmlError, InputError
 from hepml.models._networks import MODELS
+from hepml.ops import all_pairs
 
 # A class, or the name under which it can be imported: package.module:Class.
 Network = type[nn.Module] | str
@@ -80,32 +81,41 @@ def takes(network: type[nn.Module], argument: str) -> bool:
     return any(p.name == argument or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
-def outputs_of(
-    model: nn.Module, particles: ParticleSet, per: Literal["set", "particle"] = "set"
-) -> int:
-    """The number of outputs that a model gives for each set or particle, seen on some sets.
+def outputs_of(model: nn.Module, batch: ParticleSet | Graph, per: Per = "set") -> int:
+    """The number of outputs that a model gives for each row, seen on some sets or graphs.
+
+    Parameters
+    ----------
+    model
+        The network.
+    batch
+        Some sets or graphs.
+    per
+        What has a row: "set", "particle", "node" or "edge".
 
     Raises
     ------
     InputError
-        If it raises anything, or does not give one row of numbers for each set or particle.
+        If it raises anything, or does not give one row of numbers for what has a row.
     """
-    name = type(model).__name__
+    name, graph = type(model).__name__, isinstance(batch, Graph)
     try:
         with torch.no_grad():
-            logits = model(particles)
+            logits = model(batch)
     except HepmlError:
         raise
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         raise InputError(
             f"network {name}",
-            expected="one that maps a ParticleSet to logits (sets, outputs)",
+            expected=f"one that maps a {type(batch).__name__} to logits ({per}s, outputs)",
             got=f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno}) for "
-            f"{particles}",
-            fix="let it take such a batch; ParticleSet.to_padded is for networks with masks",
+            f"{batch}",
+            fix="let it take such a batch"
+            + ("" if graph else "; ParticleSet.to_padded is for networks with masks"),
         ) from error
-    rows = len(particles) if per == "set" else particles.p4.shape[0]
+    index = rows_of(batch, per).set_index
+    rows = len(batch) if index is None else index.shape[0]
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != rows:
         got = (
             f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
@@ -133,6 +143,34 @@ def example_sets(features: int, context: int) -> ParticleSet:
         torch.tensor([0, 24, 56]),
         torch.zeros(56, features, dtype=torch.float64),
         context=torch.zeros(2, context, dtype=torch.float64) if context else None,
+    )
+
+
+def example_graphs(
+    features: int, context: int, *, edges: int = 0, positions: int = 0, momenta: bool = False
+) -> Graph:
+    """The sets of :func:`example_sets` as graphs of all pairs, to see what a network makes of them.
+
+    Parameters
+    ----------
+    features, context, edges, positions
+        How many channels nodes, graphs and edges have, and how many coordinates.
+    momenta
+        Whether the nodes have momenta.
+    """
+    sets = example_sets(features, context)
+    pairs = all_pairs(sets.offsets, sets.p4.shape[0])
+    graph = Graph.from_particles(
+        sets,
+        pairs.senders,
+        pairs.receivers,
+        sets.p4.new_zeros(len(pairs.senders), edges) if edges else None,
+    )
+    directions = sets.p4[:, 1 : 1 + positions] / sets.p4[:, :1]
+    return replace(
+        graph,
+        p4=sets.p4 if momenta else None,
+        positions=directions if positions else None,
     )
 
 

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from torch import nn
 
+from hepml.data import Graph, ParticleSet
 from hepml.errors import FileError, InputError
 from hepml.io import PRESETS, Columns, iterate, recognise
-from hepml.models import MODELS, example_sets, outputs_of, takes
+from hepml.models import MODELS, NETWORKS, example_graphs, example_sets, outputs_of, takes
 from hepml.training._objective import Objective, objective_of, with_target
 from hepml.training.engine._options import require_at_least
 
@@ -121,12 +122,12 @@ def complete_arguments(
     columns: Columns,
     objective: Objective | None = None,
 ) -> dict[str, Any]:
-    """The arguments of a model, with the numbers of outputs, features and context of the columns.
+    """The arguments of a model, with the numbers of outputs and channels of the columns.
 
     Raises
     ------
     InputError
-        If the arguments contradict the columns.
+        If the arguments contradict the columns, or the network takes no sets or graphs like these.
 
     Warns
     -----
@@ -134,6 +135,7 @@ def complete_arguments(
         If the columns have context and the model has no argument of this name.
     """
     objective = objective or objective_of(columns)
+    _check_takes(network, columns)
     names = {
         "outputs": objective.names,
         "features": columns.feature_names,
@@ -148,6 +150,8 @@ def complete_arguments(
                 stacklevel=3,
             )
         del names["context"]
+    if takes(network, "edge_features"):
+        names["edge_features"] = columns.edge_feature_names
     sizes = {name: len(each) for name, each in names.items()} | {"outputs": objective.outputs}
     for name, size in sizes.items():
         if arguments.get(name, size) != size:
@@ -168,7 +172,46 @@ def complete_arguments(
             got="one that gives a row for each set",
             fix=f"choose {able[0]}, or a network of your own",
         )
-    return {**arguments, **sizes, **({"per": "particle"} if takes(network, "per") else {})}
+    return {**arguments, **sizes, **({"per": objective.per} if takes(network, "per") else {})}
+
+
+def example_batch(columns: Columns) -> ParticleSet | Graph:
+    """Two sets, or graphs, with all channels of columns, to see what a network makes of them.
+
+    Parameters
+    ----------
+    columns
+        What the network reads.
+    """
+    features, context = len(columns.feature_names), len(columns.context_names)
+    if not columns.edges:
+        return example_sets(features, context)
+    first = columns.collections[0]
+    return example_graphs(
+        features,
+        context,
+        edges=len(columns.edge_feature_names),
+        positions=len(first.positions),
+        momenta=bool(first.momentum),
+    )
+
+
+def _check_takes(network: type[nn.Module], columns: Columns) -> None:
+    """Refuse sets for a network of graphs, and graphs for one of sets."""
+    if MODELS.get(network.__name__) is not network:
+        return
+    wanted = "graphs" if columns.edges else "sets"
+    if NETWORKS[network.__name__].takes != wanted:
+        able = [name for name in MODELS if NETWORKS[name].takes == wanted]
+        raise InputError(
+            f"network {network.__name__}",
+            expected=f"one that takes {wanted}, as the columns have "
+            f"{'edges' if columns.edges else 'no edges'}: {' or '.join(able)}",
+            got=f"one that takes {NETWORKS[network.__name__].takes}",
+            fix="choose another, or leave edges out of the columns"
+            if columns.edges
+            else "choose another, or add edges to the columns: edges: {way: all pairs}",
+        )
 
 
 def build_model(network: type[nn.Module], arguments: Mapping[str, Any]) -> nn.Module:
@@ -212,8 +255,7 @@ def try_model(
     objective = objective or objective_of(columns)
     outputs = outputs_of(model.eval(), jets, objective.per)
     # What Tagger will ask of it when it is loaded: better now than after it has learned.
-    example = example_sets(len(columns.feature_names), len(columns.context_names))
-    outputs_of(model, example.to(jets.dtype), objective.per)
+    outputs_of(model, example_batch(columns).to(jets.dtype), objective.per)
     model.train()
     if outputs != objective.outputs:
         expected = f"an output for each of the {objective.outputs} classes"

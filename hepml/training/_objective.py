@@ -1,16 +1,22 @@
 """What is learned, as the columns and a loss say it: how many outputs, of what."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from hepml.data import Per
 from hepml.errors import InputError
 from hepml.io import Columns
 
 Loss = Literal["cross-entropy", "mse", "huber", "gaussian"]
 # What stands for the classes of the columns among the names of targets.
-LABEL, PARTICLE_LABEL = "label", "particle_label"
+_LABELS: dict[str, Per] = {
+    "label": "set",
+    "particle_label": "particle",
+    "node_label": "node",
+    "edge_label": "edge",
+}
 
 
 @dataclass(frozen=True)
@@ -20,14 +26,14 @@ class Objective:
     Parameters
     ----------
     per
-        What it gives a row of outputs for: "set" or "particle".
+        What it gives a row of outputs for: "set", "particle", "node" or "edge".
     names
         Of the classes, or of the targets.
     loss
         "cross-entropy" of classes; or "mse", "huber", "gaussian" of targets.
     """
 
-    per: Literal["set", "particle"]
+    per: Per
     names: tuple[str, ...]
     loss: Loss
 
@@ -43,7 +49,7 @@ class Objective:
 
 
 def objective_of(columns: Columns, loss: Loss | None = None) -> Objective:
-    """What columns name to be learned: classes before targets, sets before particles.
+    """What columns name to be learned: classes before targets, sets before what they hold.
 
     Parameters
     ----------
@@ -57,13 +63,8 @@ def objective_of(columns: Columns, loss: Loss | None = None) -> Objective:
     InputError
         If they name nothing, or the loss is one of something else.
     """
-    found: list[tuple[Literal["set", "particle"], tuple[str, ...], bool]] = [
-        ("set", columns.class_names, True),
-        ("set", columns.target_names, False),
-        ("particle", columns.particle_class_names, True),
-        ("particle", columns.particle_target_names, False),
-    ]
-    per, names, classes = next((each for each in found if each[1]), found[0])
+    found = _learnable(columns)
+    per, names, classes = found[0] if found else ("set", (), True)
     if not names:
         raise InputError(
             "columns",
@@ -92,56 +93,91 @@ def with_target(columns: Columns, targets: Sequence[str]) -> Columns:
     columns
         Those of the files.
     targets
-        Names of the columns' targets, of sets or of particles; expressions of sets, as in
-        ``log_pt=log(jet_pt)``, of which a name of a branch needs no other; or "label", the classes
-        of sets, or "particle_label", those of particles. Nothing means the classes of sets or,
-        where there are none, what the columns name as targets or as classes of particles.
+        Names of the columns' targets, of sets, of particles or nodes, or of edges; expressions of
+        sets, as in ``log_pt=log(jet_pt)``, of which a name of a branch needs no other; or "label",
+        the classes of sets, "particle_label", "node_label" or "edge_label". Nothing means the
+        classes of sets or, where there are none, what the columns name first as targets or as
+        classes of what sets hold.
 
     Raises
     ------
     InputError
         If a name means nothing, or if they are of different things.
     """
-    targets = list(targets) or _default(columns)
-    if targets == [LABEL] and LABEL not in columns.targets:
-        return _with_parts(columns.replace(targets={}), classes=False)
-    bare = columns.replace(label=None, classes=(), class_files={}, targets={})
-    if targets == [PARTICLE_LABEL] and PARTICLE_LABEL not in columns.targets:
-        if not columns.particle_class_names:
-            raise InputError(
-                "target",
-                expected="columns with a label and classes of each collection",
-                got="'particle_label', and no classes of particles",
-                fix="add label: EXPRESSION and classes: [NAME, ...] to the collections",
-            )
-        return _with_parts(bare, classes=True)
-    if targets and {*targets} <= {*columns.particle_target_names} - {*columns.targets}:
-        return _with_parts(bare, classes=False, targets=targets)
+    targets = list(targets)
+    if not targets:
+        found = _learnable(columns)
+        per, names, classes = found[0] if found else ("set", (), False)
+        return _only(columns, per, () if classes else names, classes=classes)
+    if len(targets) == 1 and targets[0] in _LABELS and targets[0] not in columns.targets:
+        per = _LABELS[targets[0]]
+        _check_label(columns, targets[0], per)
+        return _only(columns, per, classes=True)
+    for per in columns.levels[1:]:
+        if {*targets} <= {*columns.target_names_of(per)} - {*columns.targets}:
+            return _only(columns, per, targets)
     chosen = dict(_named(text, columns) for text in targets)
     if len(chosen) < len(targets):
         raise InputError(
             "target", expected="different names", got=", ".join(targets), fix="name each once"
         )
-    return _with_parts(bare.replace(targets=chosen), classes=False)
+    return _only(columns.replace(targets=chosen), "set", chosen)
 
 
-def _default(columns: Columns) -> list[str]:
-    """What is learned where nobody says what."""
-    if columns.class_names:
-        return [LABEL]
-    if columns.targets:
-        return list(columns.targets)
-    return [PARTICLE_LABEL] if columns.particle_class_names else list(columns.particle_target_names)
-
-
-def _with_parts(columns: Columns, *, classes: bool, targets: Sequence[str] = ()) -> Columns:
-    """The columns with the classes of particles or without, and some of their targets."""
-    gone: dict[str, Any] = {} if classes else {"label": None, "classes": ()}
-    parts = [
-        replace(part, **gone, targets={name: part.targets[name] for name in targets})
-        for part in columns.collections
+def _learnable(columns: Columns) -> list[tuple[Per, tuple[str, ...], bool]]:
+    """What columns name to be learned, of what, and whether these are classes."""
+    found: list[tuple[Per, tuple[str, ...], bool]] = [
+        (per, names, classes)
+        for per in columns.levels
+        for names, classes in (
+            (columns.class_names_of(per), True),
+            (columns.target_names_of(per), False),
+        )
     ]
-    return columns.replace(collections=parts)
+    return [each for each in found if each[1]]
+
+
+def _check_label(columns: Columns, word: str, per: Per) -> None:
+    """Refuse the classes of what the columns have none of."""
+    known = [name for name, each in _LABELS.items() if each in columns.levels]
+    if word not in known:
+        raise InputError(
+            "target",
+            expected=f"{' or '.join(known)}, as the columns have {'' if columns.edges else 'no '}"
+            "edges",
+            got=repr(word),
+            fix="choose one of them"
+            if columns.edges
+            else "add edges to the columns, such as edges: {way: all pairs}",
+        )
+    if per != "set" and not columns.class_names_of(per):
+        where = "edges" if per == "edge" else "collections"
+        raise InputError(
+            "target",
+            expected=f"columns with a label and classes of the {where}",
+            got=f"{word!r}, and no classes of {per}s",
+            fix=f"add label: EXPRESSION and classes: [NAME, ...] to the {where}",
+        )
+
+
+def _only(
+    columns: Columns, per: Per, targets: Iterable[str] = (), *, classes: bool = False
+) -> Columns:
+    """The columns with the classes of sets, particles, nodes or edges, or some of their targets."""
+    targets = tuple(targets)
+
+    def left(value: Any, own: bool) -> dict[str, Any]:
+        gone: dict[str, Any] = {} if own and classes else {"label": None, "classes": ()}
+        return gone | {"targets": {n: value.targets[n] for n in targets} if own else {}}
+
+    of_sets = left(columns, per == "set")
+    return columns.replace(
+        **of_sets | ({"class_files": {}} if "label" in of_sets else {}),
+        collections=[
+            replace(part, **left(part, per in ("particle", "node"))) for part in columns.collections
+        ],
+        edges=[replace(each, **left(each, per == "edge")) for each in columns.edges],
+    )
 
 
 def _named(text: str, columns: Columns) -> tuple[str, str]:
@@ -153,7 +189,7 @@ def _named(text: str, columns: Columns) -> tuple[str, str]:
         return named[1], named[2].strip()
     if re.fullmatch(r"[A-Za-z_]\w*", text):
         return text, text
-    others = (*columns.targets, *columns.particle_target_names)
+    others = [name for per in columns.levels for name in columns.target_names_of(per)]
     raise InputError(
         "target",
         expected="the name of a column, or a name and an expression, as in log_pt=log(jet_pt)",

@@ -33,13 +33,16 @@ def opening(
         f"features {_few(columns.feature_names)}",
         f"context {_few(columns.context_names)}",
     ]
+    if columns.edge_feature_names:
+        parts.append(f"features of edges {_few(columns.edge_feature_names)}")
     if taken is not None and not finished:
         parts.append(str(taken))
     frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
     if frozen:
         parts.append(f"{frozen:,} parameters are frozen")
     if standardised:
-        parts.append(f"standardised by {standardised:,} particles")
+        items = "nodes" if columns.edges else "particles"
+        parts.append(f"standardised by {standardised:,} {items}")
     if without:
         parts.append(f"{without:,} jets without a target are left out")
     parts += _reweighted(data, columns)
@@ -54,13 +57,15 @@ def opening(
 
 def _learned(columns: Columns) -> list[str]:
     """What is to be learned."""
-    named = {
-        "classes": columns.class_names,
-        "targets": columns.target_names,
-        "classes of particles": columns.particle_class_names,
-        "targets of particles": columns.particle_target_names,
-    }
-    return [f"{what} {_few(names)}" for what, names in named.items() if names]
+    found = [
+        (what if per == "set" else f"{what} of {per}s", names)
+        for per in columns.levels
+        for what, names in (
+            ("classes", columns.class_names_of(per)),
+            ("targets", columns.target_names_of(per)),
+        )
+    ]
+    return [f"{what} {_few(names)}" for what, names in found if names]
 
 
 def _reweighted(data: ParticleData, columns: Columns) -> list[str]:

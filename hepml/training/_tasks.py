@@ -5,7 +5,7 @@ from dataclasses import replace
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hepml.data import ParticleSet
+from hepml.data import Graph, ParticleSet, rows_of
 from hepml.training._objective import Objective
 from hepml.training.engine._checkpoint import CheckpointInfo
 from hepml.training.engine._optimiser import Optimiser
@@ -17,7 +17,7 @@ from hepml.training.tasks._regression import RegressionTask
 def make_task(
     objective: Objective,
     model: nn.Module,
-    sample: ParticleSet | None,
+    sample: ParticleSet | Graph | None,
     *,
     optimiser: Optimiser,
     mean_weight: float,
@@ -59,7 +59,7 @@ def make_task(
         mean_weight=mean_weight,
         info=info,
     )
-    wanted = sample.targets if objective.per == "set" else sample.particle_targets
+    wanted = rows_of(sample, objective.per).targets
     assert wanted is not None
     task.standardise.fill(wanted)
     task.info = replace(

@@ -192,6 +192,11 @@ class Columns:
         """The columns of ``Graph.edge_targets``."""
         return tuple(self.edges[0].targets) if self.edges else ()
 
+    @property
+    def levels(self) -> tuple[Per, ...]:
+        """What has classes and targets: sets and their particles, or graphs, nodes and edges."""
+        return ("set", "node", "edge") if self.edges else ("set", "particle")
+
     def class_names_of(self, per: Per) -> tuple[str, ...]:
         """The names of the classes of sets, particles, nodes or edges."""
         if per == "edge":

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from hepml.data import Ragged, concatenate
+from hepml.data import Ragged, concatenate, rows_of
 from hepml.errors import InputError
 from hepml.io.chunks._chunk import Bad, Chunk, read_chunk
 from hepml.io.chunks._set_values import SetValues
@@ -260,7 +260,8 @@ class BatchStream(IterableDataset[Any]):
     def class_totals(self) -> Tensor:
         """The sum of the weights of all sets of each class, for which their columns are read.
 
-        Of classes of particles, with the weight of its set for each particle: then all is read.
+        Of classes of particles, nodes or edges, with the weight of its set for each: then all is
+        read.
         """
         names = self.columns.class_names
         if names:
@@ -270,13 +271,17 @@ class BatchStream(IterableDataset[Any]):
             if self.reweight is not None and self.reweight.by == "loss":
                 weights = weights * self.reweight.of(labels, values.observers[known])
             return torch.from_numpy(np.bincount(labels, weights, minlength=len(names)))
-        totals = torch.zeros(len(self.columns.particle_class_names), dtype=torch.float64)
+        levels = self.columns.levels
+        per = next(each for each in levels[1:] if self.columns.class_names_of(each))
+        totals = torch.zeros(len(self.columns.class_names_of(per)), dtype=torch.float64)
         with OpenFiles(self._locations, self._read_columns, keep=1, seen=self._seen) as files:
             for number in range(len(self._spans)):
-                sets = self._read(files, number)[0].particles
-                weights = torch.ones(len(sets)) if sets.weights is None else sets.weights
-                of_particles: Any = sets.particle_labels
-                totals.index_add_(0, of_particles, weights.double()[sets.set_index])
+                rows = rows_of(self._read(files, number)[0].particles, per)
+                classes: Any = rows.labels
+                ones = torch.ones(len(classes), dtype=torch.float64)
+                totals.index_add_(
+                    0, classes, ones if rows.weights is None else rows.weights.double()
+                )
         return totals
 
     def holds_classes(self, number: int) -> bool:

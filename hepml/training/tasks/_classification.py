@@ -1,14 +1,14 @@
-"""Classification of sets or of their particles: the task of taggers."""
+"""Classification of sets, or of their particles, nodes or edges: the task of taggers."""
 
 import warnings
-from typing import Any, Literal
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics import AUROC, StatScores
 
-from hepml.data import ParticleSet
+from hepml.data import Graph, ParticleSet, Per, rows_of
 from hepml.errors import DataError, InputError
 from hepml.training.engine._checkpoint import CheckpointInfo
 from hepml.training.engine._optimiser import Optimiser
@@ -20,17 +20,17 @@ _THRESHOLDS = 1000
 
 
 class TaggingTask(Task):
-    """Classification of sets of particles, or of the particles themselves, by cross-entropy.
+    """Classification of sets, or of the particles, nodes or edges in them, by cross-entropy.
 
     Parameters
     ----------
     model
-        Any module that maps a :class:`~hepml.data.ParticleSet` to a row of logits (rows, classes)
-        for each set or for each particle.
+        Any module that maps a :class:`~hepml.data.ParticleSet` or a :class:`~hepml.data.Graph` to
+        a row of logits (rows, classes) for each of what has a class.
     classes
         The number of classes.
     per
-        What has a class: "set" or "particle".
+        What has a class: "set", "particle", "node" or "edge".
     optimiser
         By default AdamW with one cycle of the learning rate in the run.
     mean_weight
@@ -43,14 +43,14 @@ class TaggingTask(Task):
     Notes
     -----
     The weights of the sets, over their mean in the whole sample, multiply their losses, or those of
-    their particles; the loss of a batch is the mean of these. So no batch counts more than its
+    what they hold; the loss of a batch is the mean of these. So no batch counts more than its
     weights say, and weights may be negative, as those of generators beyond leading order: a batch
     whose weights cancel teaches little, and does no harm. With weights ``val_loss`` is the weighted
     mean over the sample. Validation figures are ``val_loss``, ``val_accuracy`` and ``val_auc``; for
-    more than two classes, and of particles, the AUC is the mean of each class against all others,
-    over the classes that the validation sample holds (macro AUC); that of particles at 1000
-    thresholds. Accuracy and AUC count every set or particle once, whatever its weight. The best
-    epoch is that of the largest AUC; of particles that of the smallest loss.
+    more than two classes, and of all but sets, the AUC is the mean of each class against all
+    others, over the classes that the validation sample holds (macro AUC); of all but sets it is
+    that at 1000 thresholds. Accuracy and AUC count every row once, whatever its weight. The best
+    epoch is that of the largest AUC; of all but sets that of the smallest loss.
     """
 
     figures = (
@@ -67,7 +67,7 @@ class TaggingTask(Task):
         model: nn.Module,
         classes: int = 2,
         *,
-        per: Literal["set", "particle"] = "set",
+        per: Per = "set",
         optimiser: Optimiser = Optimiser(),  # noqa: B008
         mean_weight: float = 1.0,
         class_weights: Float[Tensor, " classes"] | None = None,
@@ -85,19 +85,19 @@ class TaggingTask(Task):
         self.val_counts = StatScores(task="multiclass", num_classes=classes, average=None)
         self.val_auc = AUROC(task=task, num_classes=classes, average=None, thresholds=thresholds)
 
-    def forward(self, particles: ParticleSet) -> Float[Tensor, "rows classes"]:
+    def forward(self, batch: ParticleSet | Graph) -> Float[Tensor, "rows classes"]:
         """The logits of the model."""
-        logits: Tensor = self.model(particles)
+        logits: Tensor = self.model(batch)
         return logits
 
-    def loss(self, batch: ParticleSet) -> Float[Tensor, ""]:
+    def loss(self, batch: ParticleSet | Graph) -> Float[Tensor, ""]:
         """The loss of a batch."""
         losses, weights, _, _ = self._of_rows(batch)
         if weights is not None:
             losses = losses * weights / self.mean_weight
         return losses.mean() if losses.numel() else losses.sum()
 
-    def validation_step(self, batch: ParticleSet, batch_idx: int) -> None:  # noqa: ARG002
+    def validation_step(self, batch: ParticleSet | Graph, batch_idx: int) -> None:  # noqa: ARG002
         """Collect loss and scores of a batch."""
         losses, weights, logits, labels = self._of_rows(batch)
         if not losses.numel():
@@ -112,7 +112,7 @@ class TaggingTask(Task):
         right, _, _, _, rows = self.val_counts.compute().T
         present = rows.nonzero().flatten()
         if len(present) < 2:
-            what = "jets" if self.per == "set" else "particles"
+            what = "jets" if self.per == "set" else f"{self.per}s"
             raise DataError(
                 "validation",
                 expected=f"{what} of at least two classes",
@@ -130,14 +130,15 @@ class TaggingTask(Task):
         for metric in (self.val_loss, self.val_counts, self.val_auc):
             metric.reset()
 
-    def _of_rows(self, batch: ParticleSet) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+    def _of_rows(self, batch: ParticleSet | Graph) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
         """Loss, weight, logits and label of each row; refuses those that do not fit together."""
-        sets = self.per == "set"
-        labels = batch.labels if sets else batch.particle_labels
+        labels = rows_of(batch, self.per).labels
         if labels is None:
-            where = "the columns" if sets else "the collections of the columns"
+            sets = self.per == "set"
+            where = "edges" if self.per == "edge" else "collections"
+            where = "the columns" if sets else f"the {where} of the columns"
             raise InputError(
-                "labels" if sets else "particle_labels",
+                "labels" if sets else f"{self.per}_labels",
                 expected=f"the class of each {self.per}",
                 got="none",
                 fix=f"name the label in {where}",
@@ -151,9 +152,7 @@ class TaggingTask(Task):
                 got=f"{tuple(logits.shape)} from {type(self.model).__name__}",
                 fix=f"let the model return one number for each {self.per} and class",
             )
-        weights = batch.weights
-        if weights is not None and not sets:
-            weights = weights[batch.set_index]
+        weights = rows_of(batch, self.per).weights
         losses = cross_entropy(logits, labels, reduction="none")
         if self.class_weights is not None:
             losses = losses * self.class_weights.to(losses.dtype)[labels]

@@ -1,4 +1,4 @@
-"""Regression of numbers of sets, or of their particles."""
+"""Regression of numbers of sets, or of their particles, nodes or edges."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import huber_loss, mse_loss
 from torchmetrics import CatMetric
 
-from hepml.data import ParticleSet
+from hepml.data import Graph, ParticleSet, Per, rows_of
 from hepml.errors import DataError, InputError
 from hepml.nn import Standardise
 from hepml.training.engine._checkpoint import CheckpointInfo
@@ -34,7 +34,7 @@ def value_and_width(
 
 
 class RegressionTask(Task):
-    """Regression of one number or several, of each set or of each particle.
+    """Regression of one number or several, of each set, particle, node or edge.
 
     The network learns targets in units of their spread around their median; figures and
     predictions are in the units of the targets.
@@ -42,13 +42,13 @@ class RegressionTask(Task):
     Parameters
     ----------
     model
-        Any module that maps a :class:`~hepml.data.ParticleSet` to a row of outputs for each set or
-        for each particle: the values of the targets and, with the loss "gaussian", the logarithms
-        of their widths after them.
+        Any module that maps a :class:`~hepml.data.ParticleSet` or a :class:`~hepml.data.Graph` to
+        a row of outputs for each of what has targets: their values and, with the loss "gaussian",
+        the logarithms of their widths after them.
     targets
         The names of the targets.
     per
-        What has a target: "set" or "particle".
+        What has a target: "set", "particle", "node" or "edge".
     loss
         "mse": the mean square error. "huber": it is linear beyond one unit of the spread.
         "gaussian": minus the logarithm of a normal density whose width is predicted as well,
@@ -83,7 +83,7 @@ class RegressionTask(Task):
         model: nn.Module,
         targets: Sequence[str],
         *,
-        per: Literal["set", "particle"] = "set",
+        per: Per = "set",
         loss: RegressionLoss = "mse",
         optimiser: Optimiser = Optimiser(),  # noqa: B008
         mean_weight: float = 1.0,
@@ -103,12 +103,12 @@ class RegressionTask(Task):
         self.val_loss = MeanLoss()
         self.val_residuals = CatMetric()
 
-    def loss(self, batch: ParticleSet) -> Float[Tensor, ""]:
+    def loss(self, batch: ParticleSet | Graph) -> Float[Tensor, ""]:
         """The loss of a batch."""
         losses, weights, _ = self._of_rows(batch, learning=True)
         return (losses * weights).mean() if losses.numel() else losses.sum()
 
-    def validation_step(self, batch: ParticleSet, batch_idx: int) -> None:  # noqa: ARG002
+    def validation_step(self, batch: ParticleSet | Graph, batch_idx: int) -> None:  # noqa: ARG002
         """Collect losses and residuals of a batch."""
         losses, weights, residuals = self._of_rows(batch)
         if losses.numel():
@@ -137,11 +137,11 @@ class RegressionTask(Task):
         self.val_residuals.reset()
 
     def _of_rows(
-        self, batch: ParticleSet, *, learning: bool = False
+        self, batch: ParticleSet | Graph, *, learning: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Loss and weight of each row, and its residuals in the units of the targets."""
         batch = batch.to(dtype=next(self.model.parameters()).dtype)
-        wanted = batch.targets if self.per == "set" else batch.particle_targets
+        _, wanted, of_rows, _ = rows_of(batch, self.per)
         if wanted is None or wanted.shape[1] != len(self.targets):
             raise InputError(
                 "targets",
@@ -164,9 +164,8 @@ class RegressionTask(Task):
             each = each * width.detach().square()
         losses = each.mean(1)
         weights = torch.ones_like(losses)
-        if batch.weights is not None:
-            of_sets = batch.weights / self.mean_weight
-            weights = of_sets if self.per == "set" else of_sets[batch.set_index]
+        if of_rows is not None:
+            weights = of_rows / self.mean_weight
         return losses, weights, self.standardise.inverse(value.detach()) - wanted
 
 

@@ -77,5 +77,5 @@ def observer_types(files: Files, columns: Columns) -> dict[str, np.dtype[Any]]:
     """The type of each observer, by the first file."""
     with open_table(locate(files)[0], columns.tree) as table:
         bound = bind(columns, table)
-        nothing = table.read(bound.names, 0, 0)
+        nothing = bound.table.read(bound.names, 0, 0)
         return {name: values.dtype for name, values in observed(bound, nothing, 0, 0).items()}

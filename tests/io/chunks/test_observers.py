@@ -45,6 +45,16 @@ def test_types_are_known_without_reading(tmp_path):
     assert observer_types(path, columns) == {"event": np.uint64, "n": np.int64, "hard": np.bool_}
 
 
+def test_the_number_of_the_entry_is_observed(tmp_path):
+    path = tmp_path / "jets.root"
+    with uproot.recreate(path) as file:
+        file["tree"] = {"part_pt": JETS["part_pt"]}
+    columns = Columns(Collection(MOMENTUM), observers={"entry": "entry", "twice": "2 * entry"})
+    found = next(iterate(path, columns)).observers
+    assert (found["entry"].tolist(), found["twice"].tolist()) == ([0, 1, 2], [0, 2, 4])
+    assert observer_types(path, columns) == dict.fromkeys(("entry", "twice"), np.int64)
+
+
 def test_types_are_those_of_chunks_without_empty_sets(tmp_path):
     path = tmp_path / "jets.root"
     with uproot.recreate(path) as file:

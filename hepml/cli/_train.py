@@ -203,7 +203,7 @@ def run(config: Namespace) -> int:
     options = {k: v for k, v in options.items() if k not in SEVERAL_OPTIONS}
     trained = train(network, files, output=output, **options)
     if first_rank():
-        print(_summary(name, trained, options["validation"]))
+        print(_summary(network, trained, options["validation"]))
     return 0
 
 
@@ -231,10 +231,10 @@ def _summary(network: str, trained: TrainedRun, validation: Sequence[str]) -> st
     epoch = int(figures.pop("epoch"))
     reached = ", ".join(f"{k.replace('_', ' ')} {v:.4f}" for k, v in figures.items())
     parameters = sum(p.numel() for p in trained.model.parameters())
-    folder = trained.folder
+    folder, name = trained.folder, network.rpartition(":")[2]
     return "\n".join(
         [
-            f"{network} with {parameters:,} parameters; best epoch {epoch}: {reached}",
+            f"{name} with {parameters:,} parameters; best epoch {epoch}: {reached}",
             f"run         {folder.path}/ ({', '.join(part.name for part in folder.contents)})",
             f"checkpoint  {folder.best}",
             f"next        hepml evaluate {folder.best} {' '.join(validation) or 'FILES'}"

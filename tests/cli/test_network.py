@@ -46,7 +46,10 @@ def test_a_network_of_ones_own_from_training_to_scores(capsys):
     own = ["--network", "wide_nets:Wide"]
     words = ["train", *own, "jets.root", "--model.width", "5", "--epochs", "1", "--batch-size"]
     assert main([*words, "20", "--features", "charge"]) == 0
-    assert "next        hepml evaluate runs/wide/checkpoints/best.ckpt" in capsys.readouterr().out
+    line = (
+        "next        hepml evaluate runs/wide/checkpoints/best.ckpt FILES --network wide_nets:Wide"
+    )
+    assert line in capsys.readouterr().out.splitlines()
     assert main(["train", "--config", "runs/wide/config.yaml", "--resume", "--epochs", "1"]) == 0
     used = {
         "predict": ["runs/wide", "jets.root", "-o", "scores.root"],

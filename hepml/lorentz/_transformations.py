@@ -7,6 +7,7 @@ from jaxtyping import Float, Float64, Real
 from torch import Tensor
 
 from hepml.errors import InputError
+from hepml.lorentz._compensated import minkowski_product, minus_product
 from hepml.lorentz._metric import root, vectors
 
 
@@ -97,8 +98,9 @@ def rest_frame(
 
     Notes
     -----
-    Computed in float64 and rounded once, since energies come out of cancelling products: in float32
-    the result is exact for the momenta as they are given.
+    Computed in float64, with the rounding errors of the products, since energies come out of those
+    that cancel: in float32 the result is exact for the momenta as they are given, and in float64
+    what is left of a boost by gamma has gamma times the digits that plain products would leave.
 
     A light-like or space-like reference has no rest frame. Below the mass ``sqrt(eps) |P|``, where
     eps is that of the precision of the momenta (E/m = 2900 in float32), it is taken to have that
@@ -120,10 +122,16 @@ def rest_frame(
     momentum = torch.where(energy < 0, -momentum, momentum)
     size = momentum.square().sum(-1, keepdim=True)
     floor = torch.finfo(p4.dtype).eps * size
-    square = torch.maximum(energy.square() - size, floor)
+    found = minkowski_product(wide, wide)
+    square = torch.maximum(found, floor)
     square = torch.where(square == 0, 1.0, square)
-    inverse = square.rsqrt()
-    return _push(p4.double(), (size + square).sqrt() * inverse, -momentum * inverse).to(p4.dtype)
+    mass = square.sqrt()
+    # The root would round away what the product has kept.
+    energy = torch.where(found > floor, energy.abs(), (size + square).sqrt())
+    p = p4.double()
+    there = minkowski_product(torch.cat([energy, momentum], -1), p) / mass
+    share = (p[..., :1] + there) / (energy + mass)
+    return torch.cat([there, minus_product(p[..., 1:], share, momentum)], -1).to(p4.dtype)
 
 
 def random_lorentz(

@@ -30,6 +30,9 @@ class Fit(NamedTuple):
     violation: float
 
 
+# In the rest frame of their set, which a boost only turns.
+_AT_REST = "four-vectors at rest"
+
 Error = Callable[[Tensor, Tensor], float]
 
 
@@ -51,7 +54,12 @@ def best_fit(
         Fit(name, error(before, after))
         for name, error in _readings(symmetry, element, irreps, before)
     ]
-    return min(found, key=lambda fit: fit.violation)
+    best = min(found, key=lambda fit: fit.violation)
+    if best.reading == _AT_REST:
+        # What is invariant fits this as well.
+        others = [fit for fit in found if fit.violation < 100 * best.violation]
+        best = min(others, key=lambda fit: fit.reading == _AT_REST)
+    return best
 
 
 def _readings(
@@ -80,6 +88,7 @@ def _readings(
         if channels % 4 == 0:
             yield "four-vectors", _turned_by(element)
             yield "four-vectors in another order", _turned_by(element, _in_another_order)
+            yield _AT_REST, _energies_and_lengths
         if channels % 3 == 0 and torch.equal(element[0], torch.eye(4, dtype=torch.float64)[0]):
             yield "vectors", _turned_by(element[1:, 1:])
     elif isinstance(symmetry, SpaceRotation) and channels % len(element) == 0:
@@ -134,6 +143,18 @@ def _turned_by(matrix: Tensor, compare: Error | None = None) -> Error:
         return in_place(turned, after, width) if compare is None else compare(turned, after)
 
     return error
+
+
+def _energies_and_lengths(before: Tensor, after: Tensor) -> float:
+    """How far the energies and lengths of four-vectors are from invariant.
+
+    A network that calculates in the rest frame of a set sees a boost as a rotation of that set.
+    """
+    if before.shape != after.shape:
+        return torch.inf
+    one, other = (each.reshape(-1, 4) for each in (before, after))
+    one, other = (torch.stack([each[:, 0], each[:, 1:].norm(dim=-1)], -1) for each in (one, other))
+    return in_place(one, other, 1)
 
 
 def in_place(expected: Tensor, after: Tensor, width: int) -> float:

@@ -110,6 +110,7 @@ def trace(
     * invariant, component by component;
     * under Lorentz transformations and rotations: four-vectors or vectors along the last axis, and
       the irreps that a module says of itself (``irreps_in`` and ``irreps_out``; of e3nn the norms);
+      four-vectors in the rest frame of their set, which only turn: energies and lengths;
     * under permutations: the same rows in another order, also padded, in pairs or channels first;
       in batches of other sets: rows that were there before;
     * of images: moved pixels; of motion: turned vectors, or the other sign;

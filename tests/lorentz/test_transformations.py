@@ -1,5 +1,7 @@
 """Boosts and rotations agree with vector, keep the metric and compose as the group does."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from hepml.lorentz import (
     generators,
     mass,
     minkowski_dot,
+    p4_from_momentum_mass,
     random_lorentz,
     representation,
     rest_frame,
@@ -173,6 +176,38 @@ def test_the_rest_frame_in_single_precision(gamma: float) -> None:
     ours, exact = rest_frame(p4, total), rest_frame(p4.double(), total.double())
     assert ours.dtype == torch.float32
     assert float(((ours - exact) / exact.abs().amax()).abs().max()) < 1e-7
+
+
+def _exact_products(p4: torch.Tensor) -> torch.Tensor:
+    """Minkowski products of all pairs, by fractions."""
+    rows = [[Fraction(x) for x in row] for row in p4.tolist()]
+    return torch.tensor(
+        [
+            [
+                float(p[0] * q[0] - sum(a * b for a, b in zip(p[1:], q[1:], strict=True)))
+                for q in rows
+            ]
+            for p in rows
+        ],
+        dtype=torch.float64,
+    )
+
+
+def test_the_rest_frame_keeps_the_digits_that_plain_products_lose_to_a_boost() -> None:
+    generator = torch.Generator().manual_seed(3)
+    momenta = 20 * torch.randn(6, 3, generator=generator, dtype=torch.float64)
+    p4 = boost(
+        p4_from_momentum_mass(momenta, torch.full((6,), 0.14)),
+        torch.tensor([0.6, 0, 0.79999]).double(),
+    )
+    total = p4.sum(0)
+    there, expected = rest_frame(p4, total), _exact_products(p4)
+    size = there[:, None, 0] * there[:, 0]
+    assert float((p4[:, 0] / there[:, 0]).max()) > 50
+    assert float(((_exact_products(there) - expected) / size).abs().max()) < 1e-13
+    # As a product of the same formula without the errors of its terms does not.
+    plain = boost(p4, -total[1:] / total[0])
+    assert float(((_exact_products(plain) - expected) / size).abs().max()) > 1e-12
 
 
 def test_transformed_momenta_only_turn_in_the_rest_frame() -> None:

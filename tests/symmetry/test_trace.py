@@ -47,7 +47,7 @@ def test_the_block_of_a_network_is_named_and_what_follows_is_broken():
     assert found.first == "blocks.1"
     assert found.where == "blocks.1 (Clamped) is the first whose output breaks it"
     layers = {layer.name: layer for layer in found.layers}
-    assert layers["blocks.0"].output.reading == "four-vectors, invariant"
+    assert layers["blocks.0"].output.reading == "four-vectors at rest, invariant"
     assert layers["blocks.0"].output.violation < 1e-6
     assert layers["blocks.1.block"].output.violation < 1e-6
     assert layers["blocks.1"].inputs.violation < 1e-6 < 1e-3 < layers["blocks.1"].output.violation

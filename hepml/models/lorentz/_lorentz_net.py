@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from hepml.data import ParticleSet
 from hepml.errors import InputError
-from hepml.lorentz import mass_squared
+from hepml.lorentz import mass_squared, rest_frame
 from hepml.models._beams import beam_momenta, beam_p4, with_beams
 from hepml.models._inputs import particle_scalars, weight_dtype
 from hepml.nn import LorentzBlock, Standardise, psi
-from hepml.ops import segment_mean
+from hepml.ops import segment_gather, segment_mean, segment_sum
 
 
 class LorentzNet(nn.Module):
@@ -57,6 +57,10 @@ class LorentzNet(nn.Module):
     symmetry; the mean runs over the nodes of the set, not over the padded length; and a mass below
     what the floating-point type can resolve is 0: rounding alone would give a photon of 300 GeV a
     mass of 0.2 GeV in float32, another one in each frame.
+
+    The blocks work in the rest frame of each set. Being invariant, the network gives the same there
+    as everywhere; but products of momenta lose the square of a boost, and the blocks round the
+    momenta that they move.
 
     Momenta may come in float64 to weights in float32: they, and their products, stay in float64.
     Boosted by gamma = 10, momenta in float32 do not hold the masses of light particles any more.
@@ -113,7 +117,7 @@ class LorentzNet(nn.Module):
         """The logits of each set."""
         x, s, offsets = self._nodes(particles)
         dtype = weight_dtype(self)
-        x, s = x.to(torch.promote_types(x.dtype, dtype)), s.to(dtype)
+        x, s = _at_rest(x.to(torch.promote_types(x.dtype, dtype)), offsets), s.to(dtype)
         h = self.embedding(s)
         for block in self.blocks:
             x, h = block(x, h, s, offsets)
@@ -209,6 +213,18 @@ class LorentzNet(nn.Module):
                 "pass beams=False for a network without beams",
             ) from error
         return model.eval()
+
+
+def _at_rest(
+    p4: Float[Tensor, "nodes 4"], offsets: Int64[Tensor, " bounds"]
+) -> Float[Tensor, "nodes 4"]:
+    """The momenta where the sum of each set, beams included, is at rest.
+
+    The frame is a constant for derivatives: nothing depends on it. With the beams, it is no large
+    boost even where all particles are light-like and parallel.
+    """
+    total = segment_sum(p4.detach().double(), offsets)
+    return rest_frame(p4, segment_gather(total, offsets, p4.shape[0]))
 
 
 def _our_key(key: str) -> str:

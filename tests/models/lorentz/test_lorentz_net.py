@@ -1,6 +1,8 @@
 """LorentzNet is invariant, and gives the authors' logits with the authors' weights."""
 
 import math
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,9 @@ from torch.nn import functional
 from hepml.data import ParticleSet
 from hepml.errors import InputError
 from hepml.io import read
+from hepml.lorentz import minkowski_dot
 from hepml.models import LorentzNet
+from hepml.symmetry import check, random_jets
 
 JETS = Path(__file__).parents[3] / "data" / "val.root"
 METRIC = torch.tensor([1.0, -1.0, -1.0, -1.0], dtype=torch.float64)
@@ -297,6 +301,36 @@ def test_the_mean_runs_over_particles_and_beams() -> None:
     particle[first] = particle[first + 1] = False
     assert torch.equal(x[particle], batch.p4)
     assert not s[particle, 1].any()
+
+
+@pytest.mark.parametrize("beams", [False, True])
+def test_the_blocks_work_at_rest_on_the_same_products_of_momenta(beams: bool) -> None:
+    model = LorentzNet(beams=beams).double()
+    particles = random_jets(2, particles=6).to(dtype=torch.float64)
+    seen: list[Tensor] = []
+    model.blocks[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    model(particles)
+    before, _, offsets = model._nodes(particles)
+    for first, last in pairwise(offsets.tolist()):
+        x, p4 = seen[0][first:last], before[first:last]
+        assert float(x.sum(0)[1:].abs().max()) < 1e-11 * float(x.sum(0)[0])
+        close = partial(torch.testing.assert_close, rtol=0, atol=1e-11 * float(p4.sum(0)[0]) ** 2)
+        close(minkowski_dot(x[:, None], x), minkowski_dot(p4[:, None], p4))
+
+
+def test_an_exact_boost_by_128_leaves_eleven_digits() -> None:
+    model = LorentzNet(beams=False, width=8, blocks=3)
+    report = check(
+        *(model, random_jets(3, particles=6), "lorentz"),
+        strengths=[128.0],
+        dtypes="float64",
+        draws=2,
+        weights="random",
+        elements="exact",
+    )
+    assert report.verdict == "holds", str(report)
+    # It was 1e-10 where the blocks worked on the momenta of the laboratory.
+    assert report.largest() < 1e-11, str(report)
 
 
 def test_batches_of_momenta_and_gradients_of_each_sample_by_torch_func():

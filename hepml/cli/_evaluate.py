@@ -13,6 +13,7 @@ from hepml.deploy import Tagger
 from hepml.errors import InputError
 from hepml.evaluation import (
     Discriminant,
+    Regression,
     Result,
     check_report,
     compare,
@@ -31,10 +32,12 @@ def make_parser() -> ArgumentParser:
     """The options of ``hepml evaluate``."""
     parser = ArgumentParser(
         usage="hepml evaluate CHECKPOINT [CHECKPOINT ...] FILE [FILE ...] [options]",
-        description="Accuracy, AUC and background rejection of taggers, with bootstrap "
-        "uncertainties: a table on standard output; metrics.json, ROC curves, efficiencies against "
-        "pt and eta, the mass of the background after a cut, calibration, score histograms, "
-        "confusion matrices and losses (PNG and PDF) in a folder. jets/s is the rate from file to "
+        description="Accuracy, AUC and background rejection of taggers, of jets or of their "
+        "particles, with bootstrap uncertainties: a table on standard output; metrics.json, ROC "
+        "curves, efficiencies against pt and eta, the mass of the background after a cut, "
+        "calibration, score histograms, confusion matrices and losses (PNG and PDF) in a folder. "
+        "Of networks that predict numbers: bias, resolution, RMSE, correlation and pulls, and "
+        "figures of prediction and residuals against the truth. jets/s is the rate from file to "
         "score: reading and network together. Of a network of dynamics, `hepml evaluate RUN "
         "--help` lists other options.",
     )
@@ -75,6 +78,13 @@ def make_parser() -> ArgumentParser:
         default=None,
         help="an expression for the weight of each jet in place of that of the columns; none for "
         "no weights",
+    )
+    parser.add_argument(
+        "--missing-target",
+        type=Literal["error", "drop"] | None,
+        default=None,
+        help="what to do with jets or particles whose target is NaN: drop leaves them out and says "
+        "how many; default: as in training",
     )
     parser.add_argument(
         "--score-branch",
@@ -147,6 +157,13 @@ def run(config: Namespace) -> int:
                 got="both",
                 fix="evaluate them one after the other",
             )
+        if pairs:
+            raise InputError(
+                "pairs",
+                expected="networks that tell classes",
+                got="networks that predict numbers",
+                fix="leave --pairs out",
+            )
         return _regression(config, numbers, files)
     if config.missing == "skip":
         known = taggers[0].columns if taggers else None
@@ -186,31 +203,30 @@ def run(config: Namespace) -> int:
 
 def _regression(config: Namespace, taggers: Sequence[Tagger], files: Sequence[str]) -> int:
     """Print the table of networks that predict numbers, and write their report."""
+    known = taggers[0].columns
+    columns = None
+    if config.columns is not None:
+        known = columns = choose_columns(config.columns, "all", files)
     if config.missing == "skip":
-        files = present(files, taggers[0].columns)
-    names = config.names or [tagger.name for tagger in taggers]
-    if len(names) != len(taggers) or len(set(names)) < len(names):
-        raise InputError(
-            "names",
-            expected=f"{len(taggers)} different names, one for each checkpoint",
-            got=", ".join(names),
-            fix="give --names, in the order of the checkpoints",
-        )
-    results = [
-        found
-        for tagger, name in zip(taggers, names, strict=True)
-        for found in evaluate_regression(
-            tagger,
-            files,
-            name=name,
-            max_sets=config.max_sets,
-            bad=config.bad,
-            replicas=config.replicas,
-            seed=config.seed,
-        )
-    ]
+        files = present(files, known)
+    results = evaluate_regression(
+        taggers,
+        files,
+        columns=columns,
+        names=config.names,
+        weights=config.weights,
+        missing_target=config.missing_target,
+        max_sets=config.max_sets,
+        bad=config.bad,
+        replicas=config.replicas,
+        seed=config.seed,
+        progress=True,
+    )
     print(regression_table(results))
-    written = write_regression(results, config.output, files, overwrite=config.overwrite)
+    print(*_dropped(results), sep="", end="")
+    written = write_regression(
+        results, config.output, files, overwrite=config.overwrite, experiment=config.experiment
+    )
     plots = dict.fromkeys(path.stem for path in written if path.suffix == ".png")
     print(f"wrote {written[0]} and, beside it as .png and .pdf, {', '.join(plots)}")
     return 0
@@ -232,12 +248,13 @@ def _scores(texts: Sequence[str]) -> dict[str, str]:
     return scores
 
 
-def _dropped(results: Sequence[Result]) -> list[str]:
+def _dropped(results: Sequence[Result] | Sequence[Regression]) -> list[str]:
     """A line for each reason why jets were left out; with the tagger's name if taggers differ."""
     same = all(result.dropped == results[0].dropped for result in results)
-    return [
+    lines = [
         f"left out as bad{'' if same else f' for {result.name}'}: {number} "
         f"{'jet' if number == 1 else 'jets'} ({reason})\n"
         for result in (results[:1] if same else results)
         for reason, number in result.dropped.items()
     ]
+    return list(dict.fromkeys(lines))

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -99,6 +99,14 @@ class Sample:
             "dropped": dict(self.dropped),
             "without_target": self.without,
         }
+
+
+def said(samples: Sequence[tuple[str, Sample]]) -> list[str]:
+    """What was evaluated, in a line; with the name of the network where they differ."""
+    lines = dict.fromkeys((name, str(sample)) for name, sample in samples)
+    if len({text for _, text in lines}) == 1:
+        return [text for _, text in lines][:1]
+    return [f"{name}: {text}" for name, text in lines]
 
 
 def scored(

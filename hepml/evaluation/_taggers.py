@@ -134,3 +134,17 @@ def _described(features: Sequence[str], classes: Sequence[str], context: Sequenc
     text = f"features ({', '.join(features)})"
     text += f" and classes ({', '.join(classes)})" if classes else ""
     return text + (f" and context ({', '.join(context)})" if context else "")
+
+
+def file_names(texts: Sequence[str]) -> list[str]:
+    """Texts without what a shell or a file system would trip over, no two of them the same."""
+    names: list[str] = []
+    for text in texts:
+        plain = "".join(c if c.isalnum() or c in "-+." else "_" for c in text).strip("_")
+        name, number = plain, 1
+        # Some file systems take capitals for small letters.
+        while name.lower() in {each.lower() for each in names}:
+            number += 1
+            name = f"{plain}_{number}"
+        names.append(name)
+    return names

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hepml.training._earlier import renamed_options
     from hepml.training._hold_out import warn_of_training_files
     from hepml.training._inputs import choose_columns
+    from hepml.training._missing_targets import count_without_target, with_missing_targets
     from hepml.training._several import SeveralRuns, train_folds, train_seeds
     from hepml.training._train import TrainedRun, train
     from hepml.training.engine._checkpoint import CheckpointInfo
@@ -41,6 +42,7 @@ _MODULES = {
     "TaggingTask": "tasks._classification",
     "TrainedRun": "_train",
     "choose_columns": "_inputs",
+    "count_without_target": "_missing_targets",
     "describe_model": "_checkpoints",
     "first_rank": "engine._folder",
     "load_checkpoint": "_checkpoints",
@@ -53,6 +55,7 @@ _MODULES = {
     "train_folds": "_several",
     "train_seeds": "_several",
     "value_and_width": "tasks._regression",
+    "with_missing_targets": "_missing_targets",
     "warn_of_training_files": "_hold_out",
 }
 # Where names are that were here.
@@ -94,6 +97,7 @@ __all__ = [
     "TaggingTask",
     "TrainedRun",
     "choose_columns",
+    "count_without_target",
     "describe_model",
     "first_rank",
     "load_checkpoint",
@@ -107,6 +111,7 @@ __all__ = [
     "train_seeds",
     "value_and_width",
     "warn_of_training_files",
+    "with_missing_targets",
 ]
 
 if not TYPE_CHECKING:

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 
 from torch import nn
 
+from hepml.data import Per
 from hepml.io import Columns
 from hepml.training._data import ParticleData
 from hepml.training._pretrained import Taken
@@ -21,6 +22,8 @@ def opening(
     standardised: int = 0,
     taken: Taken | None = None,
     without: int = 0,
+    share: float = 0.0,
+    per: Per = "set",
 ) -> str:
     """What is going to be trained on what."""
     validated = data.validation_stream.sets if data.validation_stream is not None else 0
@@ -45,6 +48,8 @@ def opening(
         parts.append(f"standardised by {standardised:,} {items}")
     if without:
         parts.append(f"{without:,} jets without a target are left out")
+    if share:
+        parts.append(f"{share:.1%} of the {per}s (of a sample) have no target and are left out")
     parts += _reweighted(data, columns)
     if batch < batch_size:
         parts.append(f"batches of {batch:,}, not {batch_size:,}: there are no more jets")

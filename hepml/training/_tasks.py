@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepml.data import Graph, ParticleSet, rows_of
+from hepml.errors import DataError
 from hepml.training._objective import Objective
 from hepml.training.engine._checkpoint import CheckpointInfo
 from hepml.training.engine._optimiser import Optimiser
@@ -23,6 +24,7 @@ def make_task(
     mean_weight: float,
     class_weights: Float[Tensor, " classes"] | None,
     info: CheckpointInfo,
+    partial: bool = False,
 ) -> Task:
     """The task of an objective, which the checkpoints describe.
 
@@ -36,6 +38,8 @@ def make_task(
         Sets to learn from; of their targets centre and scale are taken.
     optimiser, mean_weight, class_weights, info
         Those of the task.
+    partial
+        Whether particles may lack a target.
     """
     if objective.classifies:
         about = {"per": objective.per, "loss": objective.loss}
@@ -57,11 +61,20 @@ def make_task(
         loss=objective.loss,
         optimiser=optimiser,
         mean_weight=mean_weight,
+        partial=partial,
         info=info,
     )
     wanted = rows_of(sample, objective.per).targets
     assert wanted is not None
-    task.standardise.fill(wanted)
+    known = wanted[~wanted.isnan().any(1)]
+    if not len(known):
+        raise DataError(
+            f"targets {', '.join(objective.names)}",
+            expected=f"a number for some {objective.per}s",
+            got=f"none among {len(wanted):,} that were looked at",
+            fix="name other targets, or learn from other files",
+        )
+    task.standardise.fill(known)
     task.info = replace(
         info,
         task={

@@ -28,7 +28,12 @@ from hepml.training._inputs import (
     complete_arguments,
     try_model,
 )
-from hepml.training._missing_targets import len_without, with_targets_only
+from hepml.training._missing_targets import (
+    MissingTarget,
+    count_without_target,
+    share_without,
+    with_missing_targets,
+)
 from hepml.training._objective import Loss, objective_of
 from hepml.training._pretrained import (
     frozen_patterns,
@@ -88,7 +93,7 @@ def train(
     context: str | Sequence[str] = "all",
     target: str | Sequence[str] = (),
     loss: Loss | None = None,
-    missing_target: Literal["error", "drop"] = "error",
+    missing_target: MissingTarget = "error",
     max_sets: int | None = None,
     max_validation_sets: int | None = None,
     bad: Literal["error", "drop"] = "error",
@@ -155,7 +160,8 @@ def train(
         expressions with a name, as in ``"log_pt=log(jet_pt)"``; ``"particle_label"``, the classes
         of particles. The loss of targets: "mse" (the default), "huber", or "gaussian".
     missing_target
-        Whether a set whose target is NaN is an error or left out, which the start of the run says.
+        Whether a set or particle whose target is NaN is an error or left out, of loss and figures,
+        which the start of the run says.
     max_sets, max_validation_sets
         So many sets only, drawn evenly over the files and the places in each file.
     bad
@@ -235,7 +241,7 @@ def train(
         )
     arguments = complete_arguments(kind, given, chosen, objective)
     info = describe_model(kind, arguments, chosen)
-    learned = with_targets_only(chosen) if missing_target == "drop" else chosen
+    learned = with_missing_targets(chosen, missing_target)
     factors = slower_factors(slower)
     options = {
         "network": info.model,
@@ -326,6 +332,7 @@ def train(
         mean_weight=data.train_stream.mean_weight,
         class_weights=weights,
         info=replace(info, run=options | known),
+        partial=learned.partial_targets,
     )
     task.layers = layers
     figures = fit(
@@ -343,7 +350,9 @@ def train(
             finished=finished,
             standardised=standardised,
             taken=taken,
-            without=len_without(chosen, learned, paths),
+            without=count_without_target(chosen, learned, paths),
+            share=0.0 if sample is None else share_without(sample, objective.per),
+            per=objective.per,
         ),
         validates=validates(options),
         compared=partial(comparable, network=kind),

@@ -9,6 +9,7 @@ from support.small_jets import write_jets
 
 from hepml.deploy import Tagger, predict
 from hepml.errors import DataError, InputError
+from hepml.evaluation import evaluate_regression, regression_table
 from hepml.io import PRESETS, read
 from hepml.training import train
 from hepml.training.engine._checkpoint import read_checkpoint
@@ -140,3 +141,37 @@ def test_networks_of_sets_have_nothing_for_particles(files, tmp_path):
     columns = columns.replace(collections=[particles])
     with pytest.raises(InputError, match="a row for each particle: ParticleFlow or Message"):
         learned(files, tmp_path / "run", "LorentzNet", columns=columns, target="particle_label")
+
+
+def of_some(part):
+    """Columns of a target that positive particles lack, and the numbers of those that have it."""
+    target = "2 * part_d0val + 0 * log(0.5 - part_charge)"
+    return type(part)(part.momentum, {"d0": "part_d0val"}, targets={"twice": target})
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*weights:UserWarning")
+def test_particles_without_a_target_are_an_error_or_left_out_and_said(files, tmp_path, capsys):
+    preset = PRESETS["hepml"]
+    columns = preset.replace(collections=[of_some(preset.collections[0])])
+    with pytest.raises(DataError, match=r"target twice\): expected finite numbers, got nan"):
+        learned(files, tmp_path / "run", columns=columns, target="twice", epochs=1)
+    options = {"missing_target": "drop", "progress": True, "loss": "gaussian"}
+    run = learned(files, tmp_path / "run", columns=columns, target="twice", **options)
+    assert "of the particles (of a sample) have no target and are left out" in (
+        capsys.readouterr().err
+    )
+    assert run.figures["val_resolution"] < 0.1
+    tagger = Tagger.load(run.folder.path)
+    # Those without are read by the network, and get a prediction, but no figure counts them.
+    truth = read(files[1], columns.replace(partial_targets=True)).particle_targets[:, 0].numpy()
+    known = ~np.isnan(truth)
+    assert 0.5 < known.mean() < 0.8
+    (found,) = evaluate_regression(tagger, files[1], replicas=2)
+    np.testing.assert_array_equal(found.truth, truth[known].astype(float))
+    assert found.sample.without == (~known).sum()
+    assert f"{(~known).sum():,} particles without a target left out" in regression_table([found])
+    expected = run.figures["val_resolution"]
+    assert found.resolution.value == pytest.approx(expected, rel=0.02)
+    with pytest.raises(DataError, match="target twice"):
+        evaluate_regression(tagger, files[1], missing_target="error")

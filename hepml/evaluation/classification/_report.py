@@ -16,6 +16,8 @@ from hepml.evaluation import (
     roc_figure,
     scores_figure,
 )
+from hepml.evaluation._sample import said
+from hepml.evaluation._taggers import file_names
 from hepml.evaluation.classification._experiment import experiment_label
 from hepml.evaluation.classification._jet_plots import (
     calibration_figure,
@@ -80,15 +82,9 @@ def comparison_table(results: Sequence[Result]) -> str:
     if most > _MOST_PAIRS:
         lines.append(f"({most - _MOST_PAIRS} further pairs are not shown)")
     rule = "-" * max(map(len, lines))
-    return "\n".join([lines[0], rule, *lines[1:], *_samples(results)])
-
-
-def _samples(results: Sequence[Result]) -> list[str]:
-    """What was evaluated, in a line; with the tagger's name if taggers differ."""
-    said = [str(result.sample) for result in results]
-    if len(set(said)) == 1:
-        return said[:1]
-    return [f"{result.name}: {text}" for result, text in zip(results, said, strict=True)]
+    return "\n".join(
+        [lines[0], rule, *lines[1:], *said([(result.name, result.sample) for result in results])]
+    )
 
 
 def _parameters(result: Result) -> str:
@@ -202,7 +198,7 @@ def _suffixes(results: Sequence[Result]) -> list[str]:
     """What tells the files of several taggers apart."""
     if len(results) == 1:
         return [""]
-    return [f"_{name}" for name in _file_names([result.name for result in results])]
+    return [f"_{name}" for name in file_names([result.name for result in results])]
 
 
 def check_report(folder: str | os.PathLike[str], overwrite: bool) -> None:
@@ -223,19 +219,5 @@ def _overlays(results: Sequence[Result]) -> dict[str, dict[str, tuple[Result, Di
             figures.setdefault(found.pair, {})[result.name] = (result, found)
     if len(figures) == 1:
         return {"": figures.popitem()[1]}
-    names = _file_names([pair.title for pair in figures])
+    names = file_names([pair.title for pair in figures])
     return {f"_{name}": figure for name, figure in zip(names, figures.values(), strict=True)}
-
-
-def _file_names(texts: Sequence[str]) -> list[str]:
-    """Texts without what a shell or a file system would trip over, no two of them the same."""
-    names: list[str] = []
-    for text in texts:
-        plain = "".join(c if c.isalnum() or c in "-+." else "_" for c in text).strip("_")
-        name, number = plain, 1
-        # Some file systems take capitals for small letters.
-        while name.lower() in {each.lower() for each in names}:
-            number += 1
-            name = f"{plain}_{number}"
-        names.append(name)
-    return names

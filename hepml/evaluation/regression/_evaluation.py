@@ -1,18 +1,27 @@
 """How far predictions are from the truth."""
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from hepml.deploy import Tagger
 from hepml.errors import InputError
 from hepml.evaluation._estimate import Estimate
-from hepml.io import EvenSample, Files, iterate
-from hepml.training import warn_of_training_files
+from hepml.evaluation._sample import Sample, scored
+from hepml.evaluation._taggers import checked_names, columns_for, origin_of, weighted
+from hepml.evaluation.regression._figures import figures_of, weighted_quantiles
+from hepml.io import Chunk, Columns, Files
+from hepml.training import (
+    count_without_target,
+    warn_of_training_files,
+    with_missing_targets,
+)
 
 # Where the residuals are said to lie: one and two standard deviations of a normal distribution.
 QUANTILES = (0.025, 0.16, 0.5, 0.84, 0.975)
@@ -20,29 +29,31 @@ QUANTILES = (0.025, 0.16, 0.5, 0.84, 0.975)
 
 @dataclass(frozen=True)
 class Regression:
-    """The predictions of one target, and their figures.
+    """The predictions of one target, and their figures, all weighted as the sample is.
 
     Parameters
     ----------
     name, target
         What the network is called, and what it predicts.
     truth, prediction, width
-        Of each set or particle; no width of networks that predict none.
+        Those of each set or particle; no width of networks that predict none.
     bias
         The median of prediction minus truth.
     resolution
         Half the distance between its 16 % and 84 % quantiles.
     rmse
-        Its root mean square.
+        Its root mean square; NaN where negative weights leave none.
     constant
         The resolution of the best constant, the median of the truth.
     correlation
-        Pearson's, of prediction and truth.
+        Pearson's correlation of prediction and truth; NaN where negative weights leave none.
     pull_width
         Half the distance between the same quantiles of ``(prediction - truth) / width``: 1 where
         widths are right.
-    dropped
-        How many sets were left out as bad, by reason.
+    sample
+        What was evaluated, how it was chosen and weighted.
+    origin
+        Where the network is from: ``checkpoint``, ``training``.
     """
 
     name: str
@@ -56,13 +67,26 @@ class Regression:
     constant: Estimate
     correlation: Estimate
     pull_width: Estimate | None
-    dropped: Mapping[str, int]
+    sample: Sample
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def residual(self) -> Float[np.ndarray, " rows"]:
         """Prediction minus truth."""
         residual: np.ndarray = self.prediction - self.truth
         return residual
+
+    @property
+    def weights(self) -> Float[np.ndarray, " rows"]:
+        """The weight of each row; one without weights."""
+        if self.sample.weights is None:
+            return np.ones(len(self.truth))
+        return self.sample.weights.astype(np.float64)
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many sets were left out as bad, by reason."""
+        return self.sample.dropped
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, for JSON."""
@@ -71,146 +95,142 @@ class Regression:
             for name in ("bias", "resolution", "rmse", "constant", "correlation", "pull_width")
             if (each := getattr(self, name)) is not None
         }
-        quantiles = np.quantile(self.residual, QUANTILES).tolist()
+        quantiles = weighted_quantiles(self.residual, QUANTILES, self.weights).tolist()
         return {
             "name": self.name,
             "target": self.target,
-            "rows": len(self.truth),
+            **self.origin,
+            **self.sample.to_dict(),
             **figures,
             "quantiles of the residual": dict(zip(map(str, QUANTILES), quantiles, strict=True)),
-            "dropped": dict(self.dropped),
         }
 
 
 def evaluate_regression(
-    tagger: Tagger,
+    taggers: Tagger | str | os.PathLike[str] | Sequence[Tagger | str | os.PathLike[str]],
     files: Files,
     *,
-    name: str | None = None,
+    columns: Columns | None = None,
+    names: Sequence[str] = (),
+    weights: str | None = None,
+    missing_target: Literal["error", "drop"] | None = None,
     max_sets: int | None = None,
     bad: Literal["error", "drop"] = "error",
     replicas: int = 100,
     seed: int = 0,
+    device: torch.device | str = "auto",
+    batch_size: int = 128,
+    progress: bool = False,
 ) -> list[Regression]:
-    """Predict the targets of some files and compare with the truth, for each target.
+    """Predict the targets of some files and compare with the truth, for each network and target.
 
     Parameters
     ----------
-    tagger
-        A network that predicts numbers, with columns.
+    taggers
+        Networks that predict numbers, with columns; checkpoints or folders of runs, for which
+        `device` and `batch_size` are.
     files
         As in :func:`hepml.io.read`; they need the targets.
-    name
-        What the network is called; by default as the tagger is.
+    columns
+        How to read these files, if not as each network was trained; targets of sets that they do
+        not name are those of the network.
+    names
+        What tables and figures call the networks, in their order; by default as in :func:`compare`.
+    weights
+        An expression for the weight of each set in place of that of the columns; ``"none"`` for
+        none.
+    missing_target
+        Whether a target that is NaN is an error, or its set or particle left out and counted; by
+        default what it was in training.
     max_sets
         Take so many sets only, drawn evenly over the files.
     bad
         What to do with sets that cannot be: "error" or "drop".
     replicas, seed
-        Of the bootstrap that gives the uncertainties, over sets or particles.
+        The number of bootstrap replicas that give the uncertainties, and the seed of their random
+        numbers; of particles, those of one set are drawn together.
+    progress
+        Whether to show a progress bar, on a terminal.
 
     Raises
     ------
     InputError
-        If the network tells classes, or there is nothing to compare.
+        If a network tells classes, names are not as many or not different, weights cancel, or there
+        is nothing to compare.
     FileError, ColumnError, DataError
         As in :func:`hepml.io.read`.
     """
-    answers, columns = tagger.answers, tagger.columns
-    if tagger.classifies or columns is None:
-        raise InputError(
-            f"tagger {tagger.name}",
-            expected="a network that predicts numbers, with columns",
-            got="one that tells classes" if tagger.classifies else "one without columns",
-            fix="train one with --target; taggers are compared by compare",
-        )
-    warn_of_training_files(tagger.run, files, columns.tree)
-    columns = columns.replace(observers={}, weights=None)
-    chunks = (
-        iterate(files, columns, bad=bad)
-        if max_sets is None
-        else EvenSample(files, columns, sets=max_sets, bad=bad).chunks()
-    )
-    wanted, found, dropped = [], [], Counter[str]()
-    for chunk in chunks:
-        sets = chunk.particles
-        truth = sets.targets if answers.per == "set" else sets.particle_targets
-        assert truth is not None
-        wanted.append(truth.double().numpy())
-        found.append(tagger.values(sets).numpy())
-        dropped.update(chunk.dropped)
-    truth, values = np.concatenate(wanted), np.concatenate(found)
-    if not len(truth):
-        raise InputError(
-            "files", expected=f"a {answers.per} or more", got="none", fix="take other files"
-        )
-    number = truth.shape[1]
-    results = []
-    for i, target in enumerate(answers.names[:number]):
-        width = values[:, number + i] if values.shape[1] > number else None
-        figures = figures_of(truth[:, i], values[:, i], width, replicas=replicas, seed=seed)
-        results.append(
-            Regression(
-                tagger.name if name is None else name,
-                target,
-                *(truth[:, i], values[:, i], width),
-                **figures,
-                dropped=dict(dropped),
+    several = [taggers] if isinstance(taggers, Tagger | str | os.PathLike) else taggers
+    loaded = [
+        each
+        if isinstance(each, Tagger)
+        else Tagger.load(Path(each), device=device, batch_size=batch_size)
+        for each in several
+    ]
+    for tagger in loaded:
+        if tagger.classifies or tagger.columns is None:
+            raise InputError(
+                f"tagger {tagger.name}",
+                expected="a network that predicts numbers, with columns",
+                got="one that tells classes" if tagger.classifies else "one without columns",
+                fix="train one with --target; taggers are compared by compare",
             )
+    results = []
+    for tagger, name in zip(loaded, checked_names(names, loaded), strict=True):
+        read = weighted(columns_for(tagger, columns), weights)
+        warn_of_training_files(tagger.run, files, read.tree)
+        missing = missing_target or tagger.run.get("missing_target", "error")
+        values, sample = _predicted(
+            tagger, read, files, missing, name=name, max_sets=max_sets, bad=bad, progress=progress
         )
+        truth = np.asarray(sample.targets, np.float64)
+        number = truth.shape[1]
+        for i, target in enumerate(tagger.answers.names[:number]):
+            width = values[:, number + i] if values.shape[1] > number else None
+            figures = figures_of(
+                *(truth[:, i], values[:, i], width),
+                weights=sample.weights,
+                set_index=sample.set_index,
+                replicas=replicas,
+                seed=seed,
+            )
+            results.append(
+                Regression(
+                    *(name, target, truth[:, i], values[:, i], width),
+                    **figures,
+                    sample=sample,
+                    origin=origin_of(tagger),
+                )
+            )
     return results
 
 
-def figures_of(
-    truth: Float[np.ndarray, " rows"],
-    prediction: Float[np.ndarray, " rows"],
-    width: Float[np.ndarray, " rows"] | None = None,
+def _predicted(
+    tagger: Tagger,
+    columns: Columns,
+    files: Files,
+    missing: Literal["error", "drop"],
     *,
-    replicas: int = 100,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """The figures of :class:`Regression`, each with its uncertainty by bootstrap.
+    max_sets: int | None,
+    **how: Any,
+) -> tuple[Float[np.ndarray, "rows outputs"], Sample]:
+    """What a network predicts for the rows of some files, and these rows."""
+    per = tagger.answers.per
+    read = with_missing_targets(columns, missing)
 
-    Parameters
-    ----------
-    truth, prediction, width
-        Of each set or particle.
-    replicas, seed
-        How often the rows are drawn again, and how.
-    """
-    columns = [truth, prediction, *([] if width is None else [width])]
-    random = np.random.default_rng(seed)
-    samples = [_figures(*columns)]
-    for _ in range(replicas):
-        rows = random.integers(0, len(truth), len(truth))
-        samples.append(_figures(*(each[rows] for each in columns)))
-    best, others = samples[0], samples[1:]
-    figures: dict[str, Any] = {
-        name: Estimate(value, float(np.std([each[name] for each in others])))
-        for name, value in best.items()
-    }
-    return {"pull_width": None, **figures}
+    def predicted(chunk: Chunk) -> Any:
+        return tagger.values(chunk.particles).numpy()
 
-
-def half_width(values: Float[np.ndarray, " rows"]) -> float:
-    """Half the distance between the 16 % and 84 % quantiles."""
-    low, high = np.quantile(values, [0.16, 0.84])
-    return float(high - low) / 2
-
-
-def _figures(*columns: Float[np.ndarray, " rows"]) -> dict[str, float]:
-    """The figures of one sample."""
-    truth, prediction = columns[:2]
-    residual = prediction - truth
-    spread = float(truth.std() * prediction.std())
-    product = float(((truth - truth.mean()) * (prediction - prediction.mean())).mean())
-    figures = {
-        "bias": float(np.median(residual)),
-        "resolution": half_width(residual),
-        "rmse": float(np.sqrt(np.square(residual).mean())),
-        "constant": half_width(truth),
-        "correlation": product / spread if spread > 0 else 0.0,
-    }
-    if len(columns) > 2:
-        figures["pull_width"] = half_width(residual / columns[2])
-    return figures
+    values, sample, _ = scored(predicted, read, files, per, max_sets=max_sets, **how)
+    if not len(values):
+        raise InputError(
+            "files",
+            expected=f"a {per} with a target, or more",
+            got="none",
+            fix="take other files",
+        )
+    if per == "set":
+        # Those without a target did not pass, which is no cut that anybody wrote.
+        without = count_without_target(columns, read, files)
+        sample = replace(sample, cut=columns.cut, without=without)
+    return values, sample

@@ -5,7 +5,8 @@ from jaxtyping import Float
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from hepml.evaluation.regression._evaluation import Regression
+from hepml.evaluation.regression._evaluation import QUANTILES, Regression
+from hepml.evaluation.regression._figures import weighted_quantiles
 from hepml.figures import PALETTE, new_figure, style, without_markup
 
 _BINS = 60
@@ -19,18 +20,23 @@ def truth_figure(found: Regression) -> Figure:
     with style():
         figure, (axes,) = new_figure()
         both = np.concatenate([found.truth, found.prediction])
-        low, high = np.quantile(both, [0.005, 0.995])
+        low, high = weighted_quantiles(both, (0.005, 0.995), np.tile(found.weights, 2))
         edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
-        counts, _, _ = np.histogram2d(found.truth, found.prediction, bins=[edges, edges])
+        counts, _, _ = np.histogram2d(
+            found.truth, found.prediction, bins=[edges, edges], weights=found.weights
+        )
+        filled = counts[counts > 0]
+        least = min(1.0, filled.min(initial=1.0))
         drawn = axes.pcolormesh(
             edges,
             edges,
             np.where(counts > 0, counts, np.nan).T,
-            norm=LogNorm(1, max(counts.max(), 2)),
+            norm=LogNorm(least, max(filled.max(initial=0.0), 2 * least)),
             cmap="Blues",
             rasterized=True,
         )
-        figure.colorbar(drawn, ax=axes, pad=0.03, aspect=25).set_label("Predictions")
+        what = "Predictions" if found.sample.weights is None else "Predictions, weighted"
+        figure.colorbar(drawn, ax=axes, pad=0.03, aspect=25).set_label(what)
         axes.plot(edges, edges, color=PALETTE[1], linewidth=1.5)
         axes.set_xlabel(f"True {without_markup(found.target)}")
         axes.set_ylabel(f"Predicted {without_markup(found.target)}")
@@ -39,13 +45,16 @@ def truth_figure(found: Regression) -> Figure:
 
 
 def residual_figure(found: Regression) -> Figure:
-    """The median and the central 68 % of prediction minus truth, against the truth."""
+    """The median and the central 68 % and 95 % of prediction minus truth, against the truth."""
     with style():
         figure, (axes,) = new_figure()
-        centres, low, median, high = _profile(found.truth, found.residual)
+        centres, lowest, low, median, high, highest = _profile(found)
         (line,) = axes.plot(centres, median, marker="o", label="median")
         axes.fill_between(
-            centres, low, high, color=line.get_color(), alpha=0.25, linewidth=0, label="68 %"
+            centres, low, high, color=line.get_color(), alpha=0.35, linewidth=0, label="68 %"
+        )
+        axes.fill_between(
+            centres, lowest, highest, color=line.get_color(), alpha=0.15, linewidth=0, label="95 %"
         )
         axes.axhline(0.0, color="0.5", linewidth=1)
         bottom, top = axes.get_ylim()
@@ -63,8 +72,8 @@ def pull_figure(found: Regression) -> Figure:
         figure, (axes,) = new_figure()
         edges = np.linspace(-_PULL, _PULL, _BINS + 1)
         pulls = (found.residual / found.width).clip(-_PULL, _PULL)
-        counts, _ = np.histogram(pulls, edges)
-        density = counts / (len(pulls) * np.diff(edges))
+        counts, _ = np.histogram(pulls, edges, weights=found.weights)
+        density = counts / (found.weights.sum() * np.diff(edges))
         label = f"half of the central 68 %: {found.pull_width}"
         axes.stairs(density, edges, fill=True, alpha=0.5, color=PALETTE[0], label=label)
         x = np.linspace(-_PULL, _PULL, 300)
@@ -78,13 +87,15 @@ def pull_figure(found: Regression) -> Figure:
     return figure
 
 
-def _profile(
-    truth: Float[np.ndarray, " rows"], residual: Float[np.ndarray, " rows"]
-) -> Float[np.ndarray, "4 points"]:
+def _profile(found: Regression) -> Float[np.ndarray, "6 points"]:
     """Median truth, and the quantiles of the residual, of groups with equally many rows."""
-    order = np.argsort(truth, kind="stable")
-    groups = [each for each in np.array_split(order, _POINTS) if len(each)]
+    order = np.argsort(found.truth, kind="stable")
+    groups = [each for each in np.array_split(order, _POINTS) if found.weights[each].sum() > 0]
     table = [
-        [np.median(truth[each]), *np.quantile(residual[each], [0.16, 0.5, 0.84])] for each in groups
+        [
+            *weighted_quantiles(found.truth[each], (0.5,), found.weights[each]),
+            *weighted_quantiles(found.residual[each], QUANTILES, found.weights[each]),
+        ]
+        for each in groups
     ]
-    return np.array(table).T
+    return np.array(table).reshape(-1, 1 + len(QUANTILES)).T

@@ -60,7 +60,7 @@ def particles_table(
         positions = positions_of(part, rows, offsets, faults)
         _check_particles(bound, part, p4, features, rows, offsets, faults)
         labels = particle_labels_of(part, rows, offsets, faults)
-        targets = particle_targets_of(part, rows, offsets, faults)
+        targets = particle_targets_of(bound, part, rows, offsets, faults)
         tables.append((p4, features, positions, labels, targets))
         places = np.arange(rows.size)
         if len(parts) > 1:

@@ -88,15 +88,24 @@ def numbers_of_edges(
         features[:, place] = _finite(expression, f"edge feature {name}", rows, sets, faults)
     targets = np.zeros((rows.size, len(edges.targets)), np.float32)
     for place, (name, expression) in enumerate(edges.targets.items()):
-        targets[:, place] = _finite(expression, f"edge target {name}", rows, sets, faults)
+        what, partial = f"edge target {name}", bound.columns.partial_targets
+        targets[:, place] = _finite(expression, what, rows, sets, faults, partial=partial)
     return EdgeNumbers(features, _labels(edges, rows, sets, faults), targets)
 
 
-def _finite(expression: Expression, what: str, rows: Rows, sets: Any, faults: Faults) -> Any:
-    """A number for each edge; what is not finite is noted."""
+def _finite(
+    expression: Expression,
+    what: str,
+    rows: Rows,
+    sets: Any,
+    faults: Faults,
+    *,
+    partial: bool = False,
+) -> Any:
+    """A number for each edge; what is not finite is noted, but for NaN where it may be."""
     with np.errstate(all="ignore"):
         values = np.asarray(rows.evaluate(expression)).astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(values))
+    bad = np.flatnonzero(~(np.isfinite(values) | (partial & np.isnan(values))))
     column = f"{expression.text!r} ({what})"
     reason = f"{' '.join(what.split()[:2])} not finite"
     faults.add(sets[bad], reason, column, "finite numbers", values[bad])

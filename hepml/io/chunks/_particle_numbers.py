@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hepml.io.chunks._binding import BoundCollection
+from hepml.io.chunks._binding import Bound, BoundCollection
 from hepml.io.chunks._faults import Faults
 from hepml.io.chunks._rows import Rows
 from hepml.io.expressions._steps import Expression
@@ -16,22 +16,35 @@ def positions_of(part: BoundCollection, rows: Rows, offsets: Any, faults: Faults
     return _finite(part.positions, "position", rows, offsets, faults)
 
 
-def particle_targets_of(part: BoundCollection, rows: Rows, offsets: Any, faults: Faults) -> Any:
-    """The targets of the particles of one collection, or None; what is not finite is noted."""
+def particle_targets_of(
+    bound: Bound, part: BoundCollection, rows: Rows, offsets: Any, faults: Faults
+) -> Any:
+    """The targets of the particles of one collection, or None; what is not finite is noted.
+
+    NaN is not, where targets are partial.
+    """
     if not part.targets:
         return None
-    return _finite(part.targets, "target", rows, offsets, faults)
+    partial = bound.columns.partial_targets
+    return _finite(part.targets, "target", rows, offsets, faults, partial=partial)
 
 
 def _finite(
-    expressions: Mapping[str, Expression], what: str, rows: Rows, offsets: Any, faults: Faults
+    expressions: Mapping[str, Expression],
+    what: str,
+    rows: Rows,
+    offsets: Any,
+    faults: Faults,
+    *,
+    partial: bool = False,
 ) -> Any:
     """A column for each expression; the sets in which one is not finite are noted."""
     table = np.empty((rows.size, len(expressions)), np.float32)
     for i, (name, expression) in enumerate(expressions.items()):
         with np.errstate(over="ignore"):
             table[:, i] = rows.evaluate(expression)
-        bad = np.flatnonzero(~np.isfinite(table[:, i]))
+        fine = np.isfinite(table[:, i]) | (partial & np.isnan(table[:, i]))
+        bad = np.flatnonzero(~fine)
         column = f"{expression.text!r} ({what} {name})"
         faults.add_particles(
             bad, offsets, f"{what} not finite", column, "finite numbers", table[bad, i]

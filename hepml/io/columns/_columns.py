@@ -67,6 +67,9 @@ class Columns:
     edges
         What is joined to what: then sets are graphs, and the collections their nodes. Edges of
         several ways are merged as collections are.
+    partial_targets
+        Whether particles, nodes and edges may lack a target, which then is NaN; else it makes
+        their set bad.
 
     Raises
     ------
@@ -101,6 +104,7 @@ class Columns:
     observers: Mapping[str, str] = field(default_factory=dict)
     tables: Tables = field(default_factory=dict)
     edges: tuple[EdgeColumns, ...] = ()
+    partial_targets: bool = False
 
     def __init__(
         self,
@@ -118,10 +122,11 @@ class Columns:
         observers: Mapping[str, str] | None = None,
         tables: Tables | None = None,
         edges: EdgeColumns | Iterable[EdgeColumns] = (),
+        partial_targets: bool = False,
     ) -> None:
         if isinstance(collections, Collection):
             collections = (collections,)
-        _check_kinds(tree, classes, class_files)
+        _check_kinds(tree, classes, class_files, partial_targets)
         values = {
             "collections": tuple(collections),
             "unit": unit,
@@ -138,6 +143,7 @@ class Columns:
             "observers": check_texts(observers or {}, "Columns.observers"),
             "tables": check_tables(tables or {}, "Columns.tables"),
             "edges": (edges,) if isinstance(edges, EdgeColumns) else tuple(edges),
+            "partial_targets": partial_targets,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -320,7 +326,7 @@ class Columns:
         return cls.from_dict(load_yaml(file))
 
 
-def _check_kinds(tree: Any, classes: Any, class_files: Any) -> None:
+def _check_kinds(tree: Any, classes: Any, class_files: Any, partial: Any) -> None:
     """Refuse what YAML and checkpoints can hold in these places but mean nothing there."""
     patterns = class_files or {}
     for name, right, expected, value in (
@@ -338,6 +344,7 @@ def _check_kinds(tree: Any, classes: Any, class_files: Any) -> None:
             "the pattern of file names of each class",
             class_files,
         ),
+        ("partial_targets", isinstance(partial, bool), "true or false", partial),
     ):
         if not right:
             raise InputError(

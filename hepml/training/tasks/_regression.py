@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import huber_loss, mse_loss
@@ -59,6 +58,8 @@ class RegressionTask(Task):
         By default AdamW with one cycle of the learning rate in the run.
     mean_weight
         The mean of the weights of all sets to learn from, as in :class:`TaggingTask`.
+    partial
+        Whether rows may lack a target: those with NaN are left out of loss and figures.
     info
         What the checkpoints shall say about the model; without it they are Lightning's alone.
 
@@ -87,11 +88,12 @@ class RegressionTask(Task):
         loss: RegressionLoss = "mse",
         optimiser: Optimiser = Optimiser(),  # noqa: B008
         mean_weight: float = 1.0,
+        partial: bool = False,
         info: CheckpointInfo | None = None,
     ) -> None:
         super().__init__(model, optimiser=optimiser, info=info)
         self.targets, self.per, self.loss_name = tuple(targets), per, loss
-        self.mean_weight = mean_weight
+        self.mean_weight, self.partial = mean_weight, partial
         self.standardise = Standardise(len(self.targets))
         several = len(self.targets) > 1
         self._names = [f"val_{name}_" if several else "val_" for name in self.targets]
@@ -141,7 +143,8 @@ class RegressionTask(Task):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Loss and weight of each row, and its residuals in the units of the targets."""
         batch = batch.to(dtype=next(self.model.parameters()).dtype)
-        _, wanted, of_rows, _ = rows_of(batch, self.per)
+        rows = rows_of(batch, self.per)
+        wanted, weights = rows.targets, rows.weights
         if wanted is None or wanted.shape[1] != len(self.targets):
             raise InputError(
                 "targets",
@@ -158,15 +161,15 @@ class RegressionTask(Task):
                 got=f"{tuple(outputs.shape)} from {type(self.model).__name__}",
                 fix=f"let the model return {size} numbers for each {self.per}",
             )
+        weights = wanted.new_ones(len(wanted)) if weights is None else weights / self.mean_weight
+        if self.partial:
+            known = ~wanted.isnan().any(1)
+            outputs, wanted, weights = outputs[known], wanted[known], weights[known]
         value, width = value_and_width(outputs, len(self.targets))
         each = _losses(value, width, self.standardise(wanted), self.loss_name)
         if learning and width is not None:
             each = each * width.detach().square()
-        losses = each.mean(1)
-        weights = torch.ones_like(losses)
-        if of_rows is not None:
-            weights = of_rows / self.mean_weight
-        return losses, weights, self.standardise.inverse(value.detach()) - wanted
+        return each.mean(1), weights, self.standardise.inverse(value.detach()) - wanted
 
 
 def _losses(

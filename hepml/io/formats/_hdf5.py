@@ -12,6 +12,7 @@ from hepml.errors import ColumnError, DataError, MissingDependencyError
 from hepml.io.formats._files import Location
 from hepml.io.formats._hdf5_file import open_file, reading
 from hepml.io.formats._hdf5_graphs import GraphTable, graph_groups
+from hepml.io.formats._hdf5_records import RecordTable, record_datasets
 from hepml.io.formats._identity import Identity, check_unchanged, state_of
 from hepml.io.formats._table import Column, Table
 
@@ -36,8 +37,10 @@ _LIST_OF_STRINGS = {
 }
 
 
-def open_hdf5(location: Location, wanted: str | None = None) -> "Hdf5Table | GraphTable":
-    """Open the table or group of graphs that is named, else the wanted one, else the only one.
+def open_hdf5(
+    location: Location, wanted: str | None = None
+) -> "Hdf5Table | GraphTable | RecordTable":
+    """Open the table, records or graphs that are named, else the wanted ones, else the only ones.
 
     Raises
     ------
@@ -54,8 +57,12 @@ def open_hdf5(location: Location, wanted: str | None = None) -> "Hdf5Table | Gra
     try:
         with reading(location.path):
             name = _choose(file, location, wanted)
-            kind = GraphTable if name in graph_groups(file) else Hdf5Table
-            return kind(file, location.path, name)
+            if name in graph_groups(file):
+                return GraphTable(file, location.path, name)
+            if name in tables(file):
+                return Hdf5Table(file, location.path, name)
+            _check_filters(f"{location.path}:{name}", file[name])
+            return RecordTable(file, location.path, name)
     except BaseException:
         file.close()
         raise
@@ -181,7 +188,9 @@ def names_from_pickle(data: bytes) -> list[str]:
 
 def _choose(file: Any, location: Location, wanted: str | None) -> str:
     """The name of the table to read."""
-    names = [*tables(file), *graph_groups(file)]
+    groups = [*tables(file), *graph_groups(file)]
+    records = record_datasets(file, groups)
+    names = [*groups, *records]
     chosen = location.tree or wanted
     if chosen is not None and (chosen.strip("/") or "/") in names:
         return chosen.strip("/") or "/"
@@ -190,16 +199,17 @@ def _choose(file: Any, location: Location, wanted: str | None) -> str:
     if names:
         got, fix = (
             f"the tables {', '.join(names)}",
-            f"name one, as in {location.path + ':' + names[0]!r}",
+            f"name one, as in {location.path + ':' + names[0]!r}"
+            + (f", or several: {'+'.join(records)!r}" if len(records) > 1 else ""),
         )
     else:
-        got = f"no pandas table, but {', '.join(file) or 'nothing'}"
+        got = f"no such table, but {', '.join(file) or 'nothing'}"
         fix = 'write it with DataFrame.to_hdf(path, key="table", format="table")'
     raise ColumnError(
         f"file {location.path!r}",
-        expected="one table of pandas, or the name of one"
+        expected="one table of pandas or dataset of records, or the name of one"
         if chosen is None
-        else f"a table {chosen!r} of pandas",
+        else f"a table of pandas or dataset of records {chosen!r}",
         got=got,
         fix=fix,
     )

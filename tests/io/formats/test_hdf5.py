@@ -147,7 +147,7 @@ def test_table_by_name(frame, tmp_path):
     assert len(read(f"{path}:deep/val")) == len(frame)
     with pytest.raises(ColumnError, match=r"one table of pandas.* the tables deep/val, train"):
         read(path, COLUMNS)
-    with pytest.raises(ColumnError, match=r"a table 'test' of pandas.* deep/val, train"):
+    with pytest.raises(ColumnError, match=r"dataset of records 'test'.* deep/val, train"):
         read(f"{path}:test", COLUMNS)
 
 
@@ -254,7 +254,7 @@ def test_no_rows(frame, tmp_path):
 def test_fixed_format(frame, tmp_path):
     path = str(tmp_path / "jets.h5")
     frame.to_hdf(path, key="table", format="fixed")
-    message = r'no pandas table, but table.*format="table"'
+    message = r'no such table, but table.*format="table"'
     with pytest.raises(ColumnError, match=message):
         read(path, COLUMNS)
 

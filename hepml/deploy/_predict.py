@@ -54,7 +54,7 @@ class Prediction:
 
 
 def predict(
-    tagger: Tagger,
+    tagger: Tagger | str | os.PathLike[str],
     files: Files,
     output: str | os.PathLike[str],
     *,
@@ -76,8 +76,8 @@ def predict(
     Parameters
     ----------
     tagger
-        The tagger; its columns say how to read the files. Neither their cut on jets nor their
-        labels are used: every jet gets a score.
+        The tagger, its checkpoint or the folder of its run; its columns say how to read the files.
+        Neither their cut on jets nor their labels are used: every jet gets a score.
     files
         As in :func:`hepml.io.read`.
     output
@@ -122,6 +122,7 @@ def predict(
 
     In ROOT: ``events->AddFriend("scores", "OUT.root")``, then ``events->Draw("score_top")``.
     """
+    tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(Path(tagger))
     columns = reading_columns(tagger.columns)
     _check_tree(tree)
     answers, names = tagger.answers, tagger.answers.branches

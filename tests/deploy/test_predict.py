@@ -17,6 +17,7 @@ from hepml.deploy import Tagger, predict
 from hepml.errors import ColumnError, DataError, FileError, InputError
 from hepml.io import PRESETS, Collection, Columns, JetIndex, read
 from hepml.models import ParticleFlow
+from hepml.training import save_checkpoint
 
 COLUMNS = PRESETS["hepml"]
 NAMES = ("score_qcd", "score_top")
@@ -73,6 +74,18 @@ def test_scores_lie_beside_the_jets_of_all_files(tmp_path, tagger):
         about = json.loads(str(file["about"]))
     assert about["classes"] == {"qcd": "qcd", "top": "top"}
     assert about["input"] == [[str(path), 40 + i] for i, path in enumerate(files)]
+
+
+def test_a_checkpoint_or_the_folder_of_a_run_is_a_tagger(tmp_path):
+    path = write_jets(tmp_path / "jets.root", 20)
+    arguments = {"features": len(COLUMNS.feature_names)}
+    model = ParticleFlow(**arguments)
+    best = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    save_checkpoint(best, model, arguments=arguments, columns=COLUMNS)
+    expected = Tagger(model, COLUMNS)(read(path)).float()
+    for number, place in enumerate((best, str(tmp_path / "run"))):
+        (written,) = predict(place, path, tmp_path / f"{number}.root")
+        np.testing.assert_allclose(read_scores(written.path), expected, rtol=1e-6)
 
 
 def test_a_folder_gets_a_file_for_each_input(tmp_path, tagger):

@@ -28,7 +28,7 @@ from hepml.training import warn_of_training_files
 
 
 def compare(
-    taggers: Sequence[Tagger | str | os.PathLike[str]],
+    taggers: Tagger | str | os.PathLike[str] | Sequence[Tagger | str | os.PathLike[str]],
     files: Files,
     *,
     columns: Columns | None = None,
@@ -51,8 +51,8 @@ def compare(
     Parameters
     ----------
     taggers
-        Taggers, checkpoints or folders of runs; `device` and `batch_size` are for the latter. All
-        tell classes of the same: of sets, of particles, ...
+        Taggers, checkpoints or folders of runs, or one alone; `device` and `batch_size` are for the
+        latter. All tell classes of the same: of sets, of particles, ...
     files
         As in :func:`hepml.io.read`; they need labels.
     columns
@@ -88,11 +88,12 @@ def compare(
     FileError, ColumnError, DataError
         If a checkpoint or file cannot be read, or lacks columns.
     """
+    alone = (Tagger, str, os.PathLike)
     loaded = [
         tagger
         if isinstance(tagger, Tagger)
         else Tagger.load(Path(tagger), device=device, batch_size=batch_size)
-        for tagger in taggers
+        for tagger in ([taggers] if isinstance(taggers, alone) else taggers)
     ]
     scores = dict(scores or {})
     if not loaded and not scores:

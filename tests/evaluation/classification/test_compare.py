@@ -80,6 +80,8 @@ def test_checkpoints_are_named_by_what_differs(tmp_path, files):
         "ParticleFlow (third)",
         "TinyFlow",
     ]
+    (alone,) = compare(str(paths[2]), files, replicas=2)
+    assert alone.name == "ParticleFlow"
     twins = compare([make_tagger(), make_tagger()], files, replicas=2)
     assert [result.name for result in twins] == ["ParticleFlow (1)", "ParticleFlow (2)"]
 

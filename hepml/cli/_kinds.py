@@ -45,7 +45,12 @@ def _recipe_is_of_motion(words: Sequence[str]) -> bool:
     from hepml.datasets import SYSTEMS
 
     # The first that is named: a file may have the name of another.
-    return next((word for word in words if word in SYSTEMS or word in RECIPES), "") in SYSTEMS
+    named = (
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if before not in ("-o", "--output") and (word in SYSTEMS or word in RECIPES)
+    )
+    return next(named, "") in SYSTEMS
 
 
 def _network_is_of_motion(words: Sequence[str]) -> bool:

@@ -4,12 +4,52 @@ import pytest
 import uproot
 
 from hepml.cli import main
+from hepml.cli._generate import RECIPES
 from hepml.datasets.jets import _pythia
 
 
 def test_an_unknown_recipe_is_answered_with_those_that_exist(tmp_path, capsys):
     assert main(["generate", "top-tagger", str(tmp_path / "jets.root")]) == 1
     assert capsys.readouterr().err.endswith("got 'top-tagger'. Fix: try top-tagging.\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["top-tagging", "jets.root", "--jets=4"],
+        ["top-tagging", "--jets", "4", "jets.root"],
+        ["--jets=4", "top-tagging", "jets.root"],
+        ["top-tagging", "-o", "jets.root", "--jets=4"],
+        ["-o", "jets.root", "top-tagging", "--jets=4"],
+        ["--output=jets.root", "--overwrite", "top-tagging", "--jets=4"],
+        ["top-tagging", "--jets=4", "--split", "0.6", "0.2", "0.2", "--output", "jets.root"],
+    ],
+)
+def test_the_file_is_an_option_or_the_last_word(capsys, monkeypatch, words):
+    def recipe(output, **options):
+        return [f"{output} {options['jets']}"]
+
+    monkeypatch.setitem(RECIPES, "top-tagging", recipe)
+    assert main(["generate", *words]) == 0
+    assert capsys.readouterr().out == "jets.root 4\n"
+
+
+@pytest.mark.parametrize("recipe", ["top-tagging", "pendulum"])
+@pytest.mark.parametrize("words", [[], ["-o"], ["a.root", "-o", "b.root"]])
+def test_one_file_is_named(recipe, words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["generate", recipe, *words])
+    assert "hepml generate" in capsys.readouterr().err
+
+
+def test_the_help_lists_recipes_and_systems(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["generate", "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "usage: hepml generate RECIPE -o FILE [options]"
+    assert any(line.startswith("  top-tagging          ") for line in lines)
+    assert "  pendulum             An ideal pendulum" in lines
+    assert max(map(len, lines)) <= 100
 
 
 @pytest.mark.parametrize(

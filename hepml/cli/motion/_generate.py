@@ -3,6 +3,7 @@
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from hepml.cli._made import add_output, making_parser
 from hepml.datasets import SYSTEMS, simulate
 from hepml.io import write_trajectories
 from hepml.outputs import require_free
@@ -10,12 +11,14 @@ from hepml.outputs import require_free
 
 def make_parser() -> ArgumentParser:
     """The options of ``hepml generate SYSTEM``."""
-    parser = ArgumentParser(
-        description="Trajectories from SciPy at a relative tolerance of 1e-12. What is left out is "
-        "as in the paper on Hamiltonian neural networks."
+    parser = making_parser(
+        "hepml generate SYSTEM -o FILE [options]",
+        "Trajectories from SciPy at a relative tolerance of 1e-12. What is left out is "
+        "as in the paper on Hamiltonian neural networks.",
+        {},
     )
     parser.add_argument("system", choices=list(SYSTEMS), help="which system")
-    parser.add_argument("output", type=str, help="ROOT file to write")
+    add_output(parser, "the ROOT file to make")
     parser.add_argument("--trajectories", type=PositiveInt | None, help="how many")
     parser.add_argument("--span", type=PositiveFloat | None, help="how long each is")
     parser.add_argument("--times", type=PositiveInt | None, help="how often it is observed")
@@ -29,7 +32,8 @@ def make_parser() -> ArgumentParser:
 
 def run(config: Namespace) -> int:
     """Write a file of trajectories."""
-    require_free(config.output, overwrite=config.overwrite)
+    output = config.file
+    require_free(output, overwrite=config.overwrite)
     data = simulate(
         SYSTEMS[config.system](),
         trajectories=config.trajectories,
@@ -38,9 +42,9 @@ def run(config: Namespace) -> int:
         noise=config.noise,
         seed=config.seed,
     )
-    write_trajectories(data, config.output, overwrite=config.overwrite)
+    write_trajectories(data, output, overwrite=config.overwrite)
     print(
-        f"{config.output}: {len(data)} trajectories of {config.system}, {len(data.t)} times up to "
+        f"{output}: {len(data)} trajectories of {config.system}, {len(data.t)} times up to "
         f"{float(data.t[-1]):g}, noise {data.about['noise']:g}"
     )
     return 0

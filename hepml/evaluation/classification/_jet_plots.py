@@ -1,6 +1,6 @@
 """Figures of what a cut on the score does, of calibration and of learning."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -51,14 +51,23 @@ def kinematics_figure(jets: Mapping[str, ScoredRows]) -> Figure:
                         value = 1 / found.efficiency if inverse else found.efficiency
                         error = found.uncertainty * (value**2 if inverse else 1.0)
                     _steps(axes, edges, value, error, without_markup(label))
+            if name == "pt" and _is_wide(shown.values()):
+                above.set_xscale("log")
+                below.set_xscale("log")
             above.set_ylim(0, 1)
             above.set_ylabel(r"Signal efficiency $\varepsilon_S$")
             below.set_ylabel(r"Rejection 1/$\varepsilon_B$")
             below.set_ylim(bottom=0)
             below.set_xlabel(f"{noun} {title}")
         title = rf"one cut, $\varepsilon_S$ = {WORKING_POINT:g}"
-        panels[0].legend(loc="lower left", title=title, title_fontsize="small")
+        panels[0].legend(loc="best", title=title, title_fontsize="small")
     return figure
+
+
+def _is_wide(rows: Iterable[ScoredRows]) -> bool:
+    """Whether most transverse momenta lie at one end of an axis, as those of particles do."""
+    pt = np.concatenate([each.kinematics.pt for each in rows if each.kinematics is not None])
+    return len(pt) > 0 and pt.min() > 0 and bool(pt.max() > 10 * np.median(pt))
 
 
 def _with_most_signal(jets: Mapping[str, ScoredRows]) -> dict[str, ScoredRows]:

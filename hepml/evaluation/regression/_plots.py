@@ -40,7 +40,8 @@ def truth_figure(found: Regression) -> Figure:
         axes.plot(edges, edges, color=PALETTE[1], linewidth=1.5)
         axes.set_xlabel(f"True {without_markup(found.target)}")
         axes.set_ylabel(f"Predicted {without_markup(found.target)}")
-        axes.set_title(f"{without_markup(found.name)}, r = {found.correlation}", fontsize=18)
+        text = f"{without_markup(found.name)}\nr = {found.correlation}"
+        axes.text(0.04, 0.96, text, transform=axes.transAxes, va="top", fontsize=20)
     return figure
 
 

@@ -124,7 +124,7 @@ def test_outputs_are_refused_before_the_work(checkpoint, springs, tmp_path, caps
 
 def test_generate(tmp_path, capsys):
     pytest.importorskip("scipy", reason="needs scipy")
-    words = ["generate", "quadrupole", str(tmp_path / "x.root"), "--trajectories=5"]
+    words = ["generate", "quadrupole", "-o", str(tmp_path / "x.root"), "--trajectories=5"]
     assert main([*words, "--seed=3"]) == 0
     assert "5 trajectories of quadrupole, 40 times up to 2, noise 0" in capsys.readouterr().out
     data = read_trajectories(tmp_path / "x.root")
@@ -201,7 +201,7 @@ def test_help_lists_the_networks_by_chapter(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["train", "--help"])
     printed = " ".join(capsys.readouterr().out.split())
-    assert "sets: EnergyFlow, ParticleFlow; graphs: MessagePassing; lorentz: LorentzCG" in printed
+    assert "sets: EnergyFlow, ParticleFlow; graphs: MessagePassing, InteractionNetwork" in printed
     assert "dynamics: CentralHamiltonian" in printed
     with pytest.raises(SystemExit, match="0"):
         main(["train", "MLPHamiltonian", "--help"])
@@ -228,6 +228,8 @@ def test_former_commands_are_answered_with_the_new_ones(words, now, capsys):
         ("generate", ["pendulum", "x.root"], True),
         ("generate", ["--seed=1", "pendulum", "x.root"], True),
         ("generate", ["top-tagging", "pendulum"], False),
+        ("generate", ["-o", "pendulum", "top-tagging"], False),
+        ("generate", ["-o", "top-tagging", "pendulum"], True),
         ("train", ["MLPFlow", "x.root"], True),
         ("train", ["--network", "MLPFlow", "x.root"], True),
         ("train", ["--network=MLPFlow", "x.root"], True),

@@ -1,6 +1,6 @@
 """Which places of fixed arrays hold particles, and which particles of each set are the hardest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,7 +73,7 @@ def other_padding(
     stored: Sequence[Shaped[np.ndarray, " places"]],
     offsets: Int64[np.ndarray, " bounds"],
     pt: Shaped[np.ndarray, " places"] | None = None,
-    company: Sequence[Shaped[np.ndarray, "others length"]] = (),
+    company: Callable[[], Sequence[Shaped[np.ndarray, "others length"]]] | None = None,
 ) -> OtherPadding | None:
     """The first set whose last place looks like padding that is not zero, if there is one.
 
@@ -89,8 +89,8 @@ def other_padding(
     pt
         The transverse momenta, where they are a coordinate.
     company
-        The same columns of other sets of the file: momenta that may differ, and sets that may end
-        alike. Without them a few sets cannot be told from others with the same numbers.
+        A function that gives the same columns of other sets of the file: momenta that may differ,
+        and sets that may end alike. It is called only where these sets alone do not tell.
 
     Raises
     ------
@@ -101,8 +101,6 @@ def other_padding(
     sets = np.flatnonzero(offsets[1:] > offsets[:-1])
     places = offsets[1:][sets] - 1
     at_end = np.array([column[places] for column in stored], np.float64)
-    others = np.array([column[:, -1] for column in company if column.size], np.float64)
-    others = others.reshape(len(stored), -1)
     lowest = np.fmin.reduce(at_end, axis=0)
     empty = np.isnan(at_end) | (at_end == 0)
     suspect = empty.all(axis=0) & (at_end != 0).any(axis=0)
@@ -110,16 +108,21 @@ def other_padding(
     highest = np.fmax.reduce(at_end, axis=0)
     alike = ((at_end == highest) | (at_end == 0)).all(axis=0) & (highest > 0)
     alike &= (at_end == highest).sum(axis=0) > 2
+    negative = (at_end < 0).all(axis=0)
+    others: list[Any] = []
+    if company is not None and (alike.any() or negative.any()):
+        others = [*company()]
     if alike.any():
         number = highest[alike][0]
-        all_of = (*stored, *company)
+        all_of = (*stored, *others)
         alike &= any(((column != number) & (column != 0)).any() for column in all_of)
     suspect |= alike
     value = np.where(np.isnan(at_end).any(axis=0), np.nan, np.where(alike, highest, lowest))
     if pt is not None:
         value = np.where(suspect, value, pt[places])
         suspect |= pt[places] < 0
-    repeated = _repeated(at_end, others)
+    beside = np.array([column[:, -1] for column in others if column.size], np.float64)
+    repeated = _repeated(at_end, beside.reshape(len(stored), -1))
     value[repeated] = np.where(suspect[repeated], value[repeated], at_end[0, repeated])
     suspect[repeated] = True
     found = np.flatnonzero(suspect)

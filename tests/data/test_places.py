@@ -114,9 +114,18 @@ def test_in_company_one_set_is_enough():
         last = [column[1:] for column in alone]
         assert other_padding(last, offsets_of([1])) is None
         company = [padded, beside, padded]
-        assert other_padding(last, offsets_of([1]), company=company) == (0, number, number == 7)
+        assert other_padding(last, offsets_of([1]), company=company.copy) == (
+            0,
+            number,
+            number == 7,
+        )
+    ends = [measured[:1, 1], measured[:1, 1] - 2]
+    assert other_padding(ends, offsets_of([1]), company=lambda: [measured, measured - 2]) is None
+    # What ends in zeros, or in a momentum with both signs, needs no company.
+    clear = [np.array([3.0, 0.0]), np.array([-1.0, 0.0])]
+    assert other_padding(clear, offsets_of([1, 1]), company=pytest.fail) is None
     ends = [measured[0], measured[0] - 2]
-    assert other_padding(ends, offsets_of([2]), company=[measured, measured - 2]) is None
+    assert other_padding(ends, offsets_of([2]), company=lambda: [measured, measured - 2]) is None
 
 
 def test_nothing_looks_like_padding_in_nothing():

@@ -131,8 +131,11 @@ def _check_other(
     sets = np.flatnonzero(bounds[1:] > bounds[:-1])
     places = bounds[1:][sets] - 1
     columns = [values[places] for values in stored.values()]
+
     # What a few sets alone do not tell would change with the chunk.
-    others = [column.values for column in bound.sample(stored).values()]
+    def others() -> list[Any]:
+        return [column.values for column in bound.sample(stored).values()]
+
     # With an index, the particles lie in another order than the table.
     momenta = rows.evaluate(pt)[places] if pt is not None and part.index is None else None
     found = other_padding(columns, np.arange(len(sets) + 1), momenta, others)

@@ -1,7 +1,5 @@
 """``hepml inspect``: what is in a file, and how hepml would read it."""
 
-import os
-import re
 import shutil
 import sys
 import textwrap
@@ -9,10 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from hepml.cli._inspect_graphs import columns_of, layouts_in, lines_of
+from hepml.cli._inspect_text import (
+    _cut,
+    brief_yaml,
+    column_rows,
+    counted,
+    folded_columns,
+    indented,
+    size_of,
+    yaml_text,
+)
 from hepml.cli.motion._inspect import is_motion, lines_of_motion
 from hepml.errors import ColumnError, HepmlError, InputError
 from hepml.io import Columns, Layout, Location, Tree, contents_of, iterate, locate, recognise
@@ -36,7 +43,6 @@ SETS = {
     "physlite-tracks": "the inner-detector tracks of an event",
     "edm4hep": "the reconstructed particles of an event",
 }
-FOLD = 40  # a tree with more columns than this is shown by the prefixes of their names
 
 
 def make_parser() -> ArgumentParser:
@@ -69,7 +75,7 @@ def run(config: Namespace) -> int:
                 if config.graph is not None:
                     trees = _readable(contents_of(location).trees)
                     columns = columns_of(location, trees, config.graph)
-                    shown[_yaml(columns.to_dict())] = str(location)
+                    shown[yaml_text(columns.to_dict())] = str(location)
                 elif config.columns:
                     shown[_recognised_yaml(location)] = str(location)
                 else:
@@ -107,30 +113,30 @@ def _recognised_yaml(location: Location) -> str:
             got="another",
             fix="list its branches with `hepml inspect` and write the columns by hand",
         )
-    return _yaml(layout.columns.to_dict())
+    return yaml_text(layout.columns.to_dict())
 
 
 def _show(location: Location, *, show_all: bool) -> None:
     """Print everything about one file."""
     width = min(shutil.get_terminal_size((100, 40)).columns, 140)
     kind, trees, recipe = contents_of(location)
-    print(f"{location}: {kind}{_size(location.path)}")
+    print(f"{location}: {kind}{size_of(location.path)}")
     if not trees:
         print(f"  no {'dataset' if kind == 'HDF5' else 'TTree or RNTuple'}")
     for tree in trees:
-        title = f"\n{tree.kind} {tree.name}: {_number(tree.entries, 'entry', 'entries')}"
+        title = f"\n{tree.kind} {tree.name}: {counted(tree.entries, 'entry', 'entries')}"
         if isinstance(tree.columns, str):
             print(f"{title} of {tree.columns}")
             continue
-        print(f"{title}, {_number(len(tree.columns), 'column')}")
-        lines = _rows(tree.columns) if show_all else _folded(tree.columns)
+        print(f"{title}, {counted(len(tree.columns), 'column')}")
+        lines = column_rows(tree.columns) if show_all else folded_columns(tree.columns)
         print("\n".join(lines if show_all else [_cut(line, width) for line in lines]))
     if recipe:
         print("\nmade with the recipe")
         if isinstance(recipe, str):
-            print(_indented(recipe) if show_all else _cut(f"  {' '.join(recipe.split())}", width))
+            print(indented(recipe) if show_all else _cut(f"  {' '.join(recipe.split())}", width))
         else:
-            print(_indented(_yaml(recipe)) if show_all else _brief(recipe, width))
+            print(indented(yaml_text(recipe)) if show_all else brief_yaml(recipe, width))
     print()
     if is_motion(trees):
         print(*lines_of_motion(location), sep="\n")
@@ -168,7 +174,7 @@ def _show_reading(location: Location, layout: Layout | None, entries: Mapping[st
     _show_sample(location, layout.columns, entries)
     print("columns (as YAML with `hepml inspect --columns`, to be changed and given to")
     print("`hepml train --columns FILE.yaml`):")
-    print(_indented(_yaml(layout.columns.to_dict())))
+    print(indented(yaml_text(layout.columns.to_dict())))
 
 
 def _show_sample(location: Location, columns: Columns, entries: Mapping[str, int]) -> None:
@@ -191,7 +197,7 @@ def _show_sample(location: Location, columns: Columns, entries: Mapping[str, int
         low, mean, high = particles.min(), particles.mean(), particles.max()
         print(f"  particles in a set: {low} to {high}, mean {mean:.1f}")
     for reason, number in dropped.items():
-        print(f"  left out as bad: {_number(number, 'set')} ({reason})")
+        print(f"  left out as bad: {counted(number, 'set')} ({reason})")
     if columns.class_names:
         print(f"  classes: {_classes(columns.class_names, np.concatenate(labels))}")
     else:
@@ -204,100 +210,3 @@ def _classes(names: Sequence[str], labels: Any) -> str:
     order = np.arange(len(names)) if len(names) <= 12 else np.argsort(-sizes, kind="stable")[:8]
     text = ", ".join(f"{names[i]} {sizes[i]}" for i in order)
     return text if len(order) == len(names) else f"{text}, ... ({len(names)} classes)"
-
-
-def _rows(columns: Mapping[str, str]) -> list[str]:
-    """One line for each column."""
-    width = max(map(len, columns), default=0) + 2
-    return [f"  {name:{width}}{kind}" for name, kind in columns.items()]
-
-
-def _folded(columns: Mapping[str, str]) -> list[str]:
-    """One line for each column or, if they are many, for each prefix of their names."""
-    if len(columns) <= FOLD:
-        return _rows(columns)
-    groups: dict[str, list[str]] = {}
-    for name in columns:
-        if not name.startswith("_"):  # RNTuples repeat their columns under such names
-            groups.setdefault(_prefix(name), []).append(name)
-    lines = {}
-    for prefix, members in groups.items():
-        if len(members) > 1:
-            shown = [name for name in members if name != prefix]
-            shared = _shared(shown)
-            names = ", ".join(name.removeprefix(shared) for name in shown)
-            lines[f"{shared}* ({len(shown)})"] = f"{_kinds(columns, shown)}: {names}"
-    alone = [members[0] for members in groups.values() if len(members) == 1]
-    hidden = len(lines) - FOLD
-    lines = dict(list(lines.items())[:FOLD])
-    if alone:
-        lines[f"others ({len(alone)})"] = f"{_kinds(columns, alone)}: {', '.join(alone)}"
-    more = f"{hidden} more prefixes; " if hidden > 0 else ""
-    return [*_rows(lines), f"  ({more}--all lists every column with its type)"]
-
-
-def _prefix(name: str) -> str:
-    """``Jet`` of ``Jet_pt``, ``Jet.PT`` and ``Jet/Jet.PT``."""
-    return re.split(r"[_./#]", name, maxsplit=1)[0]
-
-
-def _shared(names: list[str]) -> str:
-    """What the names begin with, up to a separator: ``Jet/Jet.`` of ``Jet/Jet.PT``."""
-    # The first and last of a sorted list differ earliest.
-    low, high = min(names), max(names)
-    same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
-    match = re.match(r".*[_./#]", low[:same])
-    return match[0] if match else _prefix(low)
-
-
-def _kinds(columns: Mapping[str, str], names: list[str]) -> str:
-    """The most frequent type, and whether there are others."""
-    kinds = [columns[name] for name in names]
-    common = max(set(kinds), key=kinds.count)
-    return common + (", ..." if len(set(kinds)) > 1 else "")
-
-
-def _number(count: int, one: str, many: str | None = None) -> str:
-    """A number of things."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
-
-
-def _cut(line: str, width: int) -> str:
-    """The line, shortened to a width."""
-    return line if len(line) <= width else f"{line[: width - 3].rstrip(', ')}..."
-
-
-def _size(path: str) -> str:
-    """The size of a local file."""
-    if not os.path.isfile(path):
-        return ""
-    size = os.path.getsize(path)
-    return f", {size / 1e6:.1f} MB" if size >= 1e5 else f", {size / 1e3:.1f} kB"
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes a list of scalars on one line."""
-
-    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
-        scalars = not any(isinstance(item, list | dict) for item in sequence)
-        return super().represent_sequence(tag, sequence, flow_style or scalars)
-
-
-def _yaml(plain: Any) -> str:
-    """Plain values as YAML in their order."""
-    return str(yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=90))
-
-
-def _brief(recipe: Mapping[str, Any], width: int) -> str:
-    """One line for each key, as far as it fits."""
-    texts = {
-        name: yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
-        for name, value in recipe.items()
-    }
-    lines = [_cut(f"  {name}: {text.splitlines()[0]}", width) for name, text in texts.items()]
-    return "\n".join([*lines, "  (--all shows all of it)"])
-
-
-def _indented(text: str) -> str:
-    """The text two places further to the right; YAML stays valid."""
-    return textwrap.indent(text.rstrip("\n"), "  ")

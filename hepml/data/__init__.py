@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING
 
 from hepml.data._concatenate import concatenate
+from hepml.data._declarations import Level, bounds_of, per, places_of
 from hepml.data._graph import Graph
 from hepml.data._padded import PaddedParticles
 from hepml.data._particle_set import ParticleSet
 from hepml.data._phase_space import PhaseSpace
 from hepml.data._places import hardest_places, other_padding, particle_places
-from hepml.data._ragged import Level, Ragged, bounds_of, per, places_of
+from hepml.data._ragged import Ragged
 from hepml.data._rows import Per, Rows, rows_of
 from hepml.data._trajectories import Trajectories
 from hepml.lazy import attach

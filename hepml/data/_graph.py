@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
+from hepml.data._declarations import bounds_of, per, places_of
 from hepml.data._graph_validation import check_edge_offsets, check_edges, check_nodes
-from hepml.data._ragged import Ragged, bounds_of, per, places_of
+from hepml.data._ragged import Ragged
 from hepml.data._validation import check_momenta, check_offsets, check_values, describe
 from hepml.errors import InputError
 from hepml.ops import segment_index

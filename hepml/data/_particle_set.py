@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
-from hepml.data._ragged import Ragged, bounds_of, per
+from hepml.data._declarations import bounds_of, per
+from hepml.data._ragged import Ragged
 from hepml.data._validation import (
     check_features,
     check_momenta,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from jaxtyping import Inexact, Int64
 from torch import Tensor
 
-from hepml.data._ragged import Ragged, bounds_of, per
+from hepml.data._declarations import bounds_of, per
+from hepml.data._ragged import Ragged
 from hepml.data._validation import check_finite, check_offsets, describe, is_dense
 from hepml.errors import InputError
 

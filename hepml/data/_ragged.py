@@ -2,15 +2,16 @@
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import Field, dataclass, field
+from dataclasses import Field, dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex, cast
 
 import numpy as np
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
+from hepml.data._declarations import Declaration, Level
 from hepml.data._selection import chosen_range, chosen_set, chosen_sets
 from hepml.ops import segment_index
 
@@ -21,76 +22,6 @@ else:
     Self = Any
 
 Values = dict[str, Tensor | None]
-
-
-class _Declaration(NamedTuple):
-    """What a field is: a value for each of something, or the bounds of something."""
-
-    axis: str
-    optional: bool = False
-    channels: str | None = None
-    sets: str | None = None
-    places_of: str | None = None
-
-    @property
-    def bounds(self) -> bool:
-        """Whether it holds bounds."""
-        return self.sets is not None
-
-
-def per(axis: str, *, optional: bool = False, channels: str | None = None) -> Any:
-    """Declare a field that has one value for each set, item or edge.
-
-    Parameters
-    ----------
-    axis
-        What it has a value for each of, in the words of the batch: "particles", "edges"; a word of
-        which there are no :func:`bounds_of` means the sets.
-    optional
-        Whether it may be None.
-    channels
-        What its second axis counts, where ``repr`` tells that.
-    """
-    return field(metadata={"declaration": _Declaration(axis, optional, channels)})
-
-
-def bounds_of(axis: str, *, per: str = "sets") -> Any:
-    """Declare a field that holds the bounds (sets + 1) of the items of each set.
-
-    Parameters
-    ----------
-    axis
-        What the items are called.
-    per
-        What the sets are called.
-    """
-    return field(metadata={"declaration": _Declaration(axis, sets=per)})
-
-
-def places_of(items: str, *, per: str) -> Any:
-    """Declare a field that for each edge holds the place of an item in the batch."""
-    return field(metadata={"declaration": _Declaration(per, places_of=items)})
-
-
-class Level(NamedTuple):
-    """What a batch holds of items of one kind: their bounds and their fields.
-
-    Attributes
-    ----------
-    items
-        What they are called.
-    bounds
-        The field with the bounds of those of each set.
-    fields
-        The fields that have a value for each of them.
-    places
-        Of these fields those that hold places of items, and the level of these.
-    """
-
-    items: str
-    bounds: str
-    fields: tuple[str, ...]
-    places: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -109,7 +40,7 @@ class Ragged:
         The kinds of items, each with its bounds and its fields.
     """
 
-    _declared: ClassVar[Mapping[str, _Declaration]] = {}
+    _declared: ClassVar[Mapping[str, Declaration]] = {}
     _nothing: ClassVar[Mapping[str, None]] = {}
     _sets: ClassVar[str] = "sets"
     of_sets: ClassVar[tuple[str, ...]] = ()

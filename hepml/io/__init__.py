@@ -5,7 +5,8 @@ from hepml.io.chunks._chunk import Chunk
 from hepml.io.chunks._observers import observer_types
 from hepml.io.columns._built_edges import AllPairs, NearestNeighbours, NeighboursWithin
 from hepml.io.columns._collection import Collection, JetIndex, Padding
-from hepml.io.columns._columns import UNITS, Columns
+from hepml.io.columns._column_checks import UNITS
+from hepml.io.columns._columns import Columns
 from hepml.io.columns._edges import (
     AdjacencyList,
     EdgeColumns,

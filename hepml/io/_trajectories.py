@@ -12,7 +12,8 @@ from hepml.data import Trajectories
 from hepml.errors import ColumnError, FileError, InputError
 from hepml.io.formats._files import locate
 from hepml.io.formats._open import READERS
-from hepml.io.formats._root import open_directory, open_root
+from hepml.io.formats._root import open_root
+from hepml.io.formats._root_file import open_directory
 from hepml.outputs import whole_file
 
 _TREE = "trajectories"

@@ -29,7 +29,8 @@ from hepml.symmetry._safety import CollinearSplitting, SoftEmission
 from hepml.symmetry._sets import BatchComposition, Permutation
 from hepml.symmetry._symmetry import Symmetry
 from hepml.symmetry._table import SYMMETRIES, find_symmetry
-from hepml.symmetry._trace import Layer, Trace, trace
+from hepml.symmetry._trace import trace
+from hepml.symmetry._trace_report import Layer, Trace
 from hepml.symmetry._transformations import Transformations
 
 __all__ = [

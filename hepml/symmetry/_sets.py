@@ -1,143 +1,20 @@
 """Symmetries of sets: the order of the particles, and of the sets in a batch."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Inexact, Int64
 from torch import Generator, Tensor
 
 from hepml.data import Ragged
-from hepml.errors import InputError
 from hepml.symmetry._motion import shuffled_within
 from hepml.symmetry._nested import map_by_place, map_tensors, tensors_by_place
-from hepml.symmetry._symmetry import Symmetry, check_choice
-
-Outputs = Literal["sets", "particles"]
-
-
-class _Layout(NamedTuple):
-    """Where the particles of tensors are.
-
-    Attributes
-    ----------
-    set_index
-        The set of each particle, where all lie along the first axis; None: they have an own axis.
-    sizes
-        The numbers of sets and of particles in a set; of particles in all, with an index.
-    """
-
-    set_index: Int64[Tensor, " particles"] | None
-    sizes: tuple[int, int]
+from hepml.symmetry._of_sets import OfSets, is_index, set_index
 
 
 @dataclass(frozen=True, kw_only=True)
-class _OfSets(Symmetry):
-    """A symmetry of sets of particles, wherever these are in the inputs.
-
-    Parameters
-    ----------
-    outputs
-        Whether an output belongs to a set or to a particle.
-    axis
-        Of tensors: the axis of the particles; 1 in (sets, particles, channels), 2 in (sets,
-        channels, particles). For a mapping or a tuple, one for each entry that has such an axis, as
-        in ``{"x": 2, "mask": 1}`` or ``(2, 1)``. Sets are along the first axis.
-    index
-        Of tensors in which the particles of all sets lie along the first axis: the entry of the
-        mapping, or the place in the tuple, that holds the number of the set of each particle.
-    """
-
-    outputs: Outputs = "sets"
-    axis: int | Mapping[str, int] | tuple[int | None, ...] | None = None
-    index: str | int | None = None
-
-    exact: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        check_choice(f"outputs of {type(self).__name__}", self.outputs, Outputs)
-        if self.axis is not None and self.index is not None:
-            raise InputError(
-                f"axis, index of {type(self).__name__}",
-                expected="one of both",
-                got=f"{self.axis!r} and {self.index!r}",
-                fix="particles have an axis of their own, or an index that tells their set",
-            )
-
-        given = self.axis
-        many = isinstance(given, Mapping | tuple)
-        entries = given.values() if isinstance(given, Mapping) else given
-        for axis in cast(Iterable[Any], entries if many else [given]):
-            if axis is not None and (type(axis) is not int or axis < 0):
-                raise InputError(
-                    f"axis of {type(self).__name__}",
-                    expected="a whole number from 1 on (the first axis is that of the sets), or "
-                    "one for each entry of a mapping or a tuple",
-                    got=repr(self.axis),
-                    fix="axis=1 for (sets, particles, channels)",
-                )
-        if self.index is not None and type(self.index) not in (str, int):
-            raise InputError(
-                f"index of {type(self).__name__}",
-                expected="the name of an entry, or its place in a tuple",
-                got=repr(self.index),
-                fix='index="batch"',
-            )
-
-    def _layout(self, inputs: Any) -> _Layout:
-        """Where the particles of tensors are; refused where that is not said."""
-        tensors = tensors_by_place(inputs)
-        if self.index is not None:
-            if self.index not in tensors:
-                raise self._unknown(inputs, f"no entry {self.index!r}")
-            index = tensors[self.index].detach().cpu()
-            if index.dim() != 1 or index.is_floating_point() or index.is_complex():
-                raise self._unknown(inputs, f"an index of {index.dtype}, {tuple(index.shape)}")
-            sets = int(index.max()) + 1 if len(index) else 0
-            return _Layout(index.long(), (sets, len(index)))
-        axes = self._axes(inputs)
-        if not axes:
-            raise self._unknown(inputs, "tensors of which nobody said where their particles are")
-        shapes = {place: tuple(tensors[place].shape) for place in axes}
-        sizes = {
-            (shape[0], shape[axes[place]]) if 0 < axes[place] < len(shape) else None
-            for place, shape in shapes.items()
-        }
-        if len(sizes) != 1 or None in sizes:
-            raise self._unknown(inputs, f"axis {self.axis!r} of shapes {[*shapes.values()]}")
-        (found,) = (size for size in sizes if size is not None)
-        return _Layout(None, found)
-
-    def _axes(self, inputs: Any) -> dict[str | int, int]:
-        """The axis of the particles of each tensor that has one."""
-        tensors = tensors_by_place(inputs)
-        if self.axis is None:
-            return {}
-        if isinstance(self.axis, int):
-            axis = self.axis
-            return {place: axis for place, tensor in tensors.items() if tensor.dim() > axis}
-        named: dict[str | int, int | None] = dict(
-            self.axis.items() if isinstance(self.axis, Mapping) else enumerate(self.axis)
-        )
-        if missing := [place for place in named if place not in tensors]:
-            raise self._unknown(inputs, f"no tensor {missing[0]!r}")
-        return {place: axis for place, axis in named.items() if axis is not None}
-
-    def _unknown(self, inputs: Any, got: str) -> InputError:
-        """What to say of inputs whose particles are not found."""
-        kind = type(self).__name__
-        return InputError(
-            f"inputs of the symmetry {self.name!r}",
-            expected="a ParticleSet, a Graph, a PhaseSpace, or tensors and where particles are",
-            got=f"{type(inputs).__name__}: {got}",
-            fix=f"say so: {kind}(axis=1) for (sets, particles, channels), {kind}(axis=2) for (sets,"
-            f' channels, particles), {kind}(index="batch") where "batch" tells the set of each',
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Permutation(_OfSets):
+class Permutation(OfSets):
     """Another order of the particles within each set.
 
     Parameters
@@ -182,7 +59,7 @@ class Permutation(_OfSets):
         generator: Generator,
     ) -> Int64[Tensor, " particles"]:
         """The old place of each particle; where there is no axis of them, among those of all."""
-        index = _set_index(inputs)
+        index = set_index(inputs)
         if index is None:
             layout = self._layout(inputs)
             if layout.set_index is None:
@@ -229,7 +106,7 @@ class Selection(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchComposition(_OfSets):
+class BatchComposition(OfSets):
     """A set among others has the outputs of the set alone: ``f(x[chosen]) = f(x)[chosen]``.
 
     The strength is the number of sets in the new batch; 1 is a set alone.
@@ -260,7 +137,7 @@ class BatchComposition(_OfSets):
 
     def element(self, inputs: Any, strength: float | None, generator: Generator) -> Selection:
         """A random choice of sets, each at most once, in random order."""
-        index = _set_index(inputs)
+        index = set_index(inputs)
         if index is not None:
             sets = len(inputs)
         elif self.index is not None or self.axis is not None:
@@ -268,7 +145,7 @@ class BatchComposition(_OfSets):
             index, (sets, _) = layout
         else:
             tensors = tensors_by_place(inputs)
-            if any(_is_index(t) for t in tensors.values()) and len(tensors) > 1:
+            if any(is_index(t) for t in tensors.values()) and len(tensors) > 1:
                 raise self._unknown(inputs, "whole numbers, which may be the sets of particles")
             sets = len(next(iter(tensors.values())))
         drawn = int(torch.randint(1, max(sets, 1) + 1, (), generator=generator))
@@ -317,16 +194,3 @@ class BatchComposition(_OfSets):
     def describe(self, element: Selection) -> str:
         """The numbers of the chosen sets."""
         return f"sets {element.sets.tolist()}"
-
-
-def _set_index(inputs: Any) -> Int64[Tensor, " particles"] | None:
-    """The set of each particle or body, where the inputs know it."""
-    if isinstance(inputs, Ragged):
-        return inputs.set_index.cpu()
-    return None
-
-
-def _is_index(tensor: Tensor) -> bool:
-    """Whether these may be the sets of particles."""
-    whole = not tensor.is_floating_point() and not tensor.is_complex()
-    return whole and tensor.dim() == 1 and tensor.dtype != torch.bool

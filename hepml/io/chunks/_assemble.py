@@ -17,7 +17,7 @@ from hepml.io.chunks._particle_numbers import (
 )
 from hepml.io.chunks._places import passing, places_of
 from hepml.io.chunks._rows import Rows, offsets_of
-from hepml.io.columns._columns import UNITS
+from hepml.io.columns._column_checks import UNITS
 from hepml.io.expressions._conditions import decided
 from hepml.io.expressions._steps import Expression
 from hepml.io.formats._table import Column

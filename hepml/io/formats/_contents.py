@@ -13,7 +13,8 @@ from hepml.io.formats._hdf5 import Hdf5Table, open_hdf5, tables
 from hepml.io.formats._hdf5_file import open_file, reading
 from hepml.io.formats._hdf5_graphs import GraphTable, graph_groups
 from hepml.io.formats._open import READERS
-from hepml.io.formats._root import RootTable, choose, open_directory, tree_names
+from hepml.io.formats._root import RootTable
+from hepml.io.formats._root_file import choose, open_directory, tree_names
 
 
 class Tree(NamedTuple):

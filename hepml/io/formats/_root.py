@@ -1,6 +1,5 @@
 """TTrees and RNTuples as tables of flat columns, read by uproot."""
 
-import os
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 from threading import Lock
@@ -8,7 +7,6 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
-import uproot
 
 from hepml.errors import ColumnError, DataError, FileError
 from hepml.io.formats._files import Location
@@ -27,11 +25,9 @@ from hepml.io.formats._root_branches import (
     unknown,
 )
 from hepml.io.formats._root_checksums import checked_pages
+from hepml.io.formats._root_file import choose, object_of, open_directory, unreadable
 from hepml.io.formats._root_source import PlainSource
 from hepml.io.formats._table import Column, Table
-
-_MAGIC = b"root"
-_TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
 
 
 def open_root(location: Location, wanted: str | None = None) -> "RootTable":
@@ -52,73 +48,6 @@ def open_root(location: Location, wanted: str | None = None) -> "RootTable":
         raise
 
 
-def open_directory(path: str) -> Any:
-    """The top directory of a ROOT file."""
-    how = {} if "://" in path else {"handler": PlainSource}
-    try:
-        begins = _beginning(path) if os.path.isfile(path) else _MAGIC
-        directory = uproot.open(path, **how) if begins == _MAGIC else None
-    except Exception as error:
-        # uproot raises whatever its decoding stumbles on: ValueError, KeyError, struct.error, ...
-        raise _unreadable(path, "a ROOT file", error) from error
-    if directory is None:
-        raise FileError(
-            f"file {path!r}",
-            expected=f"a ROOT file, which begins with {_MAGIC!r}",
-            got=f"one that begins with {begins!r}" if begins else "an empty file",
-            fix="name a ROOT file, or let the job that writes it finish",
-        )
-    if os.path.isfile(path):
-        size, stated = os.path.getsize(path), directory.file.fEND
-        if size < stated:
-            directory.close()
-            raise FileError(
-                f"file {path!r}",
-                expected=f"{stated} bytes, by its own header",
-                got=f"{size}: the file is truncated",
-                fix="copy it again, or let the job that writes it finish",
-            )
-    return directory
-
-
-def tree_names(directory: Any) -> dict[str, str]:
-    """The trees and RNTuples of a file, in any of its directories, and their classes."""
-    classes = directory.classnames(recursive=True, cycle=False)
-    return {name: kind for name, kind in classes.items() if kind in _TREES}
-
-
-def choose(directory: Any, location: Location, wanted: str | None) -> str:
-    """The name of the tree to read."""
-    names = list(tree_names(directory))
-    chosen = location.tree or wanted
-    if chosen is None and len(names) == 1:
-        return names[0]
-    if chosen is not None and (chosen := chosen.strip("/")).partition(";")[0] in names:
-        all_cycles = directory.classnames(recursive=True)
-        cycles = [name for name in all_cycles if name.startswith(chosen.partition(";")[0] + ";")]
-        if chosen in cycles or ";" not in chosen:
-            return chosen
-        names = cycles
-    listed = ", ".join(names) or "none"
-    fix = f"name one, as in {location.path + ':' + (names[0] if names else 'tree')!r}"
-    if not names:
-        fix = "choose a file with a TTree or RNTuple"
-    raise ColumnError(
-        f"file {location.path!r}",
-        expected="one tree, or the name of one" if chosen is None else f"a tree {chosen!r}",
-        got=f"the trees {listed}" if names else "no tree or RNTuple",
-        fix=fix,
-    )
-
-
-def _object(directory: Any, name: str) -> Any:
-    """An object in a file: brackets would take what follows a colon in the name for a branch."""
-    *folders, last = name.split("/")
-    for folder in folders:
-        directory = directory.key(folder).get()
-    return directory.key(last).get()
-
-
 class RootTable(Table):
     """One TTree or RNTuple; see :class:`hepml.io.formats._table.Table`."""
 
@@ -129,7 +58,7 @@ class RootTable(Table):
         self._lock = Lock()
         self.source = f"{file}:{tree}"
         try:
-            self._object = _object(directory, tree)
+            self._object = object_of(directory, tree)
             self._branches = branches_of(self._object)
             self._places = places_of(self._branches)
             self.entries = int(self._object.num_entries)
@@ -138,7 +67,7 @@ class RootTable(Table):
                 source.pages |= checked_pages(self._object.ntuple)
             self.identity = self._identity()
         except Exception as error:
-            raise _unreadable(self.source, "a readable tree", error) from error
+            raise unreadable(self.source, "a readable tree", error) from error
 
     def names(self) -> Sequence[str]:
         return list(self._places)
@@ -164,7 +93,7 @@ class RootTable(Table):
                     offsets = [set(self._branches[key].entry_offsets) for key in keys]
                     found = [int(entry) for entry in set.intersection(*offsets)] if offsets else []
         except Exception as error:
-            raise _unreadable(self.source, "a readable list of baskets", error) from error
+            raise unreadable(self.source, "a readable list of baskets", error) from error
         return sorted({0, self.entries, *(entry for entry in found if 0 < entry < self.entries)})
 
     def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
@@ -252,11 +181,11 @@ class RootTable(Table):
         except Exception as error:
             start, stop = options["entry_start"], options["entry_stop"]
             what = f"{self.source}, entries {start} to {stop}, column {key!r}"
-            unreadable = _unreadable(what, "readable data", error)
+            undecoded = unreadable(what, "readable data", error)
             if holds_numbers(branch):
-                raise unreadable from error
+                raise undecoded from error
             # Many a class is beyond uproot, in files without any fault.
-            got = f"entries of type {type_of(branch)}, which cannot be decoded ({unreadable.got})"
+            got = f"entries of type {type_of(branch)}, which cannot be decoded ({undecoded.got})"
             raise self._not_numbers(key, got) from error
 
     def _column(self, array: Any, name: str) -> Column:
@@ -311,23 +240,3 @@ class RootTable(Table):
             got=got,
             fix=fix,
         )
-
-
-def _beginning(path: str) -> bytes:
-    """The first bytes of a file."""
-    with open(path, "rb") as file:
-        return file.read(len(_MAGIC))
-
-
-def _unreadable(what: str, expected: str, error: Exception) -> FileError:
-    """The error of bytes that uproot cannot decode."""
-    # uproot's own errors begin with all that was read before, and keep what went wrong apart.
-    reason = str(getattr(error, "message", error)).strip().splitlines()
-    return FileError(
-        what,
-        expected=expected,
-        got=f"{type(error).__name__}: {reason[0] if reason else 'no reason given'}",
-        fix="check the address and the network, or copy the file here"
-        if "://" in what
-        else "check that it is a ROOT file and complete; copy it again if it was cut off",
-    )

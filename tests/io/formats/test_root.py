@@ -8,7 +8,8 @@ from uproot.interpretation.identify import UnknownInterpretation
 
 from hepml.errors import ColumnError, DataError, FileError
 from hepml.io import Location, locate, open_table
-from hepml.io.formats._root import open_directory, open_root, tree_names
+from hepml.io.formats._root import open_root
+from hepml.io.formats._root_file import open_directory, tree_names
 
 
 @pytest.fixture(params=["ttree", "rntuple"])

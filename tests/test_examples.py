@@ -57,6 +57,17 @@ def test_flavour_tagging_deepjet(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("HEPML_TEST_DATA" not in os.environ, reason="HEPML_TEST_DATA is not set")
+def test_common_vertex(tmp_path, capsys):
+    file = Path(os.environ["HEPML_TEST_DATA"]) / "btag-like" / "feasibility_200events.root"
+    run("common_vertex", file, "--folds", 2, "--epochs", 1, "--output", tmp_path / "run")
+    printed = capsys.readouterr().out
+    assert "InteractionNetwork, same vs different: AUC" in printed
+    assert "InteractionNetwork, node_label: accuracy" in printed
+    assert "difference of d0: AUC 0.753" in printed
+
+
+@pytest.mark.slow
 def test_momentum_precision(capsys):
     runpy.run_path(str(EXAMPLES / "momentum_precision.py"))["main"]()
     assert "minkowski_dot in float32" in capsys.readouterr().out

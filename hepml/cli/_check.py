@@ -140,6 +140,13 @@ def _jets(config: Namespace) -> Subject:
     """A tagger, and the jets to measure with."""
     networks = named_networks(config.network)
     tagger = Tagger.load(config.checkpoint, model=networks, device=config.device)
+    if tagger.columns is not None and tagger.columns.edges:
+        raise InputError(
+            f"checkpoint {config.checkpoint}",
+            expected="a network of sets of particles, or of motion",
+            got=f"{tagger.name}, which takes graphs",
+            fix="measure it in Python: hepml.symmetry.check(network, graphs, symmetry)",
+        )
     jets, source = _found_jets(config, tagger)
     return Subject(tagger.name, tagger.model, jets, "jets", source, tagger.device)
 

@@ -3,17 +3,17 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import awkward as ak
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from hepml.data import Per
 from hepml.errors import FileError, InputError
 from hepml.io import Columns
 
-Per = Literal["set", "particle"]
 # What the branches of probabilities are called, and their counter n... after.
 SCORE = "score"
 
@@ -27,7 +27,7 @@ class Probabilities:
     names
         Of the classes.
     per
-        What has them: "set" or "particle".
+        What has them: "set", "particle", "node" or "edge".
     """
 
     names: tuple[str, ...]
@@ -72,7 +72,7 @@ class Numbers:
     widths
         Whether the network has outputs for widths.
     per
-        What has them: "set" or "particle".
+        What has them: "set", "particle", "node" or "edge".
     """
 
     targets: tuple[str, ...]
@@ -138,7 +138,8 @@ def answers_of(task: Mapping[str, Any], columns: Columns, path: object) -> Answe
     """
     per = task.get("per", "set")
     classes, targets = columns.class_names_of(per), columns.target_names_of(per)
-    if per in ("set", "particle") and task.get("loss", "cross-entropy") == "cross-entropy":
+    known = per in columns.levels
+    if known and task.get("loss", "cross-entropy") == "cross-entropy":
         return Probabilities(classes, per)
     units = [task.get("centre"), task.get("scale")]
     fits = all(
@@ -147,7 +148,7 @@ def answers_of(task: Mapping[str, Any], columns: Columns, path: object) -> Answe
         and all(isinstance(x, int | float) for x in unit)
         for unit in units
     )
-    if per not in ("set", "particle") or not fits:
+    if not known or not fits:
         raise FileError(
             f"checkpoint {path}",
             expected=f"centre and scale of the targets {', '.join(targets)}",

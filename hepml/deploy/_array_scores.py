@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hepml.data import ParticleSet
+from hepml.data import Graph, ParticleSet
 from hepml.deploy._answers import Answers
 from hepml.deploy._arrays import (
     BadInArrays,
@@ -38,7 +38,7 @@ class Scorer(Protocol):
     dtype: torch.dtype
     told_of_cut: bool
 
-    def values(self, particles: ParticleSet) -> Tensor:
+    def values(self, particles: ParticleSet | Graph) -> Tensor:
         """A row of probabilities, or of numbers, for each set."""
 
 
@@ -104,6 +104,14 @@ def scores_of_momenta(
     bad: BadInArrays,
 ) -> Any:
     """The scores of the jets whose constituents the momenta are."""
+    if tagger.columns is not None and tagger.columns.edges:
+        raise InputError(
+            "particles",
+            expected="a Graph, or an array with the branches that the columns read, of a network "
+            "of graphs",
+            got="momenta, which have no edges",
+            fix="tagger.from_columns(events), or read files with the tagger's columns",
+        )
     unit = checked_unit(unit, tagger.columns)
     arrays = [momenta] if context is None else [momenta, context]
     again = partial(scores_of_momenta, tagger, unit=unit, bad=bad)
@@ -128,12 +136,16 @@ def scores_of_momenta(
 def _scores(tagger: Scorer, jets: Jets) -> Any:
     """The scores of jets, NaN for bad ones, in the structure of their array."""
     names = tagger.answers.names
-    if tagger.answers.per == "particle":
+    per = tagger.answers.per
+    if per != "set":
+        kind = "ParticleSet" if per == "particle" else "Graph"
         raise InputError(
             tagger.name,
-            expected="a ParticleSet, of a network with outputs for each particle",
+            expected=f"a {kind}, of a network with outputs for each {per}",
             got="an awkward array",
-            fix="tagger(ParticleSet.from_awkward(...)), or predict for files",
+            fix="tagger(ParticleSet.from_awkward(...)), or predict for files"
+            if per == "particle"
+            else "predict for files",
         )
     table = np.full((jets.total, len(names)), np.nan, np.float32)
     table[jets.rows] = tagger.values(jets.particles).float().numpy()

@@ -7,7 +7,7 @@ import awkward as ak
 import numpy as np
 import torch
 
-from hepml.data import ParticleSet, momentum_components
+from hepml.data import Graph, ParticleSet, momentum_components
 from hepml.deploy._wrapping import unwrapped
 from hepml.errors import InputError
 from hepml.io import UNITS, Columns, passing_of_array, read_array, record_depth
@@ -76,7 +76,7 @@ class Jets(NamedTuple):
         Gives an array with one value for each of these the structure of the whole.
     """
 
-    particles: ParticleSet
+    particles: ParticleSet | Graph
     rows: Any
     total: int
     wrap: Callable[[Any], Any]

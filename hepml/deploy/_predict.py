@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from hepml import __version__
 from hepml.deploy._answers import SCORE, Answers, letters
 from hepml.deploy._arrays import reading_columns
+from hepml.deploy._lists import checked_lists, list_types, lists_of, sets_among
 from hepml.deploy._tagger import Tagger
 from hepml.errors import DataError, FileError, InputError
 from hepml.io import Chunk, Columns, Files, Location, count_entries, iterate, locate, observer_types
@@ -69,9 +70,11 @@ def predict(
     The tree has a branch ``score_<class>`` (float32) for each class; where an entry of the input
     holds several jets, these are jagged, with their number in ``nscore``. A network that predicts
     numbers gives branches with the names of its targets and, if it predicts widths, of these:
-    ``jet_mass`` and ``jet_mass_width``. Of a network for particles they are jagged, with the
-    particles that the columns keep, in the order in which they are read; of a jet that cannot be
-    used the list is empty.
+    ``jet_mass`` and ``jet_mass_width``. Of a network for particles or nodes they are jagged, with
+    those that the columns keep, in the order in which they are read, collection after collection;
+    of one for edges, in the order in which the file has these, way after way, and beside them
+    ``edge_sender`` and ``edge_receiver``, the numbers of their nodes among those that are kept. Of
+    a set that cannot be used the list is empty.
 
     Parameters
     ----------
@@ -125,14 +128,8 @@ def predict(
     tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(Path(tagger))
     columns = reading_columns(tagger.columns)
     _check_tree(tree)
-    answers, names = tagger.answers, tagger.answers.branches
-    if answers.per == "particle" and columns.collections[0].index is not None:
-        raise InputError(
-            "tagger",
-            expected="one set in each entry, for a network with outputs for each particle",
-            got="several jets in an entry: their particles would be lists of lists",
-            fix="predict files of jets",
-        )
+    answers = tagger.answers
+    names = [*answers.branches, *checked_lists(answers, columns)]
     if not isinstance(observers, Mapping):
         observers = {name: name for name in observers}
     observers = {**columns.observers, **observers}
@@ -181,8 +178,8 @@ def _types(
     answers: Answers, columns: Columns, observers: Mapping[str, np.dtype[Any]]
 ) -> dict[str, Any]:
     """The types of the branches: jagged where an entry holds several jets, or particles."""
-    if answers.per == "particle":
-        return {**answers.list_types, **observers}
+    if answers.per != "set":
+        return {**list_types(answers), **observers}
     if columns.collections[0].index is None:
         return {**{name: np.dtype(np.float32) for name in answers.branches}, **observers}
     jagged = {name: f"var * {dtype.name}" for name, dtype in observers.items()}
@@ -231,17 +228,12 @@ def _write(
         answers, particles = tagger.answers, chunk.particles
         found = tagger.values(particles).numpy().astype(np.float32)
         missing, counts = np.isnan(found).any(1), particles.counts.numpy()
-        if answers.per == "particle":
-            of_set = particles.set_index.numpy()[missing]
-            missing = np.bincount(of_set, minlength=len(particles)) > 0
+        missing = sets_among(answers, missing, chunk)
         nan += int((missing & ((counts > 0) | (tagger.empty is None))).sum())
         observers = {k: _as_stated(k, v, stated[k], chunk) for k, v in chunk.observers.items()}
         branches: dict[str, Any]
-        if answers.per == "particle":
-            in_entries = np.zeros(chunk.total, np.int64)
-            in_entries[chunk.rows] = counts
-            branches = {k: ak.unflatten(v, in_entries) for k, v in answers.lists(found).items()}
-            branches |= observers
+        if answers.per != "set":
+            branches = {**lists_of(answers, found, chunk), **observers}
         else:
             table = np.full((chunk.total, len(answers.names)), np.nan, np.float32)
             table[chunk.rows] = found

@@ -1,4 +1,4 @@
-"""A trained network as a function: particles in, probabilities or predicted numbers out."""
+"""A trained network as a function: sets or graphs in, probabilities or predicted numbers out."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hepml.data import ParticleSet
+from hepml.data import Graph, ParticleSet
 from hepml.deploy._answers import Answers, Probabilities, answers_of
 from hepml.deploy._array_scores import (
     checked_array,
@@ -24,7 +24,7 @@ from hepml.deploy._device import available
 from hepml.errors import InputError
 from hepml.io import Columns
 from hepml.models import Network, example_sets, outputs_of
-from hepml.training import RunFolder, load_checkpoint
+from hepml.training import RunFolder, example_batch, load_checkpoint
 
 # What OpenMP knows of its threads survives a fork, and the threads do not: a child that asks for
 # them waits for ever.
@@ -32,13 +32,14 @@ os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 class Tagger:
-    """The probabilities of classes for sets of particles, or predicted numbers, from a model.
+    """The probabilities of classes for sets or graphs, or predicted numbers, from a model.
 
     Parameters
     ----------
     model
-        Maps a :class:`~hepml.data.ParticleSet` to logits (sets, classes). It is put into evaluation
-        mode and moved to the device.
+        Maps a :class:`~hepml.data.ParticleSet`, or a :class:`~hepml.data.Graph` where the columns
+        have edges, to logits (rows, classes). It is put into evaluation mode and moved to the
+        device.
     columns
         What the model was trained on: names of features and classes, and how to read files.
     feature_names, context_names, class_names
@@ -106,7 +107,11 @@ class Tagger:
         self.dtype = next((p.dtype for p in model.parameters()), torch.get_default_dtype())
         self.feature_names = tuple(feature_names if columns is None else columns.feature_names)
         self.context_names = tuple(context_names if columns is None else columns.context_names)
-        example = example_sets(len(self.feature_names), len(self.context_names))
+        example = (
+            example_sets(len(self.feature_names), len(self.context_names))
+            if columns is None
+            else example_batch(columns)
+        )
         per = "set" if answers is None else answers.per
         outputs = outputs_of(self.model, example.to(self.device, self.dtype), per)
         if answers is None:
@@ -182,7 +187,7 @@ class Tagger:
         )
 
     @overload
-    def __call__(self, particles: ParticleSet) -> Float[Tensor, "sets classes"]: ...
+    def __call__(self, particles: ParticleSet | Graph) -> Float[Tensor, "rows names"]: ...
 
     @overload
     def __call__(
@@ -207,11 +212,11 @@ class Tagger:
         Parameters
         ----------
         particles
-            A :class:`~hepml.data.ParticleSet`; or an awkward array with all branches that the
-            columns read, see :meth:`from_columns`; or one of momenta: jets * particles, or events *
-            jets * particles, and so on. Its records have coordinates that vector knows (px, py, pz,
-            E; pt, eta, phi, mass; ...) and a field for each of `feature_names`; further fields do
-            no harm.
+            A :class:`~hepml.data.ParticleSet` or a Graph; or an awkward array with all branches
+            that the columns read, see :meth:`from_columns`; or one of momenta: jets * particles, or
+            events * jets * particles, and so on. Its records have coordinates that vector knows
+            (px, py, pz, E; pt, eta, phi, mass; ...) and a field for each of `feature_names`;
+            further fields do no harm.
         context
             Beside momenta: the jets that they belong to, with a field for each of `context_names`.
         unit
@@ -224,8 +229,9 @@ class Tagger:
         Returns
         -------
         :
-            For a ParticleSet a tensor (sets, classes) on its device, of a network for particles
-            (particles, classes); of one that predicts numbers, these and their widths. For an
+            For a ParticleSet or Graph a tensor (sets, classes) on its device, of a network for
+            particles, nodes or edges a row for each; of one that predicts numbers, these and their
+            widths. For an
             awkward array one without its innermost axis, of records with a field for each of these
             names; None where a jet is missing, as after ``ak.mask`` or ``ak.firsts``. For an array
             of dask_awkward another one.
@@ -242,12 +248,12 @@ class Tagger:
         the same each time, but one without meaning; or `empty`, if the tagger was made with it. A
         missing particle is none of its jet's.
         """
-        if isinstance(particles, ParticleSet):
+        if isinstance(particles, ParticleSet | Graph):
             if context is not None or unit is not None or bad != "error":
                 raise InputError(
                     "context, unit, bad",
-                    expected="none of them beside a ParticleSet, which holds its context, is in "
-                    "GeV and has neither NaN nor infinity",
+                    expected=f"none of them beside a {type(particles).__name__}, which holds its "
+                    "context, is in GeV and has neither NaN nor infinity",
                     got=f"context={context!r:.40}, unit={unit!r}, bad={bad!r}",
                     fix="leave them out: they are for awkward arrays",
                 )
@@ -315,16 +321,17 @@ class Tagger:
         """The names of the classes; none, of a network that predicts numbers."""
         return self.answers.names if isinstance(self.answers, Probabilities) else ()
 
-    def logits(self, particles: ParticleSet) -> Float[Tensor, "rows outputs"]:
+    def logits(self, particles: ParticleSet | Graph) -> Float[Tensor, "rows outputs"]:
         """What the model gives, batch by batch, without gradients, on the device of the particles.
 
         Raises
         ------
         InputError
-            If the particles have not as many features, or the sets not as much context, as the
-            model was trained on.
+            If the particles or nodes have not as many features, or the sets not as much context, as
+            the model was trained on.
         """
-        _check_channels("features", self.feature_names, particles.features.shape[1])
+        features = particles.nodes if isinstance(particles, Graph) else particles.features
+        _check_channels("features", self.feature_names, features.shape[1])
         if self.context_names:
             context = particles.context
             _check_channels(
@@ -336,7 +343,7 @@ class Tagger:
             outputs = [self.model(batch.to(self.device, self.dtype)) for batch in batches]
         return torch.cat(outputs).to(particles.device)
 
-    def probabilities(self, particles: ParticleSet) -> Float[Tensor, "rows classes"]:
+    def probabilities(self, particles: ParticleSet | Graph) -> Float[Tensor, "rows classes"]:
         """The softmax of the logits in float64, in which the purest jets still differ.
 
         Raises
@@ -353,10 +360,10 @@ class Tagger:
             )
         return self.values(particles)
 
-    def values(self, particles: ParticleSet) -> Float[Tensor, "rows names"]:
+    def values(self, particles: ParticleSet | Graph) -> Float[Tensor, "rows names"]:
         """What the outputs mean, in float64: probabilities, or targets in their own units."""
         filled = particles.counts > 0
-        if self.empty is None or bool(filled.all()) or self.answers.per == "particle":
+        if self.empty is None or bool(filled.all()) or self.answers.per != "set":
             return self.answers(self.logits(particles))
         scores = self.answers(self.logits(particles[filled]))
         everything = scores.new_full((len(particles), scores.shape[1]), self.empty)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hepml.training._dynamics_train import LearnedDynamics, load_dynamics, train_dynamics
     from hepml.training._earlier import renamed_options
     from hepml.training._hold_out import warn_of_training_files
-    from hepml.training._inputs import choose_columns
+    from hepml.training._inputs import choose_columns, example_batch
     from hepml.training._missing_targets import count_without_target, with_missing_targets
     from hepml.training._several import SeveralRuns, train_folds, train_seeds
     from hepml.training._train import TrainedRun, train
@@ -44,6 +44,7 @@ _MODULES = {
     "choose_columns": "_inputs",
     "count_without_target": "_missing_targets",
     "describe_model": "_checkpoints",
+    "example_batch": "_inputs",
     "first_rank": "engine._folder",
     "load_checkpoint": "_checkpoints",
     "load_dynamics": "_dynamics_train",
@@ -99,6 +100,7 @@ __all__ = [
     "choose_columns",
     "count_without_target",
     "describe_model",
+    "example_batch",
     "first_rank",
     "load_checkpoint",
     "load_dynamics",

@@ -4,13 +4,14 @@ import json
 
 import pytest
 import torch
+from support.graph_jets import BUILT
 from support.planted_bugs import Masses
 from support.small_jets import write_jets
 from torch import nn
 
 from hepml.cli import main
 from hepml.io import PRESETS
-from hepml.models import MODELS, EnergyFlow, LorentzNet, ParticleFlow
+from hepml.models import MODELS, EnergyFlow, InteractionNetwork, LorentzNet, ParticleFlow
 from hepml.symmetry import SYMMETRIES
 from hepml.training import save_checkpoint
 
@@ -152,3 +153,11 @@ def test_a_model_that_claims_nothing_needs_names(tmp_path, capsys, monkeypatch):
     tagger = checkpoint(tmp_path / "net.ckpt", Broken, ())
     assert main(["check", tagger, "-o", str(tmp_path / "out")]) == 1
     assert "Broken, which claims nothing. Fix: name them" in capsys.readouterr().err
+
+
+def test_a_network_of_graphs_is_measured_in_python(tmp_path, capsys):
+    arguments = {"outputs": 2, "features": 2, "edge_features": 1, "width": 4}
+    path = tmp_path / "net.ckpt"
+    save_checkpoint(path, InteractionNetwork(**arguments), arguments=arguments, columns=BUILT)
+    assert main(["check", str(path), "-o", str(tmp_path / "out")]) == 1
+    assert "got InteractionNetwork, which takes graphs" in capsys.readouterr().err

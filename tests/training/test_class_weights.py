@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
+from support.graph_jets import BUILT, write_graphs
 from support.small_jets import TinyFlow, random_sets, write_jets
 from torch.nn.functional import cross_entropy
 
 from hepml.errors import DataError, InputError
-from hepml.io import PRESETS, BatchStream, Collection
+from hepml.io import PRESETS, BatchStream, Collection, read
 from hepml.training import TaggingTask, train
 from hepml.training._class_weights import class_weight_words, class_weights_of
+from hepml.training._objective import with_target
 
 NAMES = ("qcd", "top")
 
@@ -85,3 +87,18 @@ def test_targets_have_no_class_weights(tmp_path):
             progress=False,
         )
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "labels"), [("node_label", "node_labels"), ("edge_label", "edge_labels")]
+)
+def test_classes_of_nodes_and_edges_are_counted_with_the_weights_of_graphs(
+    tmp_path, target, labels
+):
+    file = str(write_graphs(tmp_path / "graphs.root", 30))
+    columns = with_target(BUILT, [target]).replace(weights="1 + label")
+    graphs = read(file, columns)
+    index = graphs.set_index if target == "node_label" else graphs.edge_index
+    expected = np.bincount(getattr(graphs, labels), graphs.weights[index])
+    stream = BatchStream(file, columns, batch_size=7)
+    np.testing.assert_allclose(stream.class_totals(), expected)

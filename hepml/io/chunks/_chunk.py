@@ -53,6 +53,9 @@ class Chunk:
         For each reason, the numbers among the `total` of the sets that were dropped for it.
     observers
         What the columns observe, for each of the `total` sets.
+    edge_order
+        Numbers that rise, among the edges of a set, in the order in which the file has them, way
+        after way; None without edges.
     """
 
     particles: ParticleSet | Any
@@ -65,6 +68,7 @@ class Chunk:
     sets_per_entry: Any = None
     bad: Mapping[str, Any] = field(default_factory=dict)
     observers: Mapping[str, Any] = field(default_factory=dict)
+    edge_order: Any = None
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -172,6 +176,7 @@ def read_chunk(
         sets_per_entry=None if bounds is None else np.diff(bounds),
         bad=lost,
         observers=observers,
+        edge_order=None if edges is None else edges.order[np.repeat(kept, np.diff(edges.offsets))],
     )
     row_of = np.empty(int(passed.sum()), np.int64)
     row_of[place[rows]] = np.arange(len(rows))

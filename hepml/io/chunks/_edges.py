@@ -28,7 +28,7 @@ class Edges(NamedTuple):
 
     ``senders`` and ``receivers`` are places among all nodes of the batch, ``offsets`` the bounds of
     the sets among the edges; ``features`` and ``targets`` have a row for each edge, ``labels`` a
-    number, or is None.
+    number, or is None. ``order`` rises, within a set, in the order in which the file has them.
     """
 
     senders: Any
@@ -37,6 +37,7 @@ class Edges(NamedTuple):
     features: Any
     labels: Any
     targets: Any
+    order: Any
 
 
 def edges_unequal(bound: Bound, edges: BoundEdges, columns: Columns) -> Unequal:
@@ -109,7 +110,8 @@ def edges_table(bound: Bound, columns: Columns, particles: Particles, faults: Fa
     features, labels, targets = (np.concatenate(each)[order] for each in zip(*found, strict=True))
     labelled = any(edges.label is not None for edges in bound.edges)
     bounds = bounds.astype(np.int64)
-    return Edges(senders, receivers, bounds, features, labels if labelled else None, targets)
+    classes = labels if labelled else None
+    return Edges(senders, receivers, bounds, features, classes, targets, order)
 
 
 def _nodes(reference: Column, rows: Rows, places: Any) -> Nodes:

@@ -62,7 +62,7 @@ def test_common_vertex(tmp_path, capsys):
     file = Path(os.environ["HEPML_TEST_DATA"]) / "btag-like" / "feasibility_200events.root"
     run("common_vertex", file, "--folds", 2, "--epochs", 1, "--output", tmp_path / "run")
     printed = capsys.readouterr().out
-    assert "InteractionNetwork, same vs different: AUC" in printed
+    assert "InteractionNetwork, same/different: AUC" in printed
     assert "InteractionNetwork, node_label: accuracy" in printed
     assert "difference of d0: AUC 0.753" in printed
 

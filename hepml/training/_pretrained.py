@@ -17,7 +17,7 @@ from hepml.training._objective import Objective, objective_of
 from hepml.training.engine._folder import RunFolder
 
 # What the columns decide.
-_SIZES = ("outputs", "features", "context", "per")
+_SIZES = ("outputs", "features", "context", "edge_features", "per")
 # Stands for all layers whose shape does not depend on the number of outputs.
 ALL_BUT_HEAD = "all-but-head"
 
@@ -138,13 +138,15 @@ def take_weights(
     for what, there, here in (
         ("features", before.feature_names, columns.feature_names),
         ("context", before.context_names, columns.context_names),
+        ("edges", before.edge_feature_names, columns.edge_feature_names),
     ):
         if tuple(there) != tuple(here):
             raise InputError(
                 what,
                 expected=f"{', '.join(there) or 'none'}, as {opened.path} has learned with",
                 got=", ".join(here) or "none",
-                fix=f"choose them with --{what}, or name the columns of that run",
+                fix="name the columns of that run"
+                + ("" if what == "edges" else f", or choose them with --{what}"),
             )
     own = built.state_dict()
     head = {*head_of(type(built), arguments)} & {*own}

@@ -182,3 +182,34 @@ def test_a_batch_without_edges_to_learn_has_no_loss_to_speak_of(files):
     assert task.loss(lonely).item() == 0
     with pytest.raises(InputError, match=r"edge_labels: expected the class of each edge"):
         task.loss(read(files[0], BUILT.without_labels()))
+
+
+def test_a_run_begins_with_the_weights_of_another_on_the_same_edges(files, tmp_path):
+    options = {"epochs": 1, "batch_size": 100}
+    first = learned(files, tmp_path / "first", "edge_label", **options)
+    more = AllPairs(features={"dx": "sender.node_x - receiver.node_x"})
+    with pytest.raises(InputError, match=r"edges: expected dz, as .* has learned with, got dx"):
+        train(
+            None,
+            files[0],
+            columns=BUILT.replace(edges=more),
+            target="label",
+            pretrained=first.folder.path,
+            output=tmp_path / "other",
+            progress=False,
+        )
+    again = train(
+        None,
+        files[0],
+        columns=BUILT,
+        target="step",
+        pretrained=first.folder.path,
+        output=tmp_path / "run",
+        progress=False,
+        learning_rate=1e-30,
+        weight_decay=0.0,
+        **options,
+    )
+    before, after = first.model.state_dict(), again.model.state_dict()
+    new = {name for name in after if not np.array_equal(before[name], after[name])}
+    assert new == {"readout.2.weight", "readout.2.bias"}

@@ -10,8 +10,10 @@ from hepml.errors import InputError
 def plain_of(value: Any) -> Any:
     """Dataclasses and mappings as dictionaries, tuples as lists; what is empty is left out."""
     if is_dataclass(value):
-        entries = {f.name: plain_of(getattr(value, f.name)) for f in fields(value)}
-        return {name: each for name, each in entries.items() if each not in (None, {}, [])}
+        entries = [(f, plain_of(getattr(value, f.name))) for f in fields(value)]
+        # What is not so by default need not be said.
+        said = [(f, each) for f, each in entries if each is not False or f.default is not False]
+        return {f.name: each for f, each in said if each not in (None, {}, [])}
     if isinstance(value, Mapping):
         return {name: plain_of(each) for name, each in value.items()}
     if isinstance(value, tuple | list):

@@ -15,7 +15,7 @@ from hepml.errors import FileError, InputError
 from hepml.outputs import (
     Terminated,
     _locks,
-    _whole,
+    _parts,
     cleaned_up,
     locked,
     raise_again,
@@ -131,7 +131,7 @@ def test_no_write_follows_a_link(tmp_path):
 def test_a_planted_name_is_not_opened(tmp_path, monkeypatch):
     treasure = tmp_path / "treasure"
     treasure.write_text("mine")
-    monkeypatch.setattr(_whole.secrets, "token_hex", lambda _: "foreseen")
+    monkeypatch.setattr(_parts.secrets, "token_hex", lambda _: "foreseen")
     (tmp_path / ".scores.root.foreseen.part").symlink_to(treasure)
     with pytest.raises(FileError, match="File exists"), whole_file(tmp_path / "scores.root"):
         pass
@@ -264,6 +264,48 @@ with whole_file(sys.argv[1]) as part:
     print("begun", flush=True)
     time.sleep(60)
 """
+
+
+# Writes a report, tells when it has begun, and waits.
+REPORTS = """
+import sys, time
+from hepml.outputs import whole_folder
+with whole_folder(sys.argv[1], "metrics.json") as part:
+    (part / "metrics.json").write_text("half")
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("program", [WRITES, REPORTS], ids=["file", "folder"])
+def test_the_next_writer_removes_what_a_killed_one_left_and_nothing_that_is_held(tmp_path, program):
+    path = tmp_path / "x.root"
+
+    def write():
+        if program is REPORTS:
+            write_report(path, 1)
+        else:
+            with whole_file(path) as part:
+                part.write_text("new")
+
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout.readline() == b"begun\n"
+    (held,) = names(tmp_path)
+    write()
+    remove_parts(tmp_path)
+    assert names(tmp_path) == [held, "x.root"]
+    process.kill()
+    process.communicate(timeout=30)
+    # Of another target whose name begins in the same way, and one that is planted.
+    other, planted = (tmp_path / f".x.root.{n}0123456789abcdef.part" for n in ("y.", ""))
+    other.write_text("")
+    planted.symlink_to(path)
+    write()
+    assert names(tmp_path) == sorted([other.name, planted.name, "x.root"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])

@@ -10,6 +10,7 @@ from hepml.data._particle_set import ParticleSet
 from hepml.data._places import hardest_places, other_padding, particle_places
 from hepml.data._validation import describe, is_dense
 from hepml.errors import InputError
+from hepml.ops import check_memory
 
 Particles = TypeVar("Particles", bound=ParticleSet)
 
@@ -46,6 +47,8 @@ def padded_from_particle_set(particles: ParticleSet, length: int | None) -> Padd
     else:
         particles = particles.hardest(length)
     sets = len(particles)
+    need = sets * length * (4 + particles.features.shape[1]) * particles.p4.element_size()
+    check_memory(f"{sets} sets of length {length}", need, particles.device, "take a shorter one")
     first = torch.repeat_interleave(
         torch.arange(sets, device=particles.device) * length - particles.offsets[:-1],
         particles.counts,

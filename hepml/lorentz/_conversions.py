@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Float64, Real
 from torch import Tensor
 
-from hepml.lorentz._metric import real, root, vectors
+from hepml.lorentz._metric import check_together, real, root, vectors
 
 
 def p4_from_pt_eta_phi_mass(
@@ -103,6 +103,7 @@ def p4_from_momentum_mass(
     tensor([5., 0., 0., 4.])
     """
     momentum, mass = vectors("momentum", momentum, 3), real("mass", mass)
+    check_together(momentum=momentum[..., 0], mass=mass)
     wide = momentum.double()
     energy = _energy(root(wide.square().sum(-1)), mass.double())
     return torch.cat([energy[..., None], wide], -1).to(momentum.dtype)
@@ -111,6 +112,7 @@ def p4_from_momentum_mass(
 def _widen(**coordinates: Tensor) -> tuple[torch.dtype, tuple[Tensor, ...]]:
     """The common dtype of the coordinates, and these in float64 and of one shape."""
     values = [real(name, value) for name, value in coordinates.items()]
+    check_together(**dict(zip(coordinates, values, strict=True)))
     dtype = reduce(torch.promote_types, (value.dtype for value in values))
     shape = torch.broadcast_shapes(*(value.shape for value in values))  # type: ignore[no-untyped-call]
     return dtype, tuple(value.double().expand(shape) for value in values)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Real
 from torch import Tensor
 
-from hepml.lorentz._metric import root, vectors
+from hepml.lorentz._metric import check_together, root, vectors
 
 
 def pt(p4: Real[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
@@ -80,6 +80,7 @@ def delta_eta(
     p: Real[Tensor, "*#batch 4"], q: Real[Tensor, "*#batch 4"]
 ) -> Float[Tensor, "*#batch"]:
     """Difference of pseudorapidities ``eta(p) - eta(q)``; 0 between momenta along the same beam."""
+    check_together(p=vectors("p", p), q=vectors("q", q))
     return difference(eta(p), eta(q))
 
 
@@ -87,6 +88,7 @@ def delta_rapidity(
     p: Real[Tensor, "*#batch 4"], q: Real[Tensor, "*#batch 4"]
 ) -> Float[Tensor, "*#batch"]:
     """Difference of rapidities; unlike that of pseudorapidities, invariant under boosts along z."""
+    check_together(p=vectors("p", p), q=vectors("q", q))
     return difference(rapidity(p), rapidity(q))
 
 
@@ -107,6 +109,7 @@ def delta_phi(
     tensor(0.1993)
     """
     p, q = vectors("p", p), vectors("q", q)
+    check_together(p=p, q=q)
     cross = p[..., 2] * q[..., 1] - p[..., 1] * q[..., 2]
     dot = p[..., 1] * q[..., 1] + p[..., 2] * q[..., 2]
     return _angle(cross, dot)

@@ -130,7 +130,7 @@ def _twice(name: str, spin: Spin) -> int:
     """Twice a spin, which is an integer."""
     try:
         twice = 2 * Fraction(spin.replace(" ", "") if isinstance(spin, str) else spin)
-    except (ValueError, OverflowError, ZeroDivisionError):
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         twice = Fraction(-1)
     if twice < 0 or twice.denominator != 1:
         raise InputError(

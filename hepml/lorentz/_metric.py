@@ -7,6 +7,8 @@ the result. What rounding the momenta themselves to float32 has cost is lost: se
 :func:`minkowski_dot`, and ``examples/momentum_precision.py`` for the measurement.
 """
 
+from typing import cast
+
 import torch
 from jaxtyping import Float, Float64, Real
 from torch import Tensor
@@ -38,6 +40,7 @@ def minkowski_dot(
     tensor(7.)
     """
     p, q = vectors("p", p), vectors("q", q)
+    check_together(p=p, q=q)
     return _dot(p.double(), q.double()).to(torch.promote_types(p.dtype, q.dtype))
 
 
@@ -92,6 +95,7 @@ def pair_mass(
     tensor(6.)
     """
     p, q = vectors("p", p), vectors("q", q)
+    check_together(p=p, q=q)
     total = p.double() + q.double()
     return _signed_root(_dot(total, total)).to(torch.promote_types(p.dtype, q.dtype))
 
@@ -121,6 +125,7 @@ def vectors(name: str, values: Tensor, components: int = 4) -> Float[Tensor, "*b
     InputError
         If the last axis has another length, or the numbers are complex or truth values.
     """
+    _check_tensor(name, values)
     if values.shape[-1:] != (components,):
         kind = "four-momenta (E, px, py, pz)" if components == 4 else "three-vectors"
         raise InputError(
@@ -133,8 +138,41 @@ def vectors(name: str, values: Tensor, components: int = 4) -> Float[Tensor, "*b
     return real(name, values)
 
 
+def check_together(**values: Tensor) -> None:
+    """Refuse values by their names whose shapes do not broadcast, or on several devices."""
+    shapes = [value.shape for value in values.values()]
+    devices = {value.device for value in values.values()}
+    fits = len(devices) == 1
+    if fits and len({*shapes}) > 1:
+        try:
+            torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
+        except RuntimeError:
+            fits = False
+    if not fits:
+        raise InputError(
+            ", ".join(values),
+            expected="shapes that broadcast, on one device",
+            got=", ".join(f"{tuple(each.shape)} on {each.device}" for each in values.values()),
+            fix="give as many of each, or one for all",
+        )
+
+
+def _check_tensor(name: str, values: object) -> None:
+    """Refuse what is no tensor, or one whose numbers do not all lie in memory."""
+    dense = isinstance(values, Tensor) and not values.is_nested and not values.is_quantized
+    if not dense or cast(Tensor, values).layout != torch.strided:
+        kind = f"a tensor of {values.dtype}" if isinstance(values, Tensor) else repr(values)
+        raise InputError(
+            name,
+            expected="a dense tensor of numbers",
+            got=f"{type(values).__name__}, {' '.join(kind.split()):.60}",
+            fix="make one with torch.as_tensor(values), or with .to_dense()",
+        )
+
+
 def real(name: str, values: Tensor) -> Float[Tensor, "*batch"]:
     """Numbers in floating point; whole ones in float64, which holds them up to 2^53."""
+    _check_tensor(name, values)
     if values.is_floating_point():
         return values
     if values.is_complex() or values.dtype == torch.bool:

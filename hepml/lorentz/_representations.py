@@ -65,7 +65,7 @@ def representation(
     """
     irreps = Irreps(irreps)
     element = transformation
-    if transformation.is_complex():
+    if isinstance(transformation, Tensor) and transformation.is_complex():
         check_sl2c(transformation)
     else:
         element = sl2c_from_lorentz(transformation)

@@ -86,6 +86,7 @@ def inverse_adjoint(
 
 def check_sl2c(element: Complex[Tensor, "*batch 2 2"]) -> None:
     """Refuse matrices whose determinant is not 1, up to rounding."""
+    check_matrices(element, 2)
     error = (_determinant(element) - 1).abs()
     allowed = _ROUNDING * torch.finfo(element.dtype).eps
     one = error <= allowed * element.abs().square().amax((-2, -1)).clamp(min=1.0)
@@ -96,6 +97,24 @@ def check_sl2c(element: Complex[Tensor, "*batch 2 2"]) -> None:
             expected="matrices of SL(2,C), of determinant 1",
             got=f"{wrong.tolist()}, of determinant {complex(_determinant(wrong)):.6g}",
             fix="divide a matrix by the root of its determinant",
+        )
+
+
+def check_matrices(transformation: Tensor, size: int) -> None:
+    """Refuse what are no square matrices: complex of two rows, or real of four."""
+    if (
+        not isinstance(transformation, Tensor)
+        or transformation.layout != torch.strided
+        or transformation.shape[-2:] != (size, size)
+        or not (transformation.is_complex() if size == 2 else transformation.is_floating_point())
+    ):
+        tensor = isinstance(transformation, Tensor)
+        got = f"{transformation.dtype} of shape {tuple(transformation.shape)}" if tensor else ""
+        raise InputError(
+            "transformation",
+            expected=f"{'complex' if size == 2 else 'floating-point'} matrices ({size}, {size})",
+            got=got or f"{' '.join(repr(transformation).split()):.60}",
+            fix="give elements of SL(2,C), or of the Lorentz group",
         )
 
 
@@ -112,6 +131,7 @@ def _pauli() -> Complex128[Tensor, "4 2 2"]:
 
 def _check_lorentz(transformation: Float[Tensor, "*batch 4 4"]) -> None:
     """Refuse what is not in SO(1,3)+, up to rounding."""
+    check_matrices(transformation, 4)
     metric = torch.diag(transformation.new_tensor([1.0, -1.0, -1.0, -1.0]))
     violation = transformation.mT @ metric @ transformation - metric
     # Of the products that cancel in it.

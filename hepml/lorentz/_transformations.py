@@ -8,7 +8,10 @@ from torch import Tensor
 
 from hepml.errors import InputError
 from hepml.lorentz._compensated import minkowski_product, minus_product
-from hepml.lorentz._metric import root, vectors
+from hepml.lorentz._metric import check_together, root, vectors
+
+# The squares of the components of a boost by it are below 1e304.
+_MOST_RAPIDITY = 350.0
 
 
 def boost(
@@ -36,6 +39,7 @@ def boost(
     tensor([1.2500, 0.0000, 0.0000, 0.7500])
     """
     p4, velocity = vectors("p4", p4), vectors("velocity", velocity, 3)
+    check_together(p4=p4[..., 0], velocity=velocity[..., 0])
     speed = root(velocity.square().sum(-1, keepdim=True))
     if not bool((speed < 1).all()):
         raise InputError(
@@ -50,7 +54,7 @@ def boost(
 
 
 def rotation(
-    p4: Real[Tensor, "*batch 4"], angles: Real[Tensor, "*#batch 3"]
+    p4: Real[Tensor, "*#batch 4"], angles: Real[Tensor, "*#batch 3"]
 ) -> Float[Tensor, "*batch 4"]:
     """Momenta turned about a direction, by the length of its vector in rad, right-handed.
 
@@ -68,8 +72,12 @@ def rotation(
     tensor([1., 0., 1., 0.])
     """
     p4, angles = vectors("p4", p4), vectors("angles", angles, 3)
+    check_together(p4=p4[..., 0], angles=angles[..., 0])
+    wide = torch.promote_types(p4.dtype, angles.dtype)
+    p4, angles = p4.to(wide), angles.to(wide)
     energy, momentum = p4[..., :1], p4[..., 1:]
-    angles = angles.expand_as(momentum)
+    momentum, angles = torch.broadcast_tensors(momentum, angles)  # type: ignore[no-untyped-call]
+    energy = energy.expand(*momentum.shape[:-1], 1)
     square = angles.square().sum(-1, keepdim=True)
     # sin(a) / a and (1 - cos(a)) / a² are smooth functions of a², also at 0, where a is not: there
     # in powers of a².
@@ -118,6 +126,7 @@ def rest_frame(
             [ 3.,  0., -3.,  0.]])
     """
     p4, wide = vectors("p4", p4), vectors("reference", reference).double()
+    check_together(p4=p4, reference=wide)
     energy, momentum = wide[..., :1], wide[..., 1:]
     momentum = torch.where(energy < 0, -momentum, momentum)
     size = momentum.square().sum(-1, keepdim=True)
@@ -157,7 +166,7 @@ def random_lorentz(
     Raises
     ------
     InputError
-        If the rapidity is negative.
+        If the rapidity is negative, or float64 does not hold the squares of its matrices.
 
     Notes
     -----
@@ -169,9 +178,12 @@ def random_lorentz(
     >>> random_lorentz(3., (2,)).shape
     torch.Size([2, 4, 4])
     """
-    if not max_rapidity >= 0:
+    if not isinstance(max_rapidity, int | float) or not 0 <= max_rapidity <= _MOST_RAPIDITY:
         raise InputError(
-            "max_rapidity", expected="0 or more", got=str(max_rapidity), fix="take its size"
+            "max_rapidity",
+            expected=f"from 0 to {_MOST_RAPIDITY:g}",
+            got=f"{max_rapidity!r:.60}",
+            fix="take its size",
         )
 
     def normal(components: int) -> Float64[Tensor, "*size components"]:

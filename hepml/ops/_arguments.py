@@ -148,6 +148,20 @@ def checked_number(name: str, number: Any, like: Tensor) -> int:
     # A compiler has symbols for numbers.
     if torch.compiler.is_compiling() or isinstance(number, torch.SymInt):
         return cast(int, number)
+    check_size(name, number)
+    whole = operator.index(number)
+    if whole > _FEW:
+        row = like[:1].numel() * like.element_size()
+        fix = "pass the number of rows that there are"
+        check_memory(f"{name} of {whole}", row * whole, like.device, fix)
+    return whole
+
+
+def check_size(name: str, number: Any) -> None:
+    """Refuse what is no number of rows."""
+    # A compiler has symbols for numbers.
+    if torch.compiler.is_compiling() or isinstance(number, torch.SymInt):
+        return
     try:
         whole = operator.index(number)
     except (TypeError, RuntimeError, ValueError):
@@ -157,11 +171,6 @@ def checked_number(name: str, number: Any, like: Tensor) -> int:
         raise InputError(
             name, expected="a whole number from 0 on", got=got, fix="pass the number of rows"
         )
-    if whole > _FEW:
-        row = like[:1].numel() * like.element_size()
-        fix = "pass the number of rows that there are"
-        check_memory(f"{name} of {whole}", row * whole, like.device, fix)
-    return whole
 
 
 def by_parts(operation: Any, values: Tensor, *others: Any) -> Tensor:

@@ -1,5 +1,6 @@
 """Bounds of sets and segments: where they are none, a kernel would read foreign memory."""
 
+import operator
 from typing import cast
 
 import torch
@@ -7,7 +8,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from hepml.errors import InputError, RangeError
-from hepml.ops._arguments import described, is_dense
+from hepml.ops._arguments import check_size, described, is_dense
 from hepml.ops._transforms import check_unbatched, is_wrapped
 from hepml.ops.native import _library
 
@@ -49,6 +50,7 @@ def check_index(index: Int64[Tensor, " items"], size: int) -> None:
     --------
     >>> check_index(torch.tensor([2, 0, 2]), 3)
     """
+    check_size("size", size)
     if not is_dense(index) or index.dtype != torch.int64 or index.dim() != 1:
         raise InputError(
             "index",
@@ -59,6 +61,7 @@ def check_index(index: Int64[Tensor, " items"], size: int) -> None:
     # To look at the numbers of a GPU would be to wait for it.
     if index.device.type != "cpu" or torch.compiler.is_compiling():
         return
+    size = operator.index(size)
     # Where torch.func looks on, torch itself refuses them.
     if index.shape[0] == 0 or is_wrapped(index) or _library.index_holds(index, size):
         return

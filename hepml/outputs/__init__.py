@@ -3,7 +3,8 @@
 from hepml.outputs._endings import Terminated, cleaned_up, raise_again, undisturbed
 from hepml.outputs._free import require_folder, require_free, require_free_folder, writing
 from hepml.outputs._locks import locked
-from hepml.outputs._whole import remove_parts, whole_file, whole_files, whole_folder
+from hepml.outputs._parts import remove_parts
+from hepml.outputs._whole import whole_file, whole_files, whole_folder
 
 __all__ = [
     "Terminated",

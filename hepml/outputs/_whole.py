@@ -2,14 +2,14 @@
 
 import errno
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from hepml.outputs._endings import cleaned_up, undisturbed
 from hepml.outputs._free import require_folder, require_free, writing
+from hepml.outputs._parts import held, part_of, remove_abandoned
 
 
 @contextmanager
@@ -45,17 +45,19 @@ def whole_files(paths: Sequence[Path], *, overwrite: bool = True) -> Iterator[li
     Notes
     -----
     What was written has reached the disk before it gets its name, so that not even a crash of the
-    machine leaves half of it. SIGKILL leaves the unique file, which ends in ``.part``.
+    machine leaves half of it. SIGKILL leaves the unique file, which ends in ``.part``, until
+    somebody writes to the same path again.
     """
     for path in paths:
         require_free(path, overwrite=overwrite)
-    parts = [path.with_name(_unique(path.name)) for path in paths]
+    parts = [part_of(path) for path in paths]
     names = ", ".join(str(path) for path in paths)
-    with writing(f"output {names}"), cleaned_up():
+    with writing(f"output {names}"), cleaned_up(), ExitStack() as holds:
         made = [folder for path in paths for folder in _make_folders(path.parent)]
         try:
-            for part in parts:
-                _create(part)
+            for path, part in zip(paths, parts, strict=True):
+                remove_abandoned(path)
+                holds.enter_context(held(part))
             yield parts
             for part in parts:
                 _to_disk(part)
@@ -92,12 +94,16 @@ def whole_folder(path: str | os.PathLike[str], last: str) -> Iterator[Path]:
     """
     path = Path(path)
     require_folder(path)
-    with writing(f"output {path}", "a folder that can be written"), cleaned_up():
+    folder = "a folder that can be written"
+    with writing(f"output {path}", folder), cleaned_up(), ExitStack() as holds:
         # A folder that exists may be a link, or a file system of its own.
-        part = (path if path.is_dir() else path.parent) / _unique(path.name)
+        beside = path / path.name if path.is_dir() else path
+        part = part_of(beside)
         made = _make_folders(part.parent)
         try:
-            part.mkdir()
+            for each in (path, beside):
+                remove_abandoned(each)
+            holds.enter_context(held(part, folder=True))
             yield part
             names = sorted((each.name for each in part.iterdir()), key=lambda name: name == last)
             for name in names:
@@ -115,25 +121,6 @@ def whole_folder(path: str | os.PathLike[str], last: str) -> Iterator[Path]:
                 shutil.rmtree(part, ignore_errors=True)
                 _remove_empty(made)
             raise
-
-
-def remove_parts(folder: Path) -> None:
-    """Remove what a killed process left in a folder to which nobody else writes."""
-    for part in folder.glob(".*.part"):
-        if part.is_dir() and not part.is_symlink():
-            shutil.rmtree(part, ignore_errors=True)
-        else:
-            part.unlink(missing_ok=True)
-
-
-def _unique(name: str) -> str:
-    """A name that nobody can foresee, not longer than a file system allows."""
-    return f".{name.encode()[:100].decode(errors='ignore')}.{secrets.token_hex(8)}.part"
-
-
-def _create(part: Path) -> None:
-    """An empty file, with the permissions that any new file of the user gets."""
-    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
 
 
 def _to_disk(path: Path) -> None:

@@ -56,6 +56,13 @@ def checked_edges(edges: Edges, items: int) -> Edges:
     InputError
         If senders are no index of these items, or if there are not bounds of all of them.
     """
+    if not isinstance(edges, Edges):
+        raise InputError(
+            "edges",
+            expected="Edges, senders and the bounds of those of each receiver",
+            got=described(edges),
+            fix="pass Edges(senders, offsets), or those of all_pairs",
+        )
     check_index(edges.senders, items)
     if torch.compiler.is_compiling():
         # To compare sizes would make them constants of the program.

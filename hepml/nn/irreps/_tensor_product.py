@@ -155,10 +155,11 @@ class IrrepsTensorProduct(nn.Module):
         never held for all edges.
         """
         fields1, fields2 = self._fields1.split(edge, "edge"), self._fields2.split(y, "y", edge)
-        check_rows("edge", edge, axes=2, like=edges.senders)
         check_rows("y", y, axes=2)
+        edges = checked_edges(edges, y.shape[0])
+        check_rows("edge", edge, axes=2, like=edges.senders)
         self._check(y, y, weights)
-        blocks = blocks_of(checked_edges(edges, y.shape[0]))
+        blocks = blocks_of(edges)
         products = [cast(_Group, group).received(fields1, fields2, blocks) for group in self.groups]
         return self._couple(products, weights)
 

@@ -15,12 +15,14 @@ from hepml.cli._kinds import is_of_motion
 from hepml.cli._network import add_network_option, named_networks
 from hepml.cli._subject import Subject
 from hepml.cli.motion._check import motion
-from hepml.data import ParticleSet
+from hepml.data import Graph, ParticleSet, Per
 from hepml.deploy import Tagger
 from hepml.errors import InputError
 from hepml.io import read
 from hepml.outputs import require_free_folder
 from hepml.symmetry import (
+    BatchComposition,
+    Permutation,
     Symmetry,
     check,
     find_precisions,
@@ -100,6 +102,7 @@ def run(config: Namespace) -> int:
     subject = motion(config) if is_of_motion(config.checkpoint) else _jets(config)
     claims: Sequence[str] = getattr(subject.model, "claims", ())
     symmetries = asked or [find_symmetry(name) for name in claims]
+    symmetries = [_of_rows(symmetry, subject.rows) for symmetry in symmetries]
     if not symmetries:
         raise InputError(
             f"checkpoint {config.checkpoint}",
@@ -140,18 +143,36 @@ def _jets(config: Namespace) -> Subject:
     """A tagger, and the jets to measure with."""
     networks = named_networks(config.network)
     tagger = Tagger.load(config.checkpoint, model=networks, device=config.device)
-    if tagger.columns is not None and tagger.columns.edges:
+    graphs = tagger.columns is not None and bool(tagger.columns.edges)
+    if graphs and not config.files:
+        raise InputError(
+            "files",
+            expected=f"files with graphs, to measure {tagger.name} with",
+            got="none",
+            fix="name some that it was trained or validated with",
+        )
+    if tagger.answers.per == "edge":
         raise InputError(
             f"checkpoint {config.checkpoint}",
-            expected="a network of sets of particles, or of motion",
-            got=f"{tagger.name}, which takes graphs",
-            fix="measure it in Python: hepml.symmetry.check(network, graphs, symmetry)",
+            expected="outputs of graphs, sets, particles or nodes",
+            got=f"{tagger.name}, which has outputs of edges",
+            fix="check the network of such a run with outputs of nodes or graphs",
         )
     jets, source = _found_jets(config, tagger)
-    return Subject(tagger.name, tagger.model, jets, "jets", source, tagger.device)
+    noun = "graphs" if graphs else "jets"
+    return Subject(
+        tagger.name, tagger.model, jets, noun, source, tagger.device, rows=tagger.answers.per
+    )
 
 
-def _found_jets(config: Namespace, tagger: Tagger) -> tuple[ParticleSet, str]:
+def _of_rows(symmetry: Symmetry, per: Per) -> Symmetry:
+    """The symmetry, for outputs of what a network has outputs of."""
+    if per != "set" and isinstance(symmetry, Permutation | BatchComposition):
+        return replace(symmetry, outputs="particles")
+    return symmetry
+
+
+def _found_jets(config: Namespace, tagger: Tagger) -> tuple[ParticleSet | Graph, str]:
     """The jets to measure with, and where they come from."""
     if not config.files:
         jets = random_jets(
@@ -169,7 +190,8 @@ def _found_jets(config: Namespace, tagger: Tagger) -> tuple[ParticleSet, str]:
             fix="leave out the files: random jets are made",
         )
     jets = read(config.files, tagger.columns.without_labels(), max_sets=config.max_sets)
-    return jets.to(tagger.device), f"jets of {', '.join(config.files)}"
+    noun = "graphs" if tagger.columns.edges else "jets"
+    return jets.to(tagger.device), f"{noun} of {', '.join(config.files)}"
 
 
 def _measure(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hepml.data import Ragged
+from hepml.data import Per, Ragged
 
 
 def _called(model: nn.Module, inputs: Any) -> Tensor:
@@ -28,6 +28,8 @@ class Subject(NamedTuple):
         How the network is applied to the inputs, where it is not a function of them.
     example
         A symmetry that such inputs have.
+    rows
+        What the network has a row of outputs for.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Subject(NamedTuple):
     device: torch.device
     apply: Callable[[Any, Any], Tensor] = _called
     example: str = "permutation"
+    rows: Per = "set"
 
     @property
     def described(self) -> str:

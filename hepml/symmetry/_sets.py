@@ -8,6 +8,7 @@ from jaxtyping import Inexact, Int64
 from torch import Generator, Tensor
 
 from hepml.data import Ragged
+from hepml.errors import InputError
 from hepml.symmetry._motion import shuffled_within
 from hepml.symmetry._nested import map_by_place, map_tensors, tensors_by_place
 from hepml.symmetry._of_sets import OfSets, is_index, set_index
@@ -93,7 +94,7 @@ class Permutation(OfSets):
             return outputs
         order = element.to(outputs.device)
         if self.axis is None:
-            return outputs[order]
+            return _rows(outputs, order, self.name)
         axis = self.axis if isinstance(self.axis, int) and self.axis < outputs.dim() else 1
         return outputs.index_select(axis, order)
 
@@ -189,8 +190,20 @@ class BatchComposition(OfSets):
         rows = element.sets
         if self.outputs == "particles" and element.particles is not None:
             rows = element.particles
-        return outputs[rows.to(outputs.device)]
+        return _rows(outputs, rows.to(outputs.device), self.name)
 
     def describe(self, element: Selection) -> str:
         """The numbers of the chosen sets."""
         return f"sets {element.sets.tolist()}"
+
+
+def _rows(outputs: Tensor, rows: Int64[Tensor, " chosen"], name: str) -> Tensor:
+    """These rows of the outputs, if there are so many."""
+    if rows.numel() and int(rows.max()) >= outputs.shape[0]:
+        raise InputError(
+            f"outputs of the symmetry {name!r}",
+            expected=f"a row of each set or particle, {int(rows.max()) + 1} or more",
+            got=f"{outputs.shape[0]} rows",
+            fix='say whether outputs belong to sets or to particles, as in outputs="particles"',
+        )
+    return outputs[rows]

@@ -1,19 +1,20 @@
 """``hepml check`` from words to files."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
-from support.graph_jets import BUILT
+from support.graph_jets import BUILT, write_graphs
 from support.planted_bugs import Masses
 from support.small_jets import write_jets
 from torch import nn
 
 from hepml.cli import main
 from hepml.io import PRESETS
-from hepml.models import MODELS, EnergyFlow, InteractionNetwork, LorentzNet, ParticleFlow
+from hepml.models import MODELS, EnergyFlow, LorentzNet, ParticleFlow
 from hepml.symmetry import SYMMETRIES
-from hepml.training import save_checkpoint
+from hepml.training import save_checkpoint, train
 
 
 def checkpoint(path, model=ParticleFlow, features=("charge",), **arguments):
@@ -155,9 +156,38 @@ def test_a_model_that_claims_nothing_needs_names(tmp_path, capsys, monkeypatch):
     assert "Broken, which claims nothing. Fix: name them" in capsys.readouterr().err
 
 
-def test_a_network_of_graphs_is_measured_in_python(tmp_path, capsys):
-    arguments = {"outputs": 2, "features": 2, "edge_features": 1, "width": 4}
-    path = tmp_path / "net.ckpt"
-    save_checkpoint(path, InteractionNetwork(**arguments), arguments=arguments, columns=BUILT)
-    assert main(["check", str(path), "-o", str(tmp_path / "out")]) == 1
-    assert "got InteractionNetwork, which takes graphs" in capsys.readouterr().err
+@pytest.mark.parametrize("per", ["set", "node", "edge"])
+def test_networks_of_graphs_are_measured_on_those_of_files(per, tmp_path, capsys):
+    file = write_graphs(tmp_path / "graphs.root", 60)
+    target = {"set": "label", "node": "node_label", "edge": "edge_label"}[per]
+    run = train(
+        "InteractionNetwork", file, output=tmp_path / "run", columns=BUILT, target=target,
+        model={"width": 4}, epochs=1, batch_size=30, progress=False,
+    )  # fmt: skip
+    first, rest = ["check", str(run.folder.last)], ["-o", str(tmp_path / "out")]
+    assert main([*first, *rest]) == 1
+    assert "expected files with graphs" in capsys.readouterr().err
+    found = main([*first, str(file), *rest, "--max-sets", "20"])
+    text, errors = capsys.readouterr()
+    if per == "edge":
+        assert found == 1
+        assert "which has outputs of edges" in errors
+        return
+    assert found == 0
+    assert text.startswith(f"InteractionNetwork on 20 graphs of {file}")
+    assert [row[-1] for row in _rows(text).values()] == ["holds", "holds"]
+
+
+def test_outputs_of_particles_move_with_them(tmp_path, capsys):
+    file = write_jets(tmp_path / "jets.root", 60)
+    columns = PRESETS["hepml"]
+    part = replace(columns.collections[0], label="part_px > 0", classes=("left", "right"))
+    run = train(
+        "ParticleFlow", file, output=tmp_path / "run", target="particle_label",
+        columns=columns.replace(collections=(part,)), epochs=1, batch_size=30, progress=False,
+        model={"particle_widths": [4, 4], "set_widths": [4]},
+    )  # fmt: skip
+    words = [str(run.folder.last), str(file), "-o", str(tmp_path / "out"), "--max-sets", "5"]
+    assert main(["check", *words]) == 0
+    rows = _rows(capsys.readouterr().out)
+    assert rows["permutation"][-1] == rows["batch composition"][-1] == "holds"

@@ -125,3 +125,16 @@ def test_a_file_of_the_format_before_is_refused(tmp_path):
     torch.save({"a": 1}, tmp_path / "x.ckpt", _use_new_zipfile_serialization=False)
     with pytest.raises(zipfile.BadZipFile):
         load_plain(tmp_path / "x.ckpt")
+
+
+def test_a_bit_that_has_changed_is_noticed(tmp_path):
+    weights = torch.arange(1000, dtype=torch.float32)
+    torch.save({"weights": weights}, tmp_path / "net.ckpt")
+    content = bytearray((tmp_path / "net.ckpt").read_bytes())
+    place = content.index(weights[500:510].numpy().tobytes())
+    content[place] ^= 1
+    (tmp_path / "net.ckpt").write_bytes(content)
+    # As torch reads it, one weight is another number.
+    assert torch.load(tmp_path / "net.ckpt")["weights"][500] != 500
+    with pytest.raises(ValueError, match="data/0 differs from its checksum"):
+        load_plain(tmp_path / "net.ckpt")

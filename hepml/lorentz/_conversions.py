@@ -86,7 +86,7 @@ def p4_from_pt_rapidity_phi_mass(
 
 
 def p4_from_momentum_mass(
-    momentum: Real[Tensor, "*batch 3"], mass: Real[Tensor, "*#batch"]
+    momentum: Real[Tensor, "*#batch 3"], mass: Real[Tensor, "*#batch"]
 ) -> Float[Tensor, "*batch 4"]:
     """(E, px, py, pz) of a momentum (px, py, pz) and a mass.
 
@@ -106,6 +106,7 @@ def p4_from_momentum_mass(
     check_together(momentum=momentum[..., 0], mass=mass)
     wide = momentum.double()
     energy = _energy(root(wide.square().sum(-1)), mass.double())
+    wide = wide.expand(*energy.shape, 3)
     return torch.cat([energy[..., None], wide], -1).to(momentum.dtype)
 
 

@@ -73,7 +73,12 @@ class Irreps:
         elif isinstance(terms, str | Irrep):
             checked = tuple(_terms(terms))
         elif isinstance(terms, Iterable):
-            checked = tuple(term for each in terms for term in _terms(each))
+            try:
+                several = [*terms]
+            # Such as a tensor without axes.
+            except TypeError:
+                raise not_an_irrep(terms) from None
+            checked = tuple(term for each in several for term in _terms(each))
         else:
             raise not_an_irrep(terms)
         object.__setattr__(self, "terms", checked)

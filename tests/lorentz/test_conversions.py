@@ -60,6 +60,12 @@ def test_coordinates_come_back() -> None:
     torch.testing.assert_close(mass(p4)[3:], positive[8:], rtol=1e-5, atol=1e-5)
 
 
+def test_one_momentum_goes_with_several_masses() -> None:
+    momentum, masses = torch.tensor([0.0, 0.0, 4.0]), torch.tensor([3.0, 0.0])
+    p4 = p4_from_momentum_mass(momentum, masses)
+    torch.testing.assert_close(p4, torch.tensor([[5.0, 0.0, 0.0, 4.0], [4.0, 0.0, 0.0, 4.0]]))
+
+
 def test_single_precision_rounds_once() -> None:
     """The energy is the float32 nearest to the exact one."""
     values = [value.float() for value in (PT, ETA, PHI, MASS)]

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,7 +141,7 @@ def test_a_multiplicity_is_a_whole_number(mul: object) -> None:
             Irreps("(0,0)") * mul  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("terms", [None, 3, [3], [("2", "(0,0)", 1)], [None]])
+@pytest.mark.parametrize("terms", [None, 3, [3], [("2", "(0,0)", 1)], [None], torch.tensor(0)])
 def test_what_is_no_irreps_is_refused(terms: object) -> None:
     with pytest.raises(InputError, match="expected a sum of terms such as"):
         Irreps(terms)  # type: ignore[arg-type]

@@ -78,6 +78,8 @@ class Case:
     build_motion: Callable[[], nn.Module] | None = None
     # Arguments that rebuild a model from a checkpoint.
     arguments: dict[str, object] = field(default_factory=dict)
+    # What the network itself takes; sets of particles are made into it where it is applied.
+    takes: Literal["sets", "graphs", "motion", "tensors"] = "tensors"
 
 
 def model_case(name: str, kind: type[nn.Module], **arguments: object) -> Case:
@@ -92,6 +94,7 @@ def model_case(name: str, kind: type[nn.Module], **arguments: object) -> Case:
         features=int(str(arguments.get("features", 0))),
         context=int(str(arguments.get("context", 0))),
         arguments=arguments,
+        takes="sets",
     )
 
 
@@ -116,6 +119,7 @@ def graph_case(name: str, **arguments: object) -> Case:
         # Edges have a property whose type is checked while tests run: the compiler cannot trace it.
         compiles=False,
         arguments=arguments,
+        takes="graphs",
     )
 
 
@@ -350,6 +354,7 @@ CASES = [
         ("permutation",),
         build_motion=lambda: MLPHamiltonian(6, [8, 6]),
         motion=_energies_of_rows,
+        takes="motion",
     ),
     Case(
         "SeparableHamiltonian",
@@ -360,6 +365,7 @@ CASES = [
         ("permutation",),
         build_motion=lambda: SeparableHamiltonian(6, [8, 6]),
         motion=_energies_of_rows,
+        takes="motion",
     ),
     Case(
         "EvenHamiltonian",
@@ -370,6 +376,7 @@ CASES = [
         ("permutation", "parity"),
         build_motion=lambda: EvenHamiltonian(6, [8, 6]),
         motion=_energies_of_rows,
+        takes="motion",
     ),
     Case(
         "GraphHamiltonian",
@@ -382,6 +389,7 @@ CASES = [
         compiles=False,
         build_motion=lambda: GraphHamiltonian(2, [8, 6]),
         motion=_energies_of_bodies,
+        takes="motion",
     ),
     Case(
         "CentralHamiltonian",
@@ -393,6 +401,7 @@ CASES = [
         compiles=False,
         build_motion=lambda: CentralHamiltonian(2, [8, 6]),
         motion=_energies_of_bodies,
+        takes="motion",
     ),
     Case(
         "MLPFlow",
@@ -403,6 +412,7 @@ CASES = [
         ("permutation",),
         build_motion=lambda: MLPFlow(6, [8, 6]),
         motion=_rates_of_rows,
+        takes="motion",
         motion_outputs="rates",
     ),
     Case(
@@ -414,6 +424,7 @@ CASES = [
         ("permutation",),
         build_motion=lambda: HamiltonianFlow(SeparableHamiltonian(6, [8, 6])),
         motion=_rates_of_rows,
+        takes="motion",
         motion_outputs="rates",
     ),
     Case(
@@ -427,6 +438,7 @@ CASES = [
         compiles=False,
         build_motion=lambda: HamiltonianFlow(CentralHamiltonian(2, [8, 6])),
         motion=_rates_of_bodies,
+        takes="motion",
         motion_outputs="rates",
     ),
     model_case("ParticleFlow", ParticleFlow, particle_widths=[8, 6], set_widths=[5]),

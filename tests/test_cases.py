@@ -17,7 +17,7 @@ from torch import Generator, Tensor, nn
 import hepml.nn
 from hepml.data import ParticleSet, PhaseSpace
 from hepml.errors import InputError
-from hepml.models import MODELS, EnergyFlow, LorentzCG, LorentzNet, RestFrame
+from hepml.models import MODELS, NETWORKS, EnergyFlow, LorentzCG, LorentzNet, RestFrame
 from hepml.symmetry import (
     SYMMETRIES,
     BatchComposition,
@@ -152,6 +152,13 @@ def test_claims_of_motion_have_rows() -> None:
     claiming = {case.kind for case in CASES if case.motion is not None}
     networks = {getattr(hepml.nn, name) for name in hepml.nn.__all__}
     assert {kind for kind in networks if hasattr(kind, "claims")} == claiming
+
+
+def test_rows_name_what_their_networks_take() -> None:
+    named = {case.kind: case.takes for case in CASES}
+    for name, entry in NETWORKS.items():
+        assert named[entry.network] == entry.takes, name
+    assert all((case.motion is not None) == (case.takes == "motion") for case in CASES)
 
 
 @every_model

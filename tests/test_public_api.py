@@ -112,5 +112,5 @@ def test_a_first_sentence_says_what_a_name_is() -> None:
 def test_docstrings_are_short() -> None:
     lengths = {n: len((inspect.getdoc(v) or "").splitlines()) for n, v in _public().items()}
     longest = max(lengths, key=lambda name: lengths[name])
-    assert lengths[longest] <= 110, longest
+    assert lengths[longest] <= 90, longest
     assert sum(length > 40 for length in lengths.values()) < 0.1 * len(lengths)

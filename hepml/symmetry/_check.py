@@ -105,33 +105,11 @@ def check(
 
     Notes
     -----
-    The verdict has to be right where rounding is not negligible: boosted by gamma = 1000, a pion of
-    100 GeV has E/m = 10^6, and float32 keeps nothing of its mass. No network can give the same
-    there, however exact. So the violation is compared with what rounding does by itself: the change
-    of the outputs, calculated in float64, when the *transformed inputs* are rounded to the
-    precision (in float64: when their last digits are changed at random), unless the symmetry rounds
-    nothing; and the change of the outputs in that precision when the last digits of the inputs as
-    they are change at random, of each row the smallest in four attempts. A
-    violation of up to 100 times the larger of these, or below the tolerance (1e-10 in float64, 1e-3
-    in float32), is no evidence against the symmetry; where this allows 0.1 or more, it is no
-    evidence for it either.
-
-    Why not the spread alone: sets differ in how many particles they have. A network whose outputs
-    say this and little else has a spread, but one that no Lorentz transformation could change.
-    Exchanging particles (by half of their number along the batch) leaves the numbers as they are.
-
-    The inputs are first rounded to the lowest precision that is asked for, so that all see the
-    same. A function whose outputs are float32 although its inputs are float64 is judged as one that
-    calculates in float32.
-
-    Elements that round nothing: boosts along an axis with cosh = (2^k + 2^-k)/2, at the Lorentz
-    factors next to the strengths, between turns of a cube. Momenta are rounded to as many binary
-    digits as leave both frames exact in the precision, and to multiples of 2^-10 GeV at most; the
-    report tells the grid. Both frames are half of the boost away from that of the inputs: a
-    symmetry has no preferred frame, and the digits of either are needed least so. That each number
-    is exact is asserted in whole numbers. These boosts and turns generate a dense subgroup of the
-    Lorentz group; of rotations alone there are but the 24 of a cube, so that random elements have
-    the last word there.
+    The violation is compared with what rounding does by itself to the outputs: of the transformed
+    inputs, unless the symmetry rounds nothing, and of the last digits of the inputs as they are. Up
+    to 100 times the larger of these, or below the tolerance (1e-10 in float64, 1e-3 in float32), it
+    is no evidence against the symmetry; where this allows 0.1 or more, it is no evidence for it
+    either. docs/symmetries.md says why, and which elements round nothing.
 
     References
     ----------

@@ -72,7 +72,7 @@ _OPTIONS: dict[str, tuple[Any, str]] = {
     "ema": (float | None, "validate and keep a moving average of the weights: 0.999"),
     "loggers": (
         list[Literal["tensorboard", "mlflow", "wandb"]],
-        "where figures go beside metrics.csv",
+        "tensorboard, mlflow, wandb: where figures go beside metrics.csv",
     ),
     "precision": (Literal["32", "bf16-mixed", "64"], "of the arithmetic"),
     "accelerator": (str, "auto, cpu, gpu, ..."),

@@ -140,6 +140,9 @@ def vectors(name: str, values: Tensor, components: int = 4) -> Float[Tensor, "*b
 
 def check_together(**values: Tensor) -> None:
     """Refuse values by their names whose shapes do not broadcast, or on several devices."""
+    if torch.compiler.is_compiling():
+        # To compare sizes would make them constants of the program.
+        return
     shapes = [value.shape for value in values.values()]
     devices = {value.device for value in values.values()}
     fits = len(devices) == 1

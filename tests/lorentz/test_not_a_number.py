@@ -125,7 +125,7 @@ def test_other_vectors_are_refused() -> None:
     for function in (lorentz.minkowski_dot, lorentz.pair_mass, lorentz.delta_phi):
         with pytest.raises(InputError, match=r"q: expected four-momenta"):
             function(P4, three)
-    with pytest.raises(InputError, match="p4: expected four-momenta"):
+    with pytest.raises(InputError, match="q: expected four-momenta"):
         lorentz.delta_r(P4, three)
     with pytest.raises(InputError, match="velocity: expected three-vectors"):
         lorentz.boost(P4, P4)

@@ -135,7 +135,7 @@ def test_random_elements_repeat_with_their_generator() -> None:
     assert torch.equal(first, second)
     assert first.shape == (2, 3, 4, 4)
     assert random_lorentz(1.0).shape == (4, 4)
-    with pytest.raises(InputError, match=r"max_rapidity: expected 0 or more, got -1\.0"):
+    with pytest.raises(InputError, match=r"max_rapidity: expected from 0 to 350, got -1\.0"):
         random_lorentz(-1.0)
 
 

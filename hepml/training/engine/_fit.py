@@ -191,7 +191,10 @@ def _finished_epochs(
             fix="train again with --overwrite",
         )
     # What a run that is older than an option did.
-    before = {each.name: each.default for each in fields(RunOptions)}
+    before = {
+        each.name: list(each.default) if isinstance(each.default, tuple) else each.default
+        for each in fields(RunOptions)
+    }
     saved = {**before, **checkpoint_info(folder.last, content).run}
     folder.check_same(compared(run), compared(saved), may_grow="epochs")
     if type(content["epoch"]) is not int or content["epoch"] < 0:

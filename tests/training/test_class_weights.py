@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
+from support.equal import assert_equal
 from support.graph_jets import BUILT, write_graphs
 from support.small_jets import TinyFlow, random_sets, write_jets
 from torch.nn.functional import cross_entropy
@@ -13,6 +14,7 @@ from hepml.io import PRESETS, BatchStream, Collection, read
 from hepml.training import TaggingTask, train
 from hepml.training._class_weights import class_weight_words, class_weights_of
 from hepml.training._objective import with_target
+from hepml.training.engine._checkpoint import read_checkpoint
 
 NAMES = ("qcd", "top")
 
@@ -64,6 +66,7 @@ def test_totals_of_classes(tmp_path):
     ("wanted", "message"),
     [
         (["tops=2"], "classes: qcd, top, got tops"),
+        (["top=-1"], "a positive number for classes.*'top=-1'"),
         (["top=0"], "a positive number for classes.*'top=0'"),
         (["top"], "a positive number for classes.*'top'"),
         (["top=nan"], "'top=nan'"),
@@ -102,3 +105,19 @@ def test_classes_of_nodes_and_edges_are_counted_with_the_weights_of_graphs(
     expected = np.bincount(getattr(graphs, labels), graphs.weights[index])
     stream = BatchStream(file, columns, batch_size=7)
     np.testing.assert_allclose(stream.class_totals(), expected)
+
+
+def test_a_run_with_other_spectra_goes_on_bit_for_bit(tmp_path):
+    pt = np.random.default_rng(0).normal(size=200).astype(np.float32)
+    file = write_jets(tmp_path / "jets.root", 200, seed=1, jet_pt=pt)
+    options = {"class_weights": {"top": 2.0}, "reweight": "jet_pt", "reweight_bins": [4]}
+    options |= {"model": {"particle_widths": [8, 8], "set_widths": [8]}, "schedule": "constant"}
+    options |= {"epochs": 2, "batch_size": 40, "progress": False}
+    train("ParticleFlow", file, output=tmp_path / "whole", **options)
+    train("ParticleFlow", file, output=tmp_path / "half", **(options | {"epochs": 1}))
+    train("ParticleFlow", file, output=tmp_path / "half", resume=True, **options)
+    here, there = (
+        read_checkpoint(tmp_path / name / "checkpoints" / "last.ckpt") for name in ("whole", "half")
+    )
+    for name in ("state_dict", "optimizer_states", "epoch"):
+        assert_equal(here[name], there[name], name)

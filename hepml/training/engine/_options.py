@@ -74,6 +74,14 @@ class RunOptions:
                 got=repr(self.precision),
                 fix="choose one of them",
             )
+        if self.find_learning_rate and self.devices > 1:
+            # Each would find one of its own.
+            raise InputError(
+                "learning_rate",
+                expected="a number, with several devices",
+                got="find",
+                fix="search with one device, and give what it finds",
+            )
         for name in self.loggers:
             if name not in LOGGERS:
                 raise InputError(

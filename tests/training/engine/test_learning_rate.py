@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from hepml.errors import DataError
+from hepml.errors import DataError, InputError
 from hepml.training.engine._learning_rate import LearningRateCurve
+from hepml.training.engine._options import RunOptions
 
 RATES = np.logspace(-6, 0, 100).tolist()
 
@@ -19,3 +20,8 @@ def test_the_rate_is_where_the_loss_falls_fastest():
 def test_a_loss_that_falls_nowhere_suggests_nothing():
     with pytest.raises(DataError, match="a loss that falls somewhere"):
         _ = LearningRateCurve(RATES, np.linspace(1, 2, 100).tolist()).suggestion
+
+
+def test_several_devices_would_find_several_rates():
+    with pytest.raises(InputError, match="a number, with several devices, got find"):
+        RunOptions(find_learning_rate=True, devices=2)

@@ -5,8 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hepml.data import Graph
-from hepml.errors import InputError
-from hepml.models._inputs import check_channels
+from hepml.models._inputs import check_batch, check_channels
 from hepml.nn import Standardise
 from hepml.ops import segment_gather
 
@@ -62,18 +61,8 @@ def check_graph(graph: Graph, device: torch.device | None = None) -> None:
     InputError
         If it is something else, or on another device.
     """
-    if not isinstance(graph, Graph):
-        raise InputError(
-            "graph",
-            expected="a Graph",
-            got=type(graph).__name__,
-            fix="add edges: Graph.from_particles(particles, senders, receivers), or edges in the "
-            "columns of a file",
-        )
-    if device is not None and graph.device != device:
-        raise InputError(
-            "graph",
-            expected=f"device {device}, where the weights are",
-            got=str(graph.device),
-            fix="move it, graph.to(device), or the network",
-        )
+    fix = (
+        "add edges: Graph.from_particles(particles, senders, receivers), or edges in the columns "
+        "of a file"
+    )
+    check_batch("graph", graph, Graph, device, fix)

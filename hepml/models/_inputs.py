@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hepml.data import ParticleSet
+from hepml.data import ParticleSet, Ragged
 from hepml.errors import InputError
 from hepml.nn import Standardise
 from hepml.ops import segment_gather
@@ -46,19 +46,28 @@ def check_particles(particles: ParticleSet, device: torch.device | None = None) 
     InputError
         If it is something else, or on another device.
     """
-    if not isinstance(particles, ParticleSet):
+    fix = "make one: ParticleSet(p4, offsets, features)"
+    check_batch("particles", particles, ParticleSet, device, fix)
+
+
+def check_batch(
+    name: str, batch: object, kind: type[Ragged], device: torch.device | None, fix: str
+) -> None:
+    """Refuse anything but a batch of this kind, where the weights are; `fix` says how to make one.
+
+    Raises
+    ------
+    InputError
+        If it is something else, or on another device.
+    """
+    if not isinstance(batch, kind):
+        raise InputError(name, expected=f"a {kind.__name__}", got=type(batch).__name__, fix=fix)
+    if device is not None and batch.device != device:
         raise InputError(
-            "particles",
-            expected="a ParticleSet",
-            got=type(particles).__name__,
-            fix="make one: ParticleSet(p4, offsets, features)",
-        )
-    if device is not None and particles.device != device:
-        raise InputError(
-            "particles",
+            name,
             expected=f"device {device}, where the weights are",
-            got=str(particles.device),
-            fix="move them, particles.to(device), or the network",
+            got=str(batch.device),
+            fix=f"move it, {name}.to(device), or the network",
         )
 
 

@@ -197,7 +197,8 @@ def frozen_patterns(
         for name, module in built.named_modules():
             inside = any(layer == name or layer.startswith(f"{name}.") for layer in layers)
             if not inside and name:
-                found += [name] * any(True for _ in module.parameters(recurse=False))
+                if next(module.parameters(recurse=False), None) is not None:
+                    found.append(name)
             elif name not in layers:
                 prefix = f"{name}." if name else ""
                 found += [prefix + own for own, _ in module.named_parameters(recurse=False)]

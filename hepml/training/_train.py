@@ -177,8 +177,8 @@ def train(
     epochs, batch_size
         How often all jets are seen; how many at a time on each device.
     learning_rate, weight_decay, warmup, optimiser, schedule
-        See :class:`Optimiser`. The learning rate "find" is searched for: see
-        :func:`~hepml.training.engine._learning_rate.learning_rate_curve`.
+        See :class:`Optimiser`. The learning rate "find" is the one at which the loss falls fastest
+        while it rises from 1e-6 to 1 within 150 steps, which the network then forgets.
     patience, clip_gradient, accumulate, ema, loggers, precision, accelerator, devices
         See :class:`RunOptions`.
     workers

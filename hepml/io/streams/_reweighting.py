@@ -1,7 +1,7 @@
 """Sets of each class weighted or drawn so that they have another spectrum."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -35,6 +35,10 @@ class Reweighting:
     by
         "loss": its weight is multiplied; "sampling": it is taken with a probability in proportion,
         drawn anew in each epoch.
+    mean_weight
+        The mean of the weights of the sets, as they are delivered.
+    acceptance
+        The part of the sets that is taken in an epoch, on average: 1 unless they are drawn.
     empty
         How many bins of each class have no sets.
     limited
@@ -45,6 +49,8 @@ class Reweighting:
     edges: tuple[Any, ...]
     factors: Any
     by: Literal["loss", "sampling"]
+    mean_weight: float = 1.0
+    acceptance: float = 1.0
     empty: tuple[int, ...] = ()
     limited: tuple[int, ...] = ()
 
@@ -73,27 +79,6 @@ class Reweighting:
 def observers_of(expressions: Sequence[str]) -> dict[str, str]:
     """Expressions of sets, by the names under which they are observed."""
     return {f"reweight {i}": text for i, text in enumerate(expressions)}
-
-
-def mean_reweighted(values: SetValues, reweight: Reweighting) -> float:
-    """The mean of the weights of sets as they are delivered, of those whose weight is finite.
-
-    Raises
-    ------
-    DataError
-        If it is not positive.
-    """
-    finite = np.isfinite(values.weights)
-    factors = reweight.of(values.labels[finite], values.observers[finite])
-    total = float((values.weights[finite] * factors).sum())
-    if not total > 0:
-        raise DataError(
-            "weights",
-            expected="a positive sum over all sets, reweighted",
-            got=f"{total:g} over {len(factors)} sets",
-            fix="weight the sets otherwise, or do not reweight them",
-        )
-    return total / float(factors.sum() if reweight.by == "sampling" else len(factors))
 
 
 def binned(values: Any, edges: Sequence[Any]) -> tuple[Any, ...]:
@@ -152,7 +137,8 @@ def reweighting(
             got=repr(to),
             fix="choose one of them",
         )
-    known = values.labels >= 0
+    # What is no class, or no weight, makes a set bad: whoever reads it for good decides.
+    known = (values.labels >= 0) & np.isfinite(values.weights)
     labels, weights, numbers = (each[known] for each in values)
     wrong = ~np.isfinite(numbers).all(0)
     if wrong.any():
@@ -192,7 +178,27 @@ def reweighting(
         factors[number] = _factors(own, wanted)
         limited.append(int((factors[number] >= LARGEST).sum()))
     empty = tuple(int((own <= 0).sum()) for own in sums)
-    return Reweighting(tuple(expressions), edges, factors, by, empty, tuple(limited))
+    found = Reweighting(tuple(expressions), edges, factors, by, empty=empty, limited=tuple(limited))
+    of_sets = found.of(labels, numbers)
+    drawn = by == "sampling"
+    return replace(
+        found,
+        mean_weight=_mean_weight(weights, of_sets, drawn=drawn),
+        acceptance=float(found.probabilities(of_sets).mean()) if drawn else 1.0,
+    )
+
+
+def _mean_weight(weights: Any, factors: Any, *, drawn: bool) -> float:
+    """The mean of the weights as they are delivered."""
+    total = float((weights * factors).sum())
+    if not total > 0:
+        raise DataError(
+            "weights",
+            expected="a positive sum over all sets, reweighted",
+            got=f"{total:g} over {len(weights)} sets",
+            fix="weight the sets otherwise, or do not reweight them",
+        )
+    return total / float(factors.sum() if drawn else len(factors))
 
 
 def _factors(own: Any, wanted: Any) -> Any:

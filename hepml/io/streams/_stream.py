@@ -25,7 +25,7 @@ from hepml.io.streams._picks import evenly
 from hepml.io.streams._prefetch import ahead
 from hepml.io.streams._prepare import check_picklable, check_prepare
 from hepml.io.streams._read import STEP, check_options, resolve, warn_of_dropped
-from hepml.io.streams._reweighting import Reweighting, mean_reweighted, observers_of
+from hepml.io.streams._reweighting import Reweighting, observers_of
 from hepml.io.streams._shuffle import between
 from hepml.io.streams._spans import (
     Part,
@@ -238,24 +238,23 @@ class BatchStream(IterableDataset[Any]):
         columns = self.columns.replace(observers=observers_of(expressions))
         return values_of(self._locations, columns, self._spans)
 
-    @cached_property
+    @property
     def mean_weight(self) -> float:
         """The mean of the weights of all sets, for which their columns are read; 1 without any.
 
         With `reweight`, that of the weights with which they are delivered.
         """
-        if self.reweight is None:
-            return mean_weight(self._locations, self.columns, self._spans)
-        return mean_reweighted(self.set_values(), self.reweight)
+        return self._mean_weight if self.reweight is None else self.reweight.mean_weight
 
     @cached_property
+    def _mean_weight(self) -> float:
+        """That of the weights in the files."""
+        return mean_weight(self._locations, self.columns, self._spans)
+
+    @property
     def acceptance(self) -> float:
         """The part of all sets that is taken in an epoch, on average: 1 unless sets are drawn."""
-        if self.reweight is None or self.reweight.by == "loss":
-            return 1.0
-        values = self.set_values()
-        factors = self.reweight.of(values.labels, values.observers)
-        return float(self.reweight.probabilities(factors).mean())
+        return 1.0 if self.reweight is None else self.reweight.acceptance
 
     def class_totals(self) -> Tensor:
         """The sum of the weights of all sets of each class, for which their columns are read.
@@ -266,7 +265,7 @@ class BatchStream(IterableDataset[Any]):
         names = self.columns.class_names
         if names:
             values = self.set_values()
-            known = values.labels >= 0
+            known = (values.labels >= 0) & np.isfinite(values.weights)
             labels, weights = values.labels[known], values.weights[known]
             if self.reweight is not None and self.reweight.by == "loss":
                 weights = weights * self.reweight.of(labels, values.observers[known])

@@ -119,6 +119,21 @@ def test_the_mean_weight_of_drawn_sets(file):
     assert stream.mean_weight == pytest.approx(np.concatenate(found).mean(), rel=5e-3)
 
 
+def test_a_set_without_a_weight_has_no_say(file):
+    values = stream_of(file).set_values(["x"])
+    weights = values.weights.copy()
+    weights[::50] = np.nan
+    kept = np.isfinite(weights)
+    found = reweighting(values._replace(weights=weights), ["x"], ["a", "b"], bins=[[0.0, 0.5, 1.0]])
+    expected = reweighting(
+        type(values)(*(each[kept] for each in values)), ["x"], ["a", "b"], bins=[[0.0, 0.5, 1.0]]
+    )
+    np.testing.assert_array_equal(found.factors, expected.factors)
+    assert found.mean_weight == expected.mean_weight
+    stream = stream_of(file, COLUMNS.replace(weights="where(x < 0.01, x / 0 - x / 0, w)"))
+    assert stream.class_totals().isfinite().all()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
